@@ -1,0 +1,178 @@
+//! A recording: what to run, as plain data.
+//!
+//! A [`Recording`] lists dispatches of named kernels over byte ranges of three buffers. It knows no GPU: the runners
+//! in [`crate::gpu`] and [`crate::cpu`] execute it, and must write the same bytes.
+//!
+//! A [`Runner`] hands out [`Slot`]s. A slot is one chunk's worth of memory that travels through a pipeline: its input
+//! is filled, the recording is submitted, its output is taken, and it starts again. With three or more slots in
+//! flight, reading, upload, compute, readback and writing overlap, and memory is bounded by the slots.
+
+use crate::quant::{F32, FormatRef};
+use std::ops::Range;
+
+/// Byte offsets inside a slot's buffers are multiples of this (WebGPU's storage-binding alignment).
+pub const ALIGN: u64 = 256;
+
+/// Which of a slot's buffers a range lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buffer {
+    /// Filled by the host before submission.
+    Input,
+    /// Written and read by kernels only.
+    Scratch,
+    /// Read back by the host.
+    Output,
+}
+
+/// A range of bytes of one of the buffers; `offset` is a multiple of [`ALIGN`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The buffer.
+    pub buffer: Buffer,
+    /// First byte.
+    pub offset: u64,
+    /// Length in bytes (before padding to whole words).
+    pub bytes: u64,
+}
+
+/// The work a kernel does, named; see `KERNELS` for the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// Weights in a float format (`source`) to blocks of `to`.
+    Quantize {
+        /// F32, F16 or BF16.
+        source: FormatRef,
+        /// What is written.
+        to: FormatRef,
+    },
+    /// Blocks of `from` to F32.
+    Dequantize {
+        /// What is read.
+        from: FormatRef,
+    },
+}
+
+/// Parameters of every conversion kernel, the same bytes for shader and twin.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct ConvertParams {
+    /// Blocks of the block format (weights, where both sides are floats).
+    pub blocks: u32,
+    /// Padding to 16 bytes, zero.
+    pub pad: [u32; 3],
+}
+
+/// One run of a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dispatch {
+    /// What runs.
+    pub kernel: Kernel,
+    /// Where it reads.
+    pub read: Binding,
+    /// Where it writes.
+    pub write: Binding,
+    /// Its parameters.
+    pub params: ConvertParams,
+}
+
+/// Dispatches in order, and the buffer sizes they need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recording {
+    /// In the order of execution; a later one may read what an earlier one wrote.
+    pub dispatches: Vec<Dispatch>,
+    /// Bytes of [`Buffer::Input`].
+    pub input_bytes: u64,
+    /// Bytes of [`Buffer::Scratch`].
+    pub scratch_bytes: u64,
+    /// Bytes of [`Buffer::Output`].
+    pub output_bytes: u64,
+}
+
+impl Recording {
+    /// Appends the conversion of `weights` weights (whole blocks of both formats) and returns the byte ranges of
+    /// the slot's input, to be filled, and output, to be taken. Block formats go through F32 scratch.
+    pub fn convert(&mut self, from: FormatRef, to: FormatRef, weights: u64) -> (Range<u64>, Range<u64>) {
+        let read = reserve(&mut self.input_bytes, Buffer::Input, from.bytes(weights));
+        let write = reserve(&mut self.output_bytes, Buffer::Output, to.bytes(weights));
+        if from.is_float() {
+            self.push(Kernel::Quantize { source: from, to }, read, write, weights / to.block_weights as u64);
+        } else if *to == F32 {
+            self.push(Kernel::Dequantize { from }, read, write, weights / from.block_weights as u64);
+        } else {
+            let middle = reserve(&mut self.scratch_bytes, Buffer::Scratch, F32.bytes(weights));
+            self.push(Kernel::Dequantize { from }, read, middle, weights / from.block_weights as u64);
+            self.push(Kernel::Quantize { source: &F32, to }, middle, write, weights / to.block_weights as u64);
+        }
+        (read.offset..read.offset + read.bytes, write.offset..write.offset + write.bytes)
+    }
+
+    fn push(&mut self, kernel: Kernel, read: Binding, write: Binding, blocks: u64) {
+        let params = ConvertParams { blocks: blocks as u32, pad: [0; 3] };
+        self.dispatches.push(Dispatch { kernel, read, write, params });
+    }
+}
+
+fn reserve(total: &mut u64, buffer: Buffer, bytes: u64) -> Binding {
+    let offset = *total;
+    *total = (offset + bytes).next_multiple_of(ALIGN);
+    Binding { buffer, offset, bytes }
+}
+
+/// Why a recording could not be run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The device went away: unplugged, reset by its driver, or out of memory for good.
+    #[error("the device {device} was lost: {reason}")]
+    DeviceLost {
+        /// Its name.
+        device: String,
+        /// What the driver said.
+        reason: String,
+    },
+    /// The device has no room for the slot's buffers.
+    #[error("the device {device} has no room for {bytes} bytes of buffers: {reason}")]
+    OutOfMemory {
+        /// Its name.
+        device: String,
+        /// What was asked for.
+        bytes: u64,
+        /// What the driver said.
+        reason: String,
+    },
+}
+
+/// Sizes of a slot's three buffers, in bytes: a recording must not need more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotSize {
+    /// Of [`Buffer::Input`].
+    pub input: u64,
+    /// Of [`Buffer::Scratch`] (0 where no block format is read).
+    pub scratch: u64,
+    /// Of [`Buffer::Output`].
+    pub output: u64,
+}
+
+/// Executes recordings.
+pub trait Runner: Send + Sync {
+    /// The device, as shown to people: `NVIDIA H100 (Vulkan)`, `CPU, 2 threads`.
+    fn name(&self) -> String;
+
+    /// The largest sizes a slot may have here.
+    fn slot_limit(&self) -> SlotSize;
+
+    /// A new slot.
+    fn slot(&self, size: SlotSize) -> Result<Box<dyn Slot>, RunError>;
+}
+
+/// Memory for one chunk in flight. The order of calls is `input`, `submit`, `output`, and round again.
+/// A slot may move between threads between calls.
+pub trait Slot: Send {
+    /// Host memory to fill: the first `bytes` bytes of the input buffer. What it holds before is unspecified.
+    fn input(&mut self, bytes: u64) -> Result<&mut [u8], RunError>;
+
+    /// Starts the recording on the input. Returns at once where the device runs by itself.
+    fn submit(&mut self, recording: &Recording) -> Result<(), RunError>;
+
+    /// Waits for the submitted recording and returns its output buffer.
+    fn output(&mut self) -> Result<&[u8], RunError>;
+}

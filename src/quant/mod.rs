@@ -1,0 +1,110 @@
+//! Block formats of GGUF tensors: how weights are laid out in bytes, and how they get there.
+//!
+//! One file a format. Each owns its facts (ggml type id, block size, layout with a compile-time size check) and its
+//! arithmetic (`quantize`, `dequantize`), which is also what the GPU kernel of the same name has to equal. Everything
+//! else in Tuck loops over [`FORMATS`]; adding a format is one file here, its shader, and one line in the list.
+
+use std::fmt;
+
+/// A block format: its facts and its arithmetic.
+///
+/// A row of a tensor is a whole number of blocks; a block holds `block_weights` weights in `block_bytes` bytes.
+pub struct Format {
+    /// The field's name for it, as llama.cpp prints it: `Q4_K`.
+    pub name: &'static str,
+    /// `enum ggml_type` in `ggml.h`, the number stored in a GGUF tensor info.
+    pub ggml_type: u32,
+    /// Weights in a block (1 for the float formats).
+    pub block_weights: usize,
+    /// Bytes in a block.
+    pub block_bytes: usize,
+    /// One sentence for people choosing it.
+    pub about: &'static str,
+    /// Writes whole blocks from `src.len() / block_weights * block_weights` weights; `dst` has just the room.
+    pub quantize: fn(src: &[f32], dst: &mut [u8]),
+    /// Reads whole blocks back into weights.
+    pub dequantize: fn(src: &[u8], dst: &mut [f32]),
+}
+
+/// A format is compared and passed by reference to its one static description.
+pub type FormatRef = &'static Format;
+
+impl Format {
+    /// Bytes of `weights` weights; `weights` is a multiple of the block.
+    pub fn bytes(&self, weights: u64) -> u64 {
+        weights / self.block_weights as u64 * self.block_bytes as u64
+    }
+
+    /// Whether a row of `columns` weights is a whole number of blocks.
+    pub fn divides(&self, columns: u64) -> bool {
+        columns % self.block_weights as u64 == 0
+    }
+
+    /// Bits a weight takes in this format, scales included.
+    pub fn bits_per_weight(&self) -> f64 {
+        self.block_bytes as f64 * 8.0 / self.block_weights as f64
+    }
+
+    /// True for F32, F16 and BF16: one weight a block, nothing to search.
+    pub fn is_float(&self) -> bool {
+        self.block_weights == 1
+    }
+}
+
+impl PartialEq for Format {
+    fn eq(&self, other: &Self) -> bool {
+        self.ggml_type == other.ggml_type
+    }
+}
+
+impl Eq for Format {}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+mod bf16;
+mod f16;
+mod f32;
+mod q4_0;
+mod q4_1;
+mod q4_k;
+mod q5_0;
+mod q5_1;
+mod q5_k;
+mod q6_k;
+mod q8_0;
+
+pub use bf16::BF16;
+pub use f16::F16;
+pub use f32::F32;
+pub use q4_0::Q4_0;
+pub use q4_1::Q4_1;
+pub use q4_k::Q4_K;
+pub use q5_0::Q5_0;
+pub use q5_1::Q5_1;
+pub use q5_k::Q5_K;
+pub use q6_k::Q6_K;
+pub use q8_0::Q8_0;
+
+/// Every format Tuck reads and writes, largest first.
+pub static FORMATS: &[FormatRef] =
+    &[&F32, &F16, &BF16, &Q8_0, &Q6_K, &Q5_K, &Q5_1, &Q5_0, &Q4_K, &Q4_1, &Q4_0];
+
+/// The format called `name`, in any case.
+pub fn format_from_name(name: &str) -> Option<FormatRef> {
+    FORMATS.iter().copied().find(|f| f.name.eq_ignore_ascii_case(name))
+}
+
+/// The format with this ggml type id.
+pub fn format_from_ggml_type(id: u32) -> Option<FormatRef> {
+    FORMATS.iter().copied().find(|f| f.ggml_type == id)
+}
