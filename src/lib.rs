@@ -1,6 +1,14 @@
 //! Tuck makes a language model small enough for the machine in front of its owner.
 
-pub mod graph;
-pub mod quant;
+pub mod arch;
+pub mod checkpoint;
 pub mod cpu;
+pub mod engine;
+pub mod fit;
+pub mod gguf;
 pub mod gpu;
+pub mod graph;
+pub mod model;
+pub mod quant;
+pub mod recipe;
+pub mod tokenizer;

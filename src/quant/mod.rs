@@ -96,8 +96,7 @@ pub use q6_k::Q6_K;
 pub use q8_0::Q8_0;
 
 /// Every format Tuck reads and writes, largest first.
-pub static FORMATS: &[FormatRef] =
-    &[&F32, &F16, &BF16, &Q8_0, &Q6_K, &Q5_K, &Q5_1, &Q5_0, &Q4_K, &Q4_1, &Q4_0];
+pub static FORMATS: &[FormatRef] = &[&F32, &F16, &BF16, &Q8_0, &Q6_K, &Q5_K, &Q5_1, &Q5_0, &Q4_K, &Q4_1, &Q4_0];
 
 /// The format called `name`, in any case.
 pub fn format_from_name(name: &str) -> Option<FormatRef> {
