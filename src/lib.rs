@@ -2,6 +2,7 @@
 
 pub mod arch;
 pub mod checkpoint;
+pub mod cli;
 pub mod cpu;
 pub mod engine;
 pub mod fit;
@@ -9,6 +10,8 @@ pub mod gguf;
 pub mod gpu;
 pub mod graph;
 pub mod model;
+mod positioned;
 pub mod quant;
 pub mod recipe;
 pub mod tokenizer;
+pub mod units;

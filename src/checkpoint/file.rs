@@ -1,6 +1,7 @@
 //! An open input file, read by position.
 
 use super::OpenError;
+use crate::positioned;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -28,21 +29,7 @@ impl SourceFile {
 
     /// Fills `out` from the bytes at `offset`. The file's own position is not used, so threads can share it.
     pub fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        #[cfg(unix)]
-        {
-            std::os::unix::fs::FileExt::read_exact_at(&self.file, out, offset)
-        }
-        #[cfg(windows)]
-        {
-            let mut done = 0;
-            while done < out.len() {
-                match std::os::windows::fs::FileExt::seek_read(&self.file, &mut out[done..], offset + done as u64)? {
-                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                    n => done += n,
-                }
-            }
-            Ok(())
-        }
+        positioned::read_at(&self.file, offset, out)
     }
 
     /// A sequential reader from the start.

@@ -118,6 +118,4 @@ pub struct PackReport {
     pub device: String,
     /// Start to finish.
     pub elapsed: Duration,
-    /// XXH3 (64 bits) of the tensors' hashes and the header, equal for equal files.
-    pub checksum: u64,
 }

@@ -5,6 +5,7 @@ mod command;
 mod device;
 mod event;
 mod jobs;
+mod meter;
 mod sample;
 mod worker;
 

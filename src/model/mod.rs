@@ -74,6 +74,13 @@ impl Model {
         })
     }
 
+    /// A file name for the packed model: its own name and the type, without characters that file systems refuse.
+    pub fn default_file_name(&self, preset: &str) -> String {
+        let plain = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
+        let name: String = self.card.name.chars().map(plain).take(120).collect();
+        format!("{}-{preset}.gguf", if name.is_empty() { "model" } else { &name })
+    }
+
     /// Metadata by key.
     pub fn value(&self, key: &str) -> Option<&Value> {
         self.metadata.iter().find(|(k, _)| k == key).map(|(_, value)| value)
