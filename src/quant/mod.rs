@@ -72,8 +72,11 @@ impl fmt::Display for Format {
 }
 
 mod bf16;
+mod codec;
 mod f16;
 mod f32;
+mod k_scales;
+mod lanes;
 mod q4_0;
 mod q4_1;
 mod q4_k;
@@ -82,6 +85,7 @@ mod q5_1;
 mod q5_k;
 mod q6_k;
 mod q8_0;
+mod search;
 
 pub use bf16::BF16;
 pub use f16::F16;
@@ -96,8 +100,7 @@ pub use q6_k::Q6_K;
 pub use q8_0::Q8_0;
 
 /// Every format Tuck reads and writes, largest first.
-pub static FORMATS: &[FormatRef] =
-    &[&F32, &F16, &BF16, &Q8_0, &Q6_K, &Q5_K, &Q5_1, &Q5_0, &Q4_K, &Q4_1, &Q4_0];
+pub static FORMATS: &[FormatRef] = &[&F32, &F16, &BF16, &Q8_0, &Q6_K, &Q5_K, &Q5_1, &Q5_0, &Q4_K, &Q4_1, &Q4_0];
 
 /// The format called `name`, in any case.
 pub fn format_from_name(name: &str) -> Option<FormatRef> {
