@@ -1,1 +1,16 @@
-fn main(){}
+//! Tuck: parse what was typed, then a command or the window.
+
+use clap::Parser;
+use std::process::ExitCode;
+use tuck::cli::Cli;
+
+fn main() -> ExitCode {
+    env_logger::init();
+    match Cli::parse().run() {
+        Ok(code) => code,
+        Err(window) => {
+            eprintln!("no window yet: {window:?}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Hugging Face folders: weights in one or many safetensors files, and JSON documents beside them.
+
+use super::{Checkpoint, Contents, OpenError, PICKLE, SourceFile, StoredTensor, refuse_duplicates, safetensors};
+use serde_json::Value as Json;
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+
+/// A document larger than this is not read: the largest tokenizer.json known has 33 MB.
+const MAX_DOCUMENT: u64 = 256 << 20;
+
+/// The documents of a folder. Those that are not there are null or absent.
+#[derive(Debug, Default)]
+pub struct Documents {
+    /// The folder they lie in.
+    pub folder: PathBuf,
+    /// `config.json`, always an object.
+    pub config: Json,
+    /// `tokenizer.json`.
+    pub tokenizer: Json,
+    /// `tokenizer_config.json`.
+    pub tokenizer_config: Json,
+    /// `generation_config.json`.
+    pub generation_config: Json,
+    /// `special_tokens_map.json`.
+    pub special_tokens_map: Json,
+    /// `chat_template.jinja`, as text.
+    pub chat_template: Option<String>,
+}
+
+/// Opens a folder with a `config.json`.
+pub(super) fn open_folder(folder: &Path) -> Result<Checkpoint, OpenError> {
+    if !folder.join("config.json").is_file() {
+        return Err(OpenError::new(
+            folder,
+            "there is no config.json in this folder; choose the folder of a Hugging Face model, the one that holds \
+             config.json and the .safetensors files",
+        ));
+    }
+    let single = folder.join("model.safetensors");
+    let index = folder.join("model.safetensors.index.json");
+    let paths = if index.is_file() {
+        shards(&index, folder)?
+    } else if single.is_file() {
+        vec![single]
+    } else {
+        return Err(no_weights(folder));
+    };
+    let checkpoint = open_files(folder, folder, &paths)?;
+    if index.is_file() {
+        check_index(&index, &checkpoint)?;
+    }
+    Ok(checkpoint)
+}
+
+/// Opens one safetensors file and the documents beside it.
+pub(super) fn open_single(path: &Path) -> Result<Checkpoint, OpenError> {
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    if !folder.join("config.json").is_file() {
+        return Err(OpenError::new(
+            path,
+            "there is no config.json beside it, and without one nobody can tell what model this is; put the model's \
+             config.json and tokenizer files into the same folder",
+        ));
+    }
+    open_files(path, folder, &[path.to_owned()])
+}
+
+fn open_files(named: &Path, folder: &Path, paths: &[PathBuf]) -> Result<Checkpoint, OpenError> {
+    let documents = read_documents(folder)?;
+    let mut files = Vec::with_capacity(paths.len());
+    let mut tensors: Vec<StoredTensor> = Vec::new();
+    for path in paths {
+        let file = SourceFile::open(path)?;
+        tensors.extend(safetensors::read_header(&file, files.len())?);
+        files.push(file);
+    }
+    refuse_duplicates(&files, &tensors)?;
+    if tensors.is_empty() {
+        return Err(OpenError::new(named, "there is not one tensor in it; download it again"));
+    }
+    Ok(Checkpoint { path: named.to_owned(), files, tensors, contents: Contents::HuggingFace(Box::new(documents)) })
+}
+
+fn no_weights(folder: &Path) -> OpenError {
+    let pickle = ["pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "consolidated.00.pth"]
+        .into_iter()
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file());
+    match pickle {
+        Some(path) => OpenError::new(path, PICKLE),
+        None => OpenError::new(
+            folder,
+            "there is neither model.safetensors nor model.safetensors.index.json in this folder; download the model's \
+             safetensors files into it",
+        ),
+    }
+}
+
+fn read_documents(folder: &Path) -> Result<Documents, OpenError> {
+    let config = read_json(&folder.join("config.json"))?;
+    if !config.is_object() {
+        return Err(OpenError::new(folder.join("config.json"), "it holds no JSON object; download it again"));
+    }
+    Ok(Documents {
+        folder: folder.to_owned(),
+        config,
+        tokenizer: read_json(&folder.join("tokenizer.json"))?,
+        tokenizer_config: read_json(&folder.join("tokenizer_config.json"))?,
+        generation_config: read_json(&folder.join("generation_config.json"))?,
+        special_tokens_map: read_json(&folder.join("special_tokens_map.json"))?,
+        chat_template: read_text(&folder.join("chat_template.jinja"))?,
+    })
+}
+
+/// The text of a document, or nothing where there is no such file.
+fn read_text(path: &Path) -> Result<Option<String>, OpenError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let file = SourceFile::open(path)?;
+    if file.bytes > MAX_DOCUMENT {
+        return Err(OpenError::new(
+            path,
+            format!("it has {} bytes, and a document of more than {MAX_DOCUMENT} is not read", file.bytes),
+        ));
+    }
+    let mut bytes = vec![0; file.bytes as usize];
+    file.read_at(0, &mut bytes).map_err(|error| OpenError::io(path, &error))?;
+    String::from_utf8(bytes).map(Some).map_err(|_| OpenError::new(path, "it is not valid UTF-8; download it again"))
+}
+
+fn read_json(path: &Path) -> Result<Json, OpenError> {
+    match read_text(path)? {
+        None => Ok(Json::Null),
+        Some(text) => serde_json::from_str(&text)
+            .map_err(|error| OpenError::new(path, format!("it is not valid JSON: {error}; download it again"))),
+    }
+}
+
+/// The shard files an index names, each in the folder of the index.
+fn shards(index: &Path, folder: &Path) -> Result<Vec<PathBuf>, OpenError> {
+    let mut names = BTreeSet::new();
+    for (tensor, file) in weight_map(index)?.as_object().into_iter().flatten() {
+        let Some(file) = file.as_str() else {
+            return Err(OpenError::new(index, format!("it gives the tensor {tensor} no file name")));
+        };
+        let mut parts = Path::new(file).components();
+        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
+            return Err(OpenError::new(
+                index,
+                format!(
+                    "it puts the tensor {tensor} into {file:?}, which is not a plain file name in this folder; refused"
+                ),
+            ));
+        }
+        names.insert(file.to_owned());
+    }
+    if names.is_empty() {
+        return Err(OpenError::new(index, "it names no files in weight_map; download it again"));
+    }
+    if let Some(missing) = names.iter().find(|name| !folder.join(name).is_file()) {
+        return Err(OpenError::new(
+            folder.join(missing),
+            format!(
+                "it is named by model.safetensors.index.json ({} files) and is not there; download it",
+                names.len()
+            ),
+        ));
+    }
+    Ok(names.iter().map(|name| folder.join(name)).collect())
+}
+
+fn weight_map(index: &Path) -> Result<Json, OpenError> {
+    match read_json(index)?.get_mut("weight_map").map(Json::take) {
+        Some(map) if map.is_object() => Ok(map),
+        _ => Err(OpenError::new(index, "it has no weight_map object; download it again")),
+    }
+}
+
+/// Every tensor of the index has to be in the file it names.
+fn check_index(index: &Path, checkpoint: &Checkpoint) -> Result<(), OpenError> {
+    let found: std::collections::HashMap<&str, &Path> =
+        checkpoint.tensors.iter().map(|t| (t.name.as_str(), checkpoint.files[t.file].path.as_path())).collect();
+    for (tensor, file) in weight_map(index)?.as_object().into_iter().flatten() {
+        let expected = file.as_str().unwrap_or_default();
+        let holds = found.get(tensor.as_str()).and_then(|path| path.file_name());
+        if holds.is_none_or(|name| name != expected) {
+            return Err(OpenError::new(
+                index,
+                format!(
+                    "it puts the tensor {tensor} into {expected}, and {}; the shards do not belong together, so download \
+                     them again",
+                    holds.map_or("no shard holds it".to_owned(), |name| format!("it is in {}", name.display()))
+                ),
+            ));
+        }
+    }
+    Ok(())
+}

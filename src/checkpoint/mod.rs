@@ -1,0 +1,174 @@
+//! What a user can open: Hugging Face folders, single safetensors files, GGUF files.
+//!
+//! A [`Checkpoint`] is one list of stored tensors over one list of open files, and the documents beside them. Opening
+//! reads headers only. Weights are read later, by position, into the caller's memory: reads stay bounded, and a file
+//! that is cut short while it is open gives an error with its name, where a memory map would kill the process.
+
+mod file;
+mod huggingface;
+mod safetensors;
+
+pub use file::SourceFile;
+pub use huggingface::Documents;
+
+use crate::gguf::{self, GgufError, Value};
+use crate::quant::FormatRef;
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A refusal that tells which file, what was found, what was expected, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {problem}", path.display())]
+pub struct OpenError {
+    /// The file or folder at fault.
+    pub path: PathBuf,
+    /// One or two sentences.
+    pub problem: String,
+}
+
+impl OpenError {
+    /// A refusal of `path`.
+    pub fn new(path: impl Into<PathBuf>, problem: impl Into<String>) -> Self {
+        Self { path: path.into(), problem: problem.into() }
+    }
+
+    fn io(path: &Path, error: &io::Error) -> Self {
+        Self::new(path, format!("it cannot be read: {error}"))
+    }
+}
+
+/// What kind of thing was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Safetensors with a `config.json` beside them.
+    HuggingFace,
+    /// A GGUF file.
+    Gguf,
+}
+
+/// A tensor as it lies in a file.
+#[derive(Clone, Debug)]
+pub struct StoredTensor {
+    /// Its name in the file.
+    pub name: String,
+    /// Columns first, as ggml counts (the reverse of the safetensors order). Empty for a scalar.
+    pub shape: Vec<u64>,
+    /// Its precision or block format.
+    pub format: FormatRef,
+    /// Index into [`Checkpoint::files`].
+    pub file: usize,
+    /// Position in that file.
+    pub offset: u64,
+    /// Its length.
+    pub bytes: u64,
+}
+
+impl StoredTensor {
+    /// Number of weights.
+    pub fn weights(&self) -> u64 {
+        self.shape.iter().product()
+    }
+}
+
+/// The parsed documents of a checkpoint.
+#[derive(Debug)]
+pub enum Contents {
+    /// Those of a Hugging Face folder.
+    HuggingFace(Box<Documents>),
+    /// The metadata of a GGUF file, in file order.
+    Gguf(Vec<(String, Value)>),
+}
+
+/// An opened checkpoint.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// What the user named.
+    pub path: PathBuf,
+    /// The open files.
+    pub files: Vec<SourceFile>,
+    /// Every tensor, in file order; names are unique.
+    pub tensors: Vec<StoredTensor>,
+    /// What lies beside the weights.
+    pub contents: Contents,
+}
+
+impl Checkpoint {
+    /// Opens a folder or a file, reading headers and documents only.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let found = std::fs::metadata(path).map_err(|error| OpenError::io(path, &error))?;
+        if found.is_dir() {
+            return huggingface::open_folder(path);
+        }
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        match extension.as_str() {
+            "safetensors" => huggingface::open_single(path),
+            "gguf" => open_gguf(path),
+            "bin" | "pt" | "pth" | "pkl" | "ckpt" => Err(OpenError::new(path, PICKLE)),
+            _ => Err(OpenError::new(
+                path,
+                "it is neither a Hugging Face folder, nor a .safetensors file, nor a .gguf file; open one of these",
+            )),
+        }
+    }
+
+    /// The kind of thing this is.
+    pub fn kind(&self) -> Kind {
+        match self.contents {
+            Contents::HuggingFace(_) => Kind::HuggingFace,
+            Contents::Gguf(_) => Kind::Gguf,
+        }
+    }
+}
+
+/// Why a pickle is refused.
+const PICKLE: &str = "this is a PyTorch pickle, which can run code when it is loaded, so Tuck never opens one; \
+                      convert it to safetensors with the tools of its publisher, or download the safetensors version";
+
+fn open_gguf(path: &Path) -> Result<Checkpoint, OpenError> {
+    let file = SourceFile::open(path)?;
+    let header = gguf::read_header(io::BufReader::with_capacity(1 << 16, file.reader()), file.bytes).map_err(
+        |error| match error {
+            GgufError::Truncated { .. } => OpenError::new(path, format!("{error}; download it again")),
+            other => OpenError::new(path, other.to_string()),
+        },
+    )?;
+    if let Some((_, count)) = header.metadata.iter().find(|(key, _)| key == "split.count")
+        && count.as_u64().is_some_and(|n| n > 1)
+    {
+        return Err(OpenError::new(
+            path,
+            format!(
+                "it is one of {count} parts of a split GGUF; merge them with llama-gguf-split --merge and open the result"
+            ),
+        ));
+    }
+    let tensors = header
+        .tensors
+        .into_iter()
+        .map(|t| StoredTensor {
+            name: t.name,
+            shape: t.shape,
+            format: t.format,
+            file: 0,
+            offset: t.offset,
+            bytes: t.bytes,
+        })
+        .collect();
+    Ok(Checkpoint { path: path.to_owned(), files: vec![file], tensors, contents: Contents::Gguf(header.metadata) })
+}
+
+/// Refuses a tensor name that stands in two files (or twice in one).
+fn refuse_duplicates(files: &[SourceFile], tensors: &[StoredTensor]) -> Result<(), OpenError> {
+    let mut seen = HashSet::new();
+    match tensors.iter().find(|t| !seen.insert(t.name.as_str())) {
+        None => Ok(()),
+        Some(twice) => Err(OpenError::new(
+            &files[twice.file].path,
+            format!(
+                "the tensor {} is there twice among the files of this model; remove the file that does not belong",
+                twice.name
+            ),
+        )),
+    }
+}

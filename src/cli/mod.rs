@@ -1,0 +1,62 @@
+//! The command line: what was typed becomes commands for the engine, its events become lines and JSON.
+
+mod devices;
+mod inspect;
+mod pack;
+mod session;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  tuck                                             open the window
+  tuck ./Llama-3.2-1B-Instruct                     open the window on a model
+  tuck inspect ./Llama-3.2-1B-Instruct             what it is, and its size in every type
+  tuck pack ./Llama-3.2-1B-Instruct --type Q4_K_M  write Llama-3.2-1B-Instruct-Q4_K_M.gguf here
+  tuck pack model.gguf --type Q5_K_M --tensor-type attn_v=Q8_0 -o out.gguf
+
+Exit codes: 0 done, 1 failed (one paragraph on stderr says why), 2 wrong usage, 130 cancelled.";
+
+/// Makes a language model small enough for the machine in front of its owner.
+#[derive(Parser)]
+#[command(name = "tuck", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    window: Window,
+}
+
+/// What the window is started with.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Window {
+    /// A model to open in the window: a Hugging Face folder, a .safetensors or a .gguf file.
+    pub path: Option<PathBuf>,
+    /// Pack the sample, save a picture before, during and after into this folder, and end.
+    #[arg(long, hide = true, value_name = "DIR")]
+    pub screenshots: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show what a model is: family, settings, tensors, and its size in every type.
+    Inspect(inspect::Arguments),
+    /// Write a model as a GGUF file.
+    Pack(pack::Arguments),
+    /// List the devices that can compute.
+    Devices(devices::Arguments),
+}
+
+impl Cli {
+    /// Runs the command that was typed, or hands back what the window needs.
+    pub fn run(self) -> Result<ExitCode, Window> {
+        match self.command {
+            None => Err(self.window),
+            Some(Command::Inspect(arguments)) => Ok(inspect::run(&arguments)),
+            Some(Command::Pack(arguments)) => Ok(pack::run(&arguments)),
+            Some(Command::Devices(arguments)) => Ok(devices::run(&arguments)),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! One command, one engine: submit, follow the events, end with an exit code.
+
+use crate::engine::{Command, Engine, EventKind, JobId, Progress, Stage};
+use crate::units;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value as Json;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Ended on the user's wish, as a shell reports it (128 + SIGINT).
+const CANCELLED: u8 = 130;
+
+/// Why a command ends before its end.
+pub(super) enum Quit {
+    Failed(String),
+    Cancelled,
+}
+
+/// Turns what a command did into an exit code, with the message of a failure on stderr.
+pub(super) fn exit(result: Result<(), Quit>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Quit::Failed(message)) => {
+            eprintln!("tuck: {message}");
+            ExitCode::FAILURE
+        }
+        Err(Quit::Cancelled) => {
+            eprintln!("tuck: cancelled, nothing was written");
+            ExitCode::from(CANCELLED)
+        }
+    }
+}
+
+/// An engine whose running job ends at Ctrl-C.
+pub(super) struct Session {
+    engine: Engine,
+    running: Arc<Mutex<Option<JobId>>>,
+    bar: ProgressBar,
+}
+
+impl Session {
+    pub(super) fn start() -> Self {
+        let engine = Engine::start(Box::new(|| {}));
+        let running: Arc<Mutex<Option<JobId>>> = Arc::default();
+        let (cancel, job) = (engine.canceller(), Arc::clone(&running));
+        let handler = move || {
+            if let Some(job) = *job.lock().unwrap_or_else(PoisonError::into_inner) {
+                cancel(job);
+            }
+        };
+        if let Err(error) = ctrlc::set_handler(handler) {
+            log::warn!("Ctrl-C will end the program without cleaning up: {error}");
+        }
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        bar.set_style(
+            ProgressStyle::with_template("{prefix} {bar:30} {percent:>3} %  {msg}").expect("a constant template"),
+        );
+        Self { engine, running, bar }
+    }
+
+    /// Runs a command to its end and returns the event that ended it.
+    pub(super) fn run(&mut self, command: Command) -> Result<EventKind, Quit> {
+        let job = self.engine.submit(command);
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(job);
+        loop {
+            for event in self.engine.wait(Duration::from_millis(100)) {
+                match event.kind {
+                    _ if event.job != job => {}
+                    EventKind::Progress(progress) => self.show(&progress),
+                    EventKind::Warning(warning) => self.bar.suspend(|| eprintln!("tuck: warning: {warning}")),
+                    ended => {
+                        self.bar.finish_and_clear();
+                        return match ended {
+                            EventKind::Failed(message) => Err(Quit::Failed(message)),
+                            EventKind::Cancelled => Err(Quit::Cancelled),
+                            done => Ok(done),
+                        };
+                    }
+                }
+            }
+        }
+    }
+
+    fn show(&self, progress: &Progress) {
+        self.bar.set_prefix(progress.stage.label());
+        self.bar.set_length(progress.total);
+        self.bar.set_position(progress.done);
+        let left = progress.remaining.map(|left| format!(", {} left", units::duration(left))).unwrap_or_default();
+        match progress.stage {
+            Stage::Flushing => self.bar.set_message(""),
+            _ => self.bar.set_message(format!("{}{left}  {}", units::rate(progress.rate), progress.tensor)),
+        }
+    }
+}
+
+/// Prints JSON for machines.
+pub(super) fn print_json(json: &Json) {
+    println!("{}", serde_json::to_string_pretty(json).expect("JSON values can always be written"));
+}

@@ -1,0 +1,63 @@
+//! What the window and the command line can ask of the engine.
+
+use crate::model::Model;
+use crate::recipe::Recipe;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Identifies a job. Events of a job that is no longer wanted are ignored by their reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub(super) u64);
+
+/// A wish. Each becomes a job, answered by events with its id.
+#[derive(Debug)]
+pub enum Command {
+    /// List the devices that can compute. Ends in `Devices`.
+    ListDevices,
+    /// Open a folder or file. Ends in `Opened` or `Failed`.
+    Open(PathBuf),
+    /// Open the bundled sample model. Ends in `Opened` or `Failed`.
+    OpenSample,
+    /// Write a GGUF file. Ends in `Packed`, `Failed` or `Cancelled`.
+    Pack(PackRequest),
+}
+
+/// What to pack, how, and where to.
+#[derive(Clone, Debug)]
+pub struct PackRequest {
+    /// The opened model.
+    pub model: Arc<Model>,
+    /// Which formats its tensors get.
+    pub recipe: Recipe,
+    /// The file to write.
+    pub output: PathBuf,
+    /// Whether an existing output may be replaced.
+    pub overwrite: bool,
+    /// Whether NaN and infinite weights are let through (as 0 in block formats).
+    pub allow_nonfinite: bool,
+    /// Where to compute.
+    pub device: DeviceChoice,
+}
+
+/// Where to compute.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The fastest GPU, or the processor where there is none.
+    #[default]
+    Auto,
+    /// The processor, without any graphics driver.
+    Cpu,
+    /// The first device whose name contains this, in any case.
+    Named(String),
+}
+
+impl DeviceChoice {
+    /// `auto`, `cpu`, or part of a device's name.
+    pub fn parse(text: &str) -> Self {
+        match text.to_ascii_lowercase().as_str() {
+            "auto" => Self::Auto,
+            "cpu" => Self::Cpu,
+            _ => Self::Named(text.to_owned()),
+        }
+    }
+}

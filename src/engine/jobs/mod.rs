@@ -1,0 +1,3 @@
+//! Jobs: what a command does.
+
+pub(super) mod pack;

@@ -1,0 +1,86 @@
+//! Filling a slot's input: bytes of a tensor in the order of the GGUF file.
+
+use super::chunks::Piece;
+use super::finite;
+use crate::arch::{Rows, Source, Tensor};
+use crate::engine::worker::Stop;
+use crate::model::Model;
+use crate::quant::FormatRef;
+use rayon::prelude::*;
+
+/// Reads are split at this size among threads: one core copies slower than memory can deliver.
+const PART: usize = 1 << 20;
+
+/// Fills `out` with a piece's weights. Returns the index of the first NaN or infinite weight in its tensor, if any.
+pub(super) fn fill(model: &Model, piece: &Piece, out: &mut [u8]) -> Result<Option<u64>, Stop> {
+    let tensor = &model.tensors[piece.tensor];
+    match &tensor.source {
+        Source::Computed(values) => {
+            let first = piece.first as usize;
+            out.copy_from_slice(bytemuck::cast_slice(&values[first..first + piece.weights as usize]));
+            Ok(None)
+        }
+        Source::Stored { file, offset, format, rows: Rows::Stored } => {
+            let start = offset + format.bytes(piece.first);
+            let parts = out.par_chunks_mut(PART).enumerate().map(|(n, part)| {
+                let skipped = (n * PART) as u64;
+                read_at(model, tensor, *file, start + skipped, part)?;
+                Ok(finite::first_nonfinite(format, part).map(|i| piece.first + weights_in(format, skipped) + i))
+            });
+            parts.try_reduce(|| None, |a: Option<u64>, b| Ok(a.into_iter().chain(b).min()))
+        }
+        Source::Stored { file, offset, format, rows: Rows::Rope { head_dim } } => {
+            rope_rows(model, tensor, piece, (*file, *offset, format, *head_dim), out)?;
+            Ok(finite::first_nonfinite(format, out).map(|i| piece.first + i))
+        }
+    }
+}
+
+/// Reads pairs of rows: in each head, two runs of neighbouring rows, half a head apart, become one interleaved run.
+fn rope_rows(
+    model: &Model,
+    tensor: &Tensor,
+    piece: &Piece,
+    (file, offset, format, head_dim): (usize, u64, FormatRef, u64),
+    out: &mut [u8],
+) -> Result<(), Stop> {
+    // A bias has one weight a "row".
+    let columns = if tensor.shape.len() > 1 { tensor.columns() } else { 1 };
+    let row = format.bytes(columns) as usize;
+    let mut run = Vec::new();
+    let mut next = piece.first / columns;
+    let mut left = out;
+    while !left.is_empty() {
+        let (head, within) = (next / head_dim, next % head_dim);
+        let rows = (head_dim - within).min((left.len() / row) as u64);
+        let (head_out, rest) = left.split_at_mut(rows as usize * row);
+        for half in 0..2 {
+            run.resize(rows as usize / 2 * row, 0);
+            let source = head * head_dim + half * head_dim / 2 + within / 2;
+            read_at(model, tensor, file, offset + source * row as u64, &mut run)?;
+            let targets = head_out.chunks_exact_mut(row).skip(half as usize).step_by(2);
+            targets.zip(run.chunks_exact(row)).for_each(|(to, from)| to.copy_from_slice(from));
+        }
+        next += rows;
+        left = rest;
+    }
+    Ok(())
+}
+
+fn weights_in(format: FormatRef, bytes: u64) -> u64 {
+    bytes / format.block_bytes as u64 * format.block_weights as u64
+}
+
+fn read_at(model: &Model, tensor: &Tensor, file: usize, offset: u64, out: &mut [u8]) -> Result<(), Stop> {
+    let file = &model.files[file];
+    file.read_at(offset, out).map_err(|error| {
+        Stop::Failed(format!(
+            "{}: {} bytes of the tensor {} at byte {offset} could not be read: {error}; the file had {} bytes when it was \
+             opened, so check that nothing changes it and open it again",
+            file.path.display(),
+            out.len(),
+            tensor.stored_name,
+            file.bytes
+        ))
+    })
+}

@@ -1,0 +1,91 @@
+//! The engine: one worker thread that owns devices and open files, told what to do by [`Command`]s, telling what
+//! happened by [`Event`]s. It knows neither pixels nor flags; the window and the command line are two readers of it.
+
+mod command;
+mod device;
+mod event;
+mod jobs;
+mod meter;
+mod sample;
+mod worker;
+
+pub use command::{Command, DeviceChoice, JobId, PackRequest};
+pub use event::{Device, Event, EventKind, PackReport, Progress, Stage};
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use worker::{Shared, Worker};
+
+/// Called after each event, from the worker's thread: the window asks for a repaint.
+pub type Wake = Box<dyn Fn() + Send + Sync>;
+
+/// A running engine. Dropping it cancels what runs and waits for the worker to clean up.
+pub struct Engine {
+    commands: Option<Sender<(JobId, Command)>>,
+    events: Receiver<Event>,
+    shared: Arc<Shared>,
+    worker: Option<thread::JoinHandle<()>>,
+    next: u64,
+}
+
+impl Engine {
+    /// Starts the worker thread.
+    pub fn start(wake: Wake) -> Self {
+        let (commands, inbox) = channel();
+        let (outbox, events) = channel();
+        let shared = Arc::new(Shared::new(wake));
+        let worker = Worker::new(inbox, outbox, Arc::clone(&shared));
+        let worker = thread::Builder::new().name("engine".to_owned()).spawn(move || worker.run());
+        let worker = Some(worker.expect("the operating system refuses to start a thread"));
+        Self { commands: Some(commands), events, shared, worker, next: 1 }
+    }
+
+    /// Queues a job and returns at once.
+    pub fn submit(&mut self, command: Command) -> JobId {
+        let job = JobId(self.next);
+        self.next += 1;
+        if let Some(commands) = &self.commands {
+            // The worker ends only when this sender is dropped.
+            let _ = commands.send((job, command));
+        }
+        job
+    }
+
+    /// Stops a job, queued or running, at its next chunk. It answers with `Cancelled` unless it had just finished.
+    pub fn cancel(&self, job: JobId) {
+        self.shared.cancel(job);
+    }
+
+    /// A way to cancel from a signal handler or another thread.
+    pub fn canceller(&self) -> impl Fn(JobId) + Send + Sync + 'static {
+        let shared = Arc::clone(&self.shared);
+        move |job| shared.cancel(job)
+    }
+
+    /// Everything that happened since the last call, without waiting. Of progress, only the latest.
+    pub fn drain(&self) -> Vec<Event> {
+        let mut events: Vec<Event> = self.shared.take_progress().into_iter().collect();
+        events.extend(self.events.try_iter());
+        events
+    }
+
+    /// Waits up to `timeout` for something to happen.
+    pub fn wait(&self, timeout: std::time::Duration) -> Vec<Event> {
+        let first = self.events.recv_timeout(timeout).ok();
+        let mut events: Vec<Event> = self.shared.take_progress().into_iter().collect();
+        events.extend(first);
+        events.extend(self.events.try_iter());
+        events
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.shared.cancel_all();
+        self.commands = None;
+        if let Some(worker) = self.worker.take() {
+            let _ = worker.join();
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The worker thread: takes commands in order, runs each as a job, sends its events.
+
+use super::command::{Command, JobId};
+use super::event::{Event, EventKind, Progress};
+use super::{Wake, device, jobs, sample};
+use crate::model::Model;
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What the engine's handle and its worker share.
+pub(super) struct Shared {
+    wake: Wake,
+    progress: Mutex<Option<Event>>,
+    cancelled: Mutex<HashSet<JobId>>,
+    stopping: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn new(wake: Wake) -> Self {
+        Self { wake, progress: Mutex::default(), cancelled: Mutex::default(), stopping: AtomicBool::new(false) }
+    }
+
+    pub(super) fn cancel(&self, job: JobId) {
+        lock(&self.cancelled).insert(job);
+    }
+
+    pub(super) fn cancel_all(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn take_progress(&self) -> Option<Event> {
+        lock(&self.progress).take()
+    }
+
+    fn is_cancelled(&self, job: JobId) -> bool {
+        self.stopping.load(Ordering::Relaxed) || lock(&self.cancelled).contains(&job)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Why a job ended without a result.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// Asked to.
+    Cancelled,
+    /// With this message.
+    Failed(String),
+}
+
+impl<E: std::error::Error> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// What a running job may do: tell, and ask whether to stop.
+pub(super) struct Context<'a> {
+    job: JobId,
+    shared: &'a Shared,
+    outbox: &'a Sender<Event>,
+}
+
+impl Context<'_> {
+    pub(super) fn progress(&self, progress: Progress) {
+        *lock(&self.shared.progress) = Some(Event { job: self.job, kind: EventKind::Progress(progress) });
+        (self.shared.wake)();
+    }
+
+    pub(super) fn warn(&self, warning: String) {
+        self.send(EventKind::Warning(warning));
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.shared.is_cancelled(self.job)
+    }
+
+    fn send(&self, kind: EventKind) {
+        // The receiver is gone only when the engine is being dropped.
+        let _ = self.outbox.send(Event { job: self.job, kind });
+        (self.shared.wake)();
+    }
+}
+
+/// Runs on the engine's thread.
+pub(super) struct Worker {
+    inbox: Receiver<(JobId, Command)>,
+    outbox: Sender<Event>,
+    shared: Arc<Shared>,
+    devices: device::Devices,
+}
+
+impl Worker {
+    pub(super) fn new(inbox: Receiver<(JobId, Command)>, outbox: Sender<Event>, shared: Arc<Shared>) -> Self {
+        Self { inbox, outbox, shared, devices: device::Devices::default() }
+    }
+
+    /// Until the engine is dropped.
+    pub(super) fn run(mut self) {
+        while let Ok((job, command)) = self.inbox.recv() {
+            let context = Context { job, shared: &self.shared, outbox: &self.outbox };
+            let result =
+                if context.is_cancelled() { Err(Stop::Cancelled) } else { run(&mut self.devices, command, &context) };
+            context.send(match result {
+                Ok(kind) => kind,
+                Err(Stop::Cancelled) => EventKind::Cancelled,
+                Err(Stop::Failed(message)) => EventKind::Failed(message),
+            });
+            lock(&self.shared.cancelled).remove(&job);
+        }
+    }
+}
+
+fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -> Result<EventKind, Stop> {
+    let open = |path: &Path| Ok(EventKind::Opened(Arc::new(Model::open(path)?)));
+    match command {
+        Command::ListDevices => Ok(EventKind::Devices(devices.list())),
+        Command::Open(path) => open(&path),
+        Command::OpenSample => open(&sample::folder()?),
+        Command::Pack(request) => Ok(EventKind::Packed(Arc::new(jobs::pack::run(devices, &request, context)?))),
+    }
+}

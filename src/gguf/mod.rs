@@ -1,0 +1,24 @@
+//! The GGUF container: metadata values, tensor infos, reading and writing. It knows no model.
+//!
+//! Layout (version 3, little endian, `docs/gguf.md` of ggml): magic, version, tensor count, metadata count, metadata
+//! pairs, tensor infos, padding to the alignment, tensor data. A tensor's offset counts from the start of the data.
+
+mod read;
+mod value;
+mod write;
+
+pub use read::{GgufError, Header, TensorInfo, read_header};
+pub use value::{Array, Value, ValueType};
+pub use write::{HeaderTensor, Layout, encode_header, lay_out};
+
+/// The first four bytes of every GGUF file.
+pub const MAGIC: [u8; 4] = *b"GGUF";
+
+/// Tensor data starts at a multiple of this where `general.alignment` says nothing.
+pub const DEFAULT_ALIGNMENT: u64 = 32;
+
+/// ggml holds a tensor's name in 64 bytes, the closing zero included.
+pub const MAX_TENSOR_NAME: usize = 63;
+
+/// ggml's tensors have at most four dimensions.
+pub const MAX_DIMENSIONS: usize = 4;

@@ -1,0 +1,103 @@
+//! A checkpoint understood: the tensors and metadata of the GGUF file it becomes, and a card for people.
+
+mod card;
+mod general;
+mod identity;
+
+pub use card::Card;
+
+use crate::arch::{self, Config, Hparams, Tensor};
+use crate::checkpoint::{Checkpoint, Contents, Documents, Kind, OpenError, SourceFile};
+use crate::gguf::{self, HeaderTensor, Value};
+use crate::tokenizer;
+use std::path::{Path, PathBuf};
+
+/// A model, ready to be planned and packed. Its weights are still in its files.
+#[derive(Debug)]
+pub struct Model {
+    /// What the user opened.
+    pub path: PathBuf,
+    /// What kind of thing that is.
+    pub kind: Kind,
+    /// The open files that tensors refer to.
+    pub files: Vec<SourceFile>,
+    /// Tensors of the GGUF file to be, by layer, then by name.
+    pub tensors: Vec<Tensor>,
+    /// Metadata of the GGUF file to be, in order.
+    pub metadata: Vec<(String, Value)>,
+    /// The settings that decide shapes.
+    pub hparams: Hparams,
+    /// For people.
+    pub card: Card,
+    /// Of the file to be, length of the header without padding. No recipe changes it.
+    pub header_len: u64,
+    /// Tensor data starts at multiples of this.
+    pub alignment: u64,
+}
+
+impl Model {
+    /// Opens and understands a folder or file. Reads headers and documents, no weights.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let checkpoint = Checkpoint::open(path)?;
+        let kind = checkpoint.kind();
+        let (hparams, tensors, mut metadata) = match &checkpoint.contents {
+            Contents::HuggingFace(documents) => from_huggingface(&checkpoint, documents)?,
+            Contents::Gguf(metadata) => {
+                let hparams = Hparams::from_metadata(path, metadata)?;
+                let tensors = arch::map_gguf(&checkpoint, &hparams)?;
+                (hparams, tensors, metadata.clone())
+            }
+        };
+        for key in ["general.quantization_version", "general.file_type"] {
+            if !metadata.iter().any(|(k, _)| k == key) {
+                metadata.push((key.to_owned(), Value::U32(0)));
+            }
+        }
+        let listed: Vec<HeaderTensor<'_>> = tensors
+            .iter()
+            .map(|t: &Tensor| HeaderTensor { name: &t.name, shape: &t.shape, format: t.format })
+            .collect();
+        let header_len = gguf::encode_header(&metadata, &listed, &vec![0; listed.len()]).len() as u64;
+        let alignment =
+            metadata.iter().find(|(key, _)| key == "general.alignment").and_then(|(_, value)| value.as_u64());
+        let card = Card::new(path, kind, &hparams, &tensors, &metadata);
+        Ok(Self {
+            path: path.to_owned(),
+            kind,
+            files: checkpoint.files,
+            tensors,
+            metadata,
+            hparams,
+            card,
+            header_len,
+            alignment: alignment.unwrap_or(gguf::DEFAULT_ALIGNMENT),
+        })
+    }
+
+    /// A file name for the packed model: its own name and the type, without characters that file systems refuse.
+    pub fn default_file_name(&self, preset: &str) -> String {
+        let plain = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
+        let name: String = self.card.name.chars().map(plain).take(120).collect();
+        format!("{}-{preset}.gguf", if name.is_empty() { "model" } else { &name })
+    }
+
+    /// Metadata by key.
+    pub fn value(&self, key: &str) -> Option<&Value> {
+        self.metadata.iter().find(|(k, _)| k == key).map(|(_, value)| value)
+    }
+}
+
+type Understood = (Hparams, Vec<Tensor>, Vec<(String, Value)>);
+
+fn from_huggingface(checkpoint: &Checkpoint, documents: &Documents) -> Result<Understood, OpenError> {
+    let config = Config { path: documents.folder.join("config.json"), json: &documents.config };
+    let (hparams, keys) = Hparams::from_config(&config)?;
+    let tied = documents.config["tie_word_embeddings"].as_bool();
+    let tensors = arch::map_huggingface(checkpoint, &hparams, tied)?;
+    let parameters = tensors.iter().map(Tensor::weights).sum();
+    let mut metadata = general::metadata(documents, hparams.arch.name, parameters);
+    metadata.extend(keys);
+    metadata.push(("general.quantization_version".to_owned(), Value::U32(2)));
+    metadata.extend(tokenizer::metadata(documents, hparams.vocabulary, hparams.arch.name == "llama")?);
+    Ok((hparams, tensors, metadata))
+}

@@ -1,0 +1,151 @@
+//! A recipe applied to a model: the format, size and position of every tensor.
+
+use super::preset::PRESETS;
+use super::rules::{Chooser, quantizable};
+use super::{Recipe, RecipeError};
+use crate::arch::{Source, Tensor};
+use crate::gguf::{self, HeaderTensor, Layout, Value};
+use crate::model::Model;
+use crate::quant::FormatRef;
+use std::fmt;
+
+/// A tensor that could not get the format the recipe wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// Its GGUF name.
+    pub tensor: String,
+    /// Weights in a row.
+    pub columns: u64,
+    /// What the recipe asked for.
+    pub wanted: FormatRef,
+    /// What it gets.
+    pub got: FormatRef,
+}
+
+impl Fallback {
+    pub(super) fn new(tensor: &Tensor, wanted: FormatRef, got: FormatRef) -> Self {
+        Self { tensor: tensor.name.clone(), columns: tensor.columns(), wanted, got }
+    }
+
+    /// Why, for people.
+    pub fn reason(&self) -> String {
+        format!("rows of {} weights are no multiple of {}'s {}", self.columns, self.wanted, self.wanted.block_weights)
+    }
+}
+
+impl fmt::Display for Fallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} instead of {}, because {}", self.tensor, self.got, self.wanted, self.reason())
+    }
+}
+
+/// What a tensor becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedTensor {
+    /// Its format in the file.
+    pub format: FormatRef,
+    /// Its length.
+    pub bytes: u64,
+    /// Its position in the file.
+    pub offset: u64,
+}
+
+/// A file to be written, known to the byte.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The recipe it follows.
+    pub recipe: Recipe,
+    /// In the order of [`Model::tensors`].
+    pub tensors: Vec<PlannedTensor>,
+    /// Tensors that could not get the format the recipe wanted.
+    pub fallbacks: Vec<Fallback>,
+    /// Tensors that were already in a block format and are quantized again, which adds a second loss to the first.
+    pub requantized: usize,
+    /// Header with padding.
+    pub header_bytes: u64,
+    /// The whole file.
+    pub file_bytes: u64,
+    /// Bits of tensor data for each weight.
+    pub bits_per_weight: f64,
+}
+
+impl Plan {
+    /// Applies `recipe` to `model`. Refuses an override that matches no tensor, which is most likely a typing error.
+    pub fn new(model: &Model, recipe: &Recipe) -> Result<Self, RecipeError> {
+        for given in &recipe.overrides {
+            if !model.tensors.iter().any(|t| quantizable(&t.name, &t.shape) && given.pattern.is_match(&t.name)) {
+                return Err(RecipeError::Override {
+                    text: format!("{}={}", given.pattern, given.format),
+                    problem: "matches no tensor that can be quantized; tuck inspect lists the names".to_owned(),
+                });
+            }
+        }
+        let mut chooser = Chooser::new(recipe, &model.hparams, &model.tensors);
+        let mut fallbacks = Vec::new();
+        let formats: Vec<FormatRef> = model
+            .tensors
+            .iter()
+            .map(|tensor| {
+                let (format, fallback) = chooser.choose(tensor);
+                fallbacks.extend(fallback);
+                format
+            })
+            .collect();
+        let requantized = model
+            .tensors
+            .iter()
+            .zip(&formats)
+            .filter(|(tensor, to)| matches!(&tensor.source, Source::Stored { format, .. } if !format.is_float() && format != *to))
+            .count();
+        let sizes: Vec<u64> = model.tensors.iter().zip(&formats).map(|(t, f)| f.bytes(t.weights())).collect();
+        let Layout { header_bytes, offsets, file_bytes } =
+            gguf::lay_out(model.header_len, sizes.iter().copied(), model.alignment);
+        let weights: u64 = model.tensors.iter().map(Tensor::weights).sum();
+        let tensors = formats.iter().zip(&sizes).zip(&offsets);
+        Ok(Self {
+            recipe: recipe.clone(),
+            tensors: tensors
+                .map(|((format, bytes), offset)| PlannedTensor { format, bytes: *bytes, offset: *offset })
+                .collect(),
+            fallbacks,
+            requantized,
+            header_bytes,
+            file_bytes,
+            bits_per_weight: sizes.iter().sum::<u64>() as f64 * 8.0 / weights as f64,
+        })
+    }
+
+    /// The bytes of the file up to the first tensor's data.
+    pub fn header(&self, model: &Model) -> Vec<u8> {
+        let mut metadata = model.metadata.clone();
+        let file_type = self.recipe.preset.file_type.unwrap_or_else(|| own_file_type(model));
+        for (key, value) in &mut metadata {
+            match key.as_str() {
+                "general.file_type" => *value = Value::U32(file_type),
+                "general.quantization_version" => *value = Value::U32(2),
+                _ => {}
+            }
+        }
+        let tensors: Vec<HeaderTensor<'_>> = model
+            .tensors
+            .iter()
+            .zip(&self.tensors)
+            .map(|(tensor, planned)| HeaderTensor { name: &tensor.name, shape: &tensor.shape, format: planned.format })
+            .collect();
+        let offsets: Vec<u64> = self.tensors.iter().map(|planned| planned.offset - self.header_bytes).collect();
+        let mut header = gguf::encode_header(&metadata, &tensors, &offsets);
+        header.resize(self.header_bytes as usize, 0);
+        header
+    }
+}
+
+/// The file type of an unchanged model: its own, where it is a GGUF, or that of its most frequent format by bytes.
+fn own_file_type(model: &Model) -> u32 {
+    if model.kind == crate::checkpoint::Kind::Gguf
+        && let Some(Value::U32(file_type)) = model.value("general.file_type")
+    {
+        return *file_type;
+    }
+    let most = model.card.precision.first().map(|(format, _)| *format);
+    PRESETS.iter().find(|preset| preset.format == most).and_then(|preset| preset.file_type).unwrap_or(0)
+}

@@ -1,0 +1,85 @@
+//! Numbers as people read them. Sizes are decimal, as disks and downloads are sold: 1 GB is 10^9 bytes.
+
+use std::time::Duration;
+
+/// `4.92 GB`, `868 MB`, `12 bytes`.
+pub fn bytes(bytes: u64) -> String {
+    let scaled = |unit: f64, name: &str| {
+        let value = bytes as f64 / unit;
+        let decimals = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
+        format!("{value:.decimals$} {name}")
+    };
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..999_500 => scaled(1e3, "kB"),
+        999_500..999_500_000 => scaled(1e6, "MB"),
+        999_500_000..999_500_000_000 => scaled(1e9, "GB"),
+        _ => scaled(1e12, "TB"),
+    }
+}
+
+/// `4,920,734,112`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `7.34 M`, `8.03 B`: counts of weights.
+pub fn count(number: u64) -> String {
+    match number as f64 {
+        n if n >= 1e12 => format!("{:.2} T", n / 1e12),
+        n if n >= 1e9 => format!("{:.2} B", n / 1e9),
+        n if n >= 1e6 => format!("{:.2} M", n / 1e6),
+        n if n >= 1e3 => format!("{:.1} K", n / 1e3),
+        _ => number.to_string(),
+    }
+}
+
+/// `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`.
+pub fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    match seconds.round() as u64 {
+        _ if seconds < 10.0 => format!("{seconds:.1} s"),
+        s @ 0..60 => format!("{s} s"),
+        s @ 60..3600 => format!("{} min {} s", s / 60, s % 60),
+        s => format!("{} h {} min", s / 3600, s % 3600 / 60),
+    }
+}
+
+/// `1.21 GB/s`.
+pub fn rate(bytes_per_second: f64) -> String {
+    format!("{}/s", bytes(bytes_per_second as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well_at_their_edges() {
+        let sizes = [
+            (0, "0 bytes"),
+            (999, "999 bytes"),
+            (1_000, "1.00 kB"),
+            (999_499, "999 kB"),
+            (999_500, "1.00 MB"),
+            (4_920_734_112, "4.92 GB"),
+        ];
+        for (n, text) in sizes {
+            assert_eq!(bytes(n), text);
+        }
+        assert_eq!(grouped(4_920_734_112), "4,920,734,112");
+        assert_eq!(grouped(12), "12");
+        assert_eq!(count(7_344_384), "7.34 M");
+        assert_eq!(duration(Duration::from_secs_f64(0.44)), "0.4 s");
+        assert_eq!(duration(Duration::from_secs(200)), "3 min 20 s");
+        assert_eq!(duration(Duration::from_secs(7_500)), "2 h 5 min");
+    }
+}

@@ -1,0 +1,102 @@
+"""Greedy text from GGUF files by llama.cpp (the prebuilt `xllamacpp`), on the CPU: one JSON line a file.
+
+    generate.py GGUF... [--tokens 32] [--prompt TEXT] [--timeout 300]
+
+{"file", "text", "tokens": [ids], "prompt_tokens": count}; a file that does not load gives
+{"file", "error"}, the last lines of llama.cpp's log on stderr and exit status 1 (after the others).
+Each file runs in a process of its own, so a crash in llama.cpp is an error of that file alone.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+PROMPT = "Once upon a time there was a"
+
+
+def generate(path: str, prompt: str, count: int) -> dict:
+    import xllamacpp as xlc
+
+    params = xlc.CommonParams()
+    params.model.path = path
+    params.n_predict = count
+    params.n_ctx = 512
+    params.n_parallel = 1
+    params.n_gpu_layers = 0
+    params.warmup = False
+    params.verbosity = 2
+    params.endpoint_metrics = False
+    params.fit_params = False
+    params.sampling.temp = 0.0
+    params.sampling.seed = 1
+    params.sampling.top_k = 1
+    server = xlc.Server(params)
+    answer = server.handle_completions({
+        "prompt": prompt, "max_tokens": count, "n_predict": count, "temperature": 0.0, "top_k": 1, "seed": 1,
+        "ignore_eos": True, "cache_prompt": False, "return_tokens": True, "stream": False, "logprobs": 1,
+    })
+    if isinstance(answer, (str, bytes)):
+        answer = json.loads(answer)
+    return answer
+
+
+def shape(path: str, answer: dict) -> dict:
+    if "error" in answer:
+        raise RuntimeError(json.dumps(answer["error"]))
+    choice = answer["choices"][0]
+    out = {"file": os.path.basename(path), "text": choice["text"]}
+    tokens = answer.get("tokens") or choice.get("tokens") or answer.get("__verbose", {}).get("tokens")
+    content = (choice.get("logprobs") or {}).get("content") or []
+    if not tokens and content and "id" in content[0]:
+        tokens = [entry["id"] for entry in content]
+    if tokens:
+        out["tokens"] = tokens
+    out["prompt_tokens"] = answer.get("usage", {}).get("prompt_tokens")
+    return out
+
+
+def child(path: str, prompt: str, count: int) -> None:
+    """Answers on the original stdout; llama.cpp's chatter goes to stderr, which the parent keeps."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    print(json.dumps(shape(path, generate(path, prompt, count)), ensure_ascii=False), file=out, flush=True)
+    os._exit(0)  # the server's threads need no goodbye
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="+")
+    parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--prompt", default=PROMPT)
+    parser.add_argument("--timeout", type=float, default=300)
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        child(args.files[0], args.prompt, args.tokens)
+    status = 0
+    for path in args.files:
+        command = [sys.executable, os.path.abspath(__file__), "--child", "--tokens", str(args.tokens),
+                   "--prompt=" + args.prompt, "--", path]
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+            try:
+                done = subprocess.run(command, stdout=subprocess.PIPE, stderr=log, text=True,
+                                      encoding="utf-8", timeout=args.timeout)
+                failure = None if done.returncode == 0 and done.stdout else f"exit status {done.returncode}"
+            except subprocess.TimeoutExpired:
+                failure = f"no answer in {args.timeout} s"
+            if failure is None:
+                print(done.stdout, end="", flush=True)
+                continue
+            log.seek(0)
+            tail = log.read().strip().splitlines()[-12:]
+        status = 1
+        print(json.dumps({"file": os.path.basename(path), "error": failure}), flush=True)
+        print(f"{path}: {failure}", *tail, sep="\n", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
