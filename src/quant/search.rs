@@ -34,10 +34,10 @@ impl Sums {
     }
 }
 
-/// Steps of the affine range grid, and how many codes the range is stretched by at its ends.
+/// Steps of the affine range grid; by how many codes the first stretches the range, and each step more.
 const AFFINE_STEPS: usize = 8;
-const AFFINE_FROM: f32 = -0.8;
-const AFFINE_TO: f32 = 0.8;
+const AFFINE_FROM: f32 = -0.7;
+const AFFINE_STEP: f32 = 0.2;
 
 /// Each lane's sum of weights, and the sums with the codes of its best fit x ≈ scale · code + min.
 struct Affine {
@@ -62,7 +62,7 @@ fn affine<const N: usize>(x: &[F; N], top: f32, keep_zero: bool) -> Affine {
     let above = sum - n * low;
     let (mut best, mut gain) = (Sums::ZERO, F::splat(-1.0));
     for step in 0..AFFINE_STEPS {
-        let stretch = AFFINE_FROM + (AFFINE_TO - AFFINE_FROM) / (AFFINE_STEPS - 1) as f32 * step as f32;
+        let stretch = AFFINE_FROM + AFFINE_STEP * step as f32;
         let inverse = F::splat(top + stretch) * inverse_range;
         let mut sums = Sums::ZERO;
         for &v in x {
@@ -174,7 +174,7 @@ fn choose(sums: &Sums, scale: F, min: F, d: f32, dmin: f32) -> (F, F) {
     let top = F::splat(SUPER_TOP);
     let n = F::splat(32.0);
     let nearest = (scale * d_inverse).max(F::ZERO).min(top).round();
-    let (mut scales, mut mins, mut error) = (F::ZERO, F::ZERO, F::splat(f32::INFINITY));
+    let (mut scales, mut mins, mut error) = (F::ZERO, F::ZERO, F::splat(f32::MAX));
     for step in [0.0, -1.0, 1.0] {
         let s = (nearest + F::splat(step)).max(F::ZERO).min(top);
         let ds = F::splat(d) * s - scale;
@@ -207,10 +207,10 @@ fn super_scales(sums: &Sums, x: F, scales: F, mins: F, d: f32, dmin: f32) -> (f3
     }
 }
 
-/// Steps of the symmetric range grid and its reach in codes.
+/// Steps of the symmetric range grid, as those of the affine one.
 const SYMMETRIC_STEPS: usize = 8;
-const SYMMETRIC_FROM: f32 = -0.9;
-const SYMMETRIC_TO: f32 = 0.9;
+const SYMMETRIC_FROM: f32 = -0.7;
+const SYMMETRIC_STEP: f32 = 0.2;
 
 /// Sums over codes −`half`..`half` of the best symmetric fit x ≈ scale · code; the scale is `xl / ll`.
 #[inline(always)]
@@ -223,7 +223,7 @@ fn symmetric<const N: usize>(x: &[F; N], half: f32) -> Sums {
     let inverse_extreme = extreme.inverse();
     let (mut best, mut gain) = (Sums::ZERO, F::splat(-1.0));
     for step in 0..SYMMETRIC_STEPS {
-        let stretch = SYMMETRIC_FROM + (SYMMETRIC_TO - SYMMETRIC_FROM) / (SYMMETRIC_STEPS - 1) as f32 * step as f32;
+        let stretch = SYMMETRIC_FROM + SYMMETRIC_STEP * step as f32;
         let inverse = F::splat(-(half + stretch)) * inverse_extreme;
         let mut sums = Sums::ZERO;
         for &v in x {
