@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use tuck::cli::Cli;
 
 fn main() -> ExitCode {
+    tuck::gpu::quiet_drivers();
     env_logger::init();
     match Cli::parse().run() {
         Ok(code) => code,
