@@ -33,16 +33,23 @@ pub(super) fn encode(value: f32) -> u16 {
     (half | bits >> 16 & 0x8000) as u16
 }
 
-/// [`encode`] for scales: what would overflow becomes the largest half, 65504.
+/// [`encode`] for scales: what would overflow becomes the largest half, 65504, and 0 has no sign.
 #[inline(always)]
 pub(super) fn encode_scale(value: f32) -> u16 {
-    encode(if value > 65504.0 {
+    let half = encode(bounded_scale(value));
+    if half == 0x8000 { 0 } else { half }
+}
+
+/// The nearest scale that a half can hold.
+#[inline(always)]
+pub(super) fn bounded_scale(value: f32) -> f32 {
+    if value > 65504.0 {
         65504.0
     } else if value < -65504.0 {
         -65504.0
     } else {
         value
-    })
+    }
 }
 
 /// The value of a half.

@@ -39,10 +39,9 @@ impl Codec for Block {
             extreme = v.abs().if_gt(size, v, extreme);
             size = size.max(v.abs());
         }
-        let d = extreme / F::splat(-8.0);
-        let half = d.map(f16::encode_scale);
-        let bound = F::splat(65504.0);
-        let inverse = half.map(f16::decode).abs().if_gt(F::ZERO, d.min(bound).max(F::ZERO - bound).inverse(), F::ZERO);
+        let d = (extreme / F::splat(-8.0)).map(f16::bounded_scale);
+        let half = d.map(f16::encode);
+        let inverse = half.map(f16::decode).abs().if_gt(F::ZERO, d.inverse(), F::ZERO);
         let codes = x.map(|v| (v * inverse + F::splat(8.5)).max(F::ZERO).min(F::splat(15.0)).floor());
         let words = nibbles(&pack::<32, 8>(&codes));
         for (lane, block) in blocks.iter_mut().enumerate() {

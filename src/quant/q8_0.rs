@@ -35,10 +35,11 @@ impl Codec for Block {
     fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
         let x = load::<32>(weights);
         let d = x.iter().fold(F::ZERO, |most, v| most.max(v.abs())) / F::splat(127.0);
-        let half = d.map(f16::encode_scale);
+        let d = d.min(F::splat(65504.0));
+        let half = d.map(f16::encode);
         // The codes follow the unrounded scale; one that is stored as 0 has only codes 0, one that overflows stays
         // at the largest.
-        let inverse = half.map(f16::decode).if_gt(F::ZERO, d.min(F::splat(65504.0)).inverse(), F::ZERO);
+        let inverse = half.map(f16::decode).if_gt(F::ZERO, d.inverse(), F::ZERO);
         let (least, most) = (F::splat(-127.0), F::splat(127.0));
         let codes = x.map(|v| round_half_away((v * inverse).max(least).min(most)) + F::splat(128.0));
         let words = pack::<32, 8>(&codes);

@@ -62,8 +62,7 @@ fn affine<const N: usize>(x: &[F; N], top: f32, keep_zero: bool) -> Affine {
     let above = sum - n * low;
     let (mut best, mut gain) = (Sums::ZERO, F::splat(-1.0));
     for step in 0..AFFINE_STEPS {
-        let stretch = AFFINE_FROM + AFFINE_STEP * step as f32;
-        let inverse = F::splat(top + stretch) * inverse_range;
+        let inverse = F::splat((top + AFFINE_FROM) + AFFINE_STEP * step as f32) * inverse_range;
         let mut sums = Sums::ZERO;
         for &v in x {
             let y = v - low;
@@ -220,11 +219,10 @@ fn symmetric<const N: usize>(x: &[F; N], half: f32) -> Sums {
         extreme = v.abs().if_gt(size, v, extreme);
         size = size.max(v.abs());
     }
-    let inverse_extreme = extreme.inverse();
+    let inverse_extreme = (F::ZERO - extreme).inverse();
     let (mut best, mut gain) = (Sums::ZERO, F::splat(-1.0));
     for step in 0..SYMMETRIC_STEPS {
-        let stretch = SYMMETRIC_FROM + SYMMETRIC_STEP * step as f32;
-        let inverse = F::splat(-(half + stretch)) * inverse_extreme;
+        let inverse = F::splat((half + SYMMETRIC_FROM) + SYMMETRIC_STEP * step as f32) * inverse_extreme;
         let mut sums = Sums::ZERO;
         for &v in x {
             sums.add(v, symmetric_code(v, inverse, half));
