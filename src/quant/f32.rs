@@ -1,14 +1,35 @@
-//! F32.
+//! F32: IEEE 754 single precision, little endian; `GGML_TYPE_F32` of ggml.h.
 
 use super::Format;
+use super::codec::{self, Codec};
+use super::lanes::TILE;
 
-/// F32.
+/// Four bytes a weight.
 pub static F32: Format = Format {
     name: "F32",
     ggml_type: 0,
     block_weights: 1,
-    block_bytes: 4,
-    about: "",
-    quantize: |_, _| {},
-    dequantize: |_, _| {},
+    block_bytes: size_of::<[u8; 4]>(),
+    about: "Full 32-bit floats: every bit of any source, at the largest size.",
+    quantize: codec::quantize::<F32Codec>,
+    dequantize: codec::dequantize::<F32Codec>,
 };
+
+struct F32Codec;
+
+impl Codec for F32Codec {
+    type Block = [u8; 4];
+    const WEIGHTS: usize = 1;
+
+    #[inline(always)]
+    fn encode(weights: &[f32; TILE], blocks: &mut [[u8; 4]]) {
+        for (block, weight) in blocks.iter_mut().zip(weights) {
+            *block = weight.to_le_bytes();
+        }
+    }
+
+    #[inline(always)]
+    fn decode(block: &[u8; 4], weights: &mut [f32]) {
+        weights[0] = f32::from_le_bytes(*block);
+    }
+}

@@ -72,8 +72,11 @@ impl fmt::Display for Format {
 }
 
 mod bf16;
+mod codec;
 mod f16;
 mod f32;
+mod k_scales;
+mod lanes;
 mod q4_0;
 mod q4_1;
 mod q4_k;
@@ -82,6 +85,7 @@ mod q5_1;
 mod q5_k;
 mod q6_k;
 mod q8_0;
+mod search;
 
 pub use bf16::BF16;
 pub use f16::F16;

@@ -1,14 +1,57 @@
-//! Q4_1.
+//! Q4_1: blocks of 32 four-bit codes, a scale and a minimum; `block_q4_1` of ggml-common.h.
 
-use super::Format;
+use super::codec::{self, Codec};
+use super::lanes::{TILE, load, nibbles, pack};
+use super::{Format, f16, search};
 
-/// Q4_1.
+/// 5 bits a weight.
 pub static Q4_1: Format = Format {
     name: "Q4_1",
     ggml_type: 3,
     block_weights: 32,
-    block_bytes: 20,
-    about: "",
-    quantize: |_, _| {},
-    dequantize: |_, _| {},
+    block_bytes: size_of::<Block>(),
+    about: "4-bit blocks with a scale and a minimum: a little better and larger than Q4_0.",
+    quantize: codec::quantize::<Block>,
+    dequantize: codec::dequantize::<Block>,
 };
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Block {
+    /// Scale, f16.
+    d: [u8; 2],
+    /// Minimum, f16.
+    m: [u8; 2],
+    /// Codes: weights 0..16 in the low nibbles, 16..32 in the high ones.
+    qs: [u8; 16],
+}
+
+const _: () = assert!(size_of::<Block>() == 20);
+
+impl Codec for Block {
+    type Block = Self;
+    const WEIGHTS: usize = 32;
+
+    #[inline(always)]
+    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
+        let fit = search::affine_blocks(&load(weights), 15.0);
+        let words = nibbles(&pack::<32, 8>(&fit.codes));
+        for (lane, block) in blocks.iter_mut().enumerate() {
+            block.d = fit.scale[lane].to_le_bytes();
+            block.m = fit.min[lane].to_le_bytes();
+            for (w, bytes) in words.iter().zip(block.qs.chunks_exact_mut(4)) {
+                bytes.copy_from_slice(&w.0[lane].to_le_bytes());
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn decode(block: &Self, weights: &mut [f32]) {
+        let d = f16::decode(u16::from_le_bytes(block.d));
+        let m = f16::decode(u16::from_le_bytes(block.m));
+        for (i, &byte) in block.qs.iter().enumerate() {
+            weights[i] = f32::from(byte & 15) * d + m;
+            weights[i + 16] = f32::from(byte >> 4) * d + m;
+        }
+    }
+}

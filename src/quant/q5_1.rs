@@ -1,14 +1,63 @@
-//! Q5_1.
+//! Q5_1: blocks of 32 five-bit codes, a scale and a minimum; `block_q5_1` of ggml-common.h.
 
-use super::Format;
+use super::codec::{self, Codec};
+use super::lanes::{TILE, load, nibbles, pack, plane};
+use super::{Format, f16, search};
 
-/// Q5_1.
+/// 6 bits a weight.
 pub static Q5_1: Format = Format {
     name: "Q5_1",
     ggml_type: 7,
     block_weights: 32,
-    block_bytes: 24,
-    about: "",
-    quantize: |_, _| {},
-    dequantize: |_, _| {},
+    block_bytes: size_of::<Block>(),
+    about: "5-bit blocks with a scale and a minimum: a little better and larger than Q5_0.",
+    quantize: codec::quantize::<Block>,
+    dequantize: codec::dequantize::<Block>,
 };
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Block {
+    /// Scale, f16.
+    d: [u8; 2],
+    /// Minimum, f16.
+    m: [u8; 2],
+    /// The fifth bits, weight 0 lowest.
+    qh: [u8; 4],
+    /// Low four bits: weights 0..16 in the low nibbles, 16..32 in the high ones.
+    qs: [u8; 16],
+}
+
+const _: () = assert!(size_of::<Block>() == 24);
+
+impl Codec for Block {
+    type Block = Self;
+    const WEIGHTS: usize = 32;
+
+    #[inline(always)]
+    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
+        let fit = search::affine_blocks(&load(weights), 31.0);
+        let words = pack::<32, 8>(&fit.codes);
+        let (low, high) = (nibbles(&words), plane(&words, 4));
+        for (lane, block) in blocks.iter_mut().enumerate() {
+            block.d = fit.scale[lane].to_le_bytes();
+            block.m = fit.min[lane].to_le_bytes();
+            block.qh = high.0[lane].to_le_bytes();
+            for (w, bytes) in low.iter().zip(block.qs.chunks_exact_mut(4)) {
+                bytes.copy_from_slice(&w.0[lane].to_le_bytes());
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn decode(block: &Self, weights: &mut [f32]) {
+        let d = f16::decode(u16::from_le_bytes(block.d));
+        let m = f16::decode(u16::from_le_bytes(block.m));
+        let high = u32::from_le_bytes(block.qh);
+        for (i, &byte) in block.qs.iter().enumerate() {
+            let code = |low: u8, i: usize| f32::from(low | (high >> i & 1) as u8 * 16);
+            weights[i] = code(byte & 15, i) * d + m;
+            weights[i + 16] = code(byte >> 4, i + 16) * d + m;
+        }
+    }
+}
