@@ -1,0 +1,117 @@
+//! The type picker: every type with its exact size, then overrides and fallbacks.
+
+use super::{overrides, panel_frame};
+use crate::gui::action::Action;
+use crate::gui::choice::Size;
+use crate::gui::state::Opened;
+use crate::gui::theme;
+use crate::recipe::{PRESETS, Preset};
+use crate::units;
+use egui::accesskit::Role;
+use egui::{Align2, FontId, Panel, Rect, Response, RichText, ScrollArea, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2};
+
+const WIDTH: f32 = 388.0;
+/// Of the column of bits, and of sizes and bits.
+const BITS_WIDTH: f32 = 84.0;
+const ROW_PADDING: f32 = 10.0;
+
+pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
+    let frame = panel_frame(ui);
+    Panel::left("types").frame(frame).exact_size(WIDTH).resizable(false).show(ui, |ui| {
+        ui.heading("Type");
+        // Explanations stand under all types where there is room, otherwise under the chosen one.
+        let is_roomy = ui.available_height() > PRESETS.len() as f32 * 2.0 * theme::ROW;
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            heads(ui);
+            ui.spacing_mut().item_spacing.y = 0.0;
+            for (preset, size) in PRESETS.iter().zip(&opened.choice.sizes) {
+                let is_chosen = preset.name == opened.choice.preset.name;
+                let response = row(ui, preset, size, is_chosen, is_chosen || is_roomy);
+                // Focus moves by the arrow keys too, and takes the choice along.
+                if !is_chosen && (response.clicked() || response.gained_focus()) {
+                    actions.push(Action::ChooseType(preset));
+                }
+            }
+            ui.spacing_mut().item_spacing.y = theme::NEAR;
+            ui.add_space(theme::APART);
+            overrides::show(ui, opened, actions);
+            fallbacks(ui, opened);
+        });
+    });
+}
+
+fn heads(ui: &mut Ui) {
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 5.0 * theme::GRID), Sense::hover());
+    let font = TextStyle::Small.resolve(ui.style());
+    let muted = theme::palette(ui).muted;
+    let right = rect.right() - ROW_PADDING;
+    for (x, align, text) in [
+        (rect.left() + ROW_PADDING, Align2::LEFT_CENTER, "Name"),
+        (right - BITS_WIDTH, Align2::RIGHT_CENTER, "File size"),
+        (right, Align2::RIGHT_CENTER, "Bits / weight"),
+    ] {
+        ui.painter().text(pos2(x, rect.center().y), align, text, font.clone(), muted);
+    }
+}
+
+fn row(ui: &mut Ui, preset: &Preset, size: &Size, is_chosen: bool, is_explained: bool) -> Response {
+    let colours = theme::palette(ui);
+    let width = ui.available_width();
+    let about = is_explained.then(|| {
+        let font = TextStyle::Small.resolve(ui.style());
+        ui.painter().layout(preset.about.to_owned(), font, colours.muted, width - 2.0 * ROW_PADDING)
+    });
+    let about_height = about.as_ref().map_or(0.0, |text| text.size().y + theme::NEAR);
+    let (rect, response) = ui.allocate_exact_size(vec2(width, theme::ROW + about_height), Sense::click());
+    let painter = ui.painter();
+    if is_chosen {
+        painter.rect_filled(rect, theme::ROUND, colours.selected);
+        let mark = Rect::from_min_max(rect.left_top(), pos2(rect.left() + 3.0, rect.bottom()));
+        painter.with_clip_rect(mark).rect_filled(rect, theme::ROUND, colours.accent);
+    } else if response.hovered() {
+        painter.rect_filled(rect, theme::ROUND, colours.raised);
+    }
+    if response.has_focus() {
+        painter.rect_stroke(rect, theme::ROUND, (1.0, colours.accent), egui::StrokeKind::Inside);
+    }
+    let middle = rect.top() + theme::ROW / 2.0;
+    let right = rect.right() - ROW_PADDING;
+    let name = theme::value().resolve(ui.style());
+    let number = FontId::monospace(name.size - 1.0);
+    let bits = format!("{:.2}", size.bits_per_weight);
+    let bytes = units::bytes(size.file_bytes);
+    for (x, align, text, font, colour) in [
+        (rect.left() + ROW_PADDING, Align2::LEFT_CENTER, preset.name, name, colours.text),
+        (right - BITS_WIDTH, Align2::RIGHT_CENTER, &bytes, number.clone(), colours.text),
+        (right, Align2::RIGHT_CENTER, &bits, number, colours.muted),
+    ] {
+        painter.text(pos2(x, middle), align, text, font, colour);
+    }
+    if let Some(text) = about {
+        painter.galley(pos2(rect.left() + ROW_PADDING, rect.top() + theme::ROW - 2.0), text, colours.muted);
+    }
+    let spoken = format!("{}, {bytes}, {bits} bits per weight", preset.name);
+    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, is_chosen, &spoken));
+    response.on_hover_ui(|ui| {
+        ui.label(preset.about);
+        ui.weak(format!("{} bytes", units::grouped(size.file_bytes)));
+    })
+}
+
+fn fallbacks(ui: &mut Ui, opened: &Opened) {
+    let groups = opened.choice.fallback_groups();
+    if groups.is_empty() {
+        return;
+    }
+    let colours = theme::palette(ui);
+    ui.add_space(theme::NEAR);
+    ui.label(RichText::new("Fallbacks").text_style(theme::value()));
+    for group in groups {
+        ui.label(RichText::new(group.sentence()).small().color(colours.warn)).on_hover_ui(|ui| {
+            ui.label(group.tensors.iter().take(20).copied().collect::<Vec<_>>().join("\n"));
+            if group.tensors.len() > 20 {
+                ui.weak(format!("and {} more", group.tensors.len() - 20));
+            }
+        });
+    }
+}

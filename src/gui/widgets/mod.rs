@@ -1,0 +1,9 @@
+//! Small pieces that panels are made of. They know no state, only what they are given.
+
+mod bar;
+mod button;
+mod fact;
+
+pub(super) use bar::{Segment, bar};
+pub(super) use button::{button, cross, explain, menu_item, primary};
+pub(super) use fact::fact_list;
