@@ -3,7 +3,9 @@
 use super::command::{Command, JobId};
 use super::event::{Event, EventKind, Progress};
 use super::{Wake, device, jobs, sample};
+use crate::checkpoint::OpenError;
 use crate::model::Model;
+use crate::recipe::RecipeError;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,8 +55,14 @@ pub(super) enum Stop {
     Failed(String),
 }
 
-impl<E: std::error::Error> From<E> for Stop {
-    fn from(error: E) -> Self {
+impl From<OpenError> for Stop {
+    fn from(error: OpenError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<RecipeError> for Stop {
+    fn from(error: RecipeError) -> Self {
         Self::Failed(error.to_string())
     }
 }
@@ -106,6 +114,9 @@ impl Worker {
             let context = Context { job, shared: &self.shared, outbox: &self.outbox };
             let result =
                 if context.is_cancelled() { Err(Stop::Cancelled) } else { run(&mut self.devices, command, &context) };
+            if matches!(result, Err(Stop::Failed(_))) {
+                self.devices.close();
+            }
             context.send(match result {
                 Ok(kind) => kind,
                 Err(Stop::Cancelled) => EventKind::Cancelled,
@@ -121,7 +132,10 @@ fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -
     match command {
         Command::ListDevices => Ok(EventKind::Devices(devices.list())),
         Command::Open(path) => open(&path),
-        Command::OpenSample => open(&sample::folder()?),
+        Command::OpenSample => {
+            let folder = sample::folder();
+            open(&folder.map_err(|error| Stop::Failed(format!("the sample model could not be unpacked: {error}")))?)
+        }
         Command::Pack(request) => Ok(EventKind::Packed(Arc::new(jobs::pack::run(devices, &request, context)?))),
     }
 }

@@ -3,7 +3,7 @@
 use super::preset::PRESETS;
 use super::rules::{Chooser, quantizable};
 use super::{Recipe, RecipeError};
-use crate::arch::{Source, Tensor};
+use crate::arch::{Hparams, Source, Tensor};
 use crate::gguf::{self, HeaderTensor, Layout, Value};
 use crate::model::Model;
 use crate::quant::FormatRef;
@@ -50,6 +50,14 @@ pub struct PlannedTensor {
     pub offset: u64,
 }
 
+/// The format of each tensor under a recipe, and the fallbacks among them. `tensors` are in the order of
+/// [`Model::tensors`], which the rules count by.
+pub fn choose_formats(recipe: &Recipe, hparams: &Hparams, tensors: &[Tensor]) -> (Vec<FormatRef>, Vec<Fallback>) {
+    let mut chooser = Chooser::new(recipe, hparams, tensors);
+    let (formats, fallbacks): (Vec<_>, Vec<_>) = tensors.iter().map(|tensor| chooser.choose(tensor)).unzip();
+    (formats, fallbacks.into_iter().flatten().collect())
+}
+
 /// A file to be written, known to the byte.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -80,17 +88,7 @@ impl Plan {
                 });
             }
         }
-        let mut chooser = Chooser::new(recipe, &model.hparams, &model.tensors);
-        let mut fallbacks = Vec::new();
-        let formats: Vec<FormatRef> = model
-            .tensors
-            .iter()
-            .map(|tensor| {
-                let (format, fallback) = chooser.choose(tensor);
-                fallbacks.extend(fallback);
-                format
-            })
-            .collect();
+        let (formats, fallbacks) = choose_formats(recipe, &model.hparams, &model.tensors);
         let requantized = model
             .tensors
             .iter()

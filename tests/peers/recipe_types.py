@@ -12,6 +12,7 @@ headers over holes, planned by the quantizer's dry run. --all adds the recipes t
 import argparse
 import json
 import os
+import re
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -22,7 +23,8 @@ import numpy as np
 import llama_quantizer
 
 ABOUT = (
-    "llama.cpp of llama-cpp-python 0.3.36. tensors: [name, shape with the row length first, type in the source]. "
+    "llama.cpp of llama-cpp-python 0.3.36. tensors: [name, shape with the row length first, type in the source]; "
+    "a name with blk.* stands for every layer from 0 to n_layer - 1. "
     "recipes: a tensor named there gets that type; one not named keeps its type if that is F32, else gets the "
     "type of '*'. No importance matrix."
 )
@@ -155,13 +157,22 @@ def compact(tensors, types: dict) -> dict:
     return {"*": rule, **odd}
 
 
+def fold(tensors, layers: int):
+    """Every layer alike is written once, as blk.*; anything else stays as it is."""
+    first = [[re.sub(r"^blk\.0\.", "blk.*.", name), shape, source] for name, shape, source in tensors
+             if not re.match(r"blk\.(?!0\.)", name)]
+    unfolded = [[name.replace("*", str(n)), shape, source] for name, shape, source in first
+                for n in range(layers if "*" in name else 1)]
+    return first if sorted(unfolded) == sorted(map(list, tensors)) else tensors
+
+
 def dump(models: dict) -> str:
     line = lambda value: json.dumps(value, separators=(",", ":"))
     blocks = []
     for name, model in models.items():
         recipes = ",\n".join(f"    {line(r)}:{line(t)}" for r, t in model["recipes"].items())
         blocks.append(f'  {line(name)}:{{\n   "hparams":{line(model["hparams"])},\n   "tensors":'
-                      f'{line(model["tensors"])},\n   "recipes":{{\n{recipes}\n   }}\n  }}')
+                      f'{line(fold(model["tensors"], model["hparams"]["n_layer"]))},\n   "recipes":{{\n{recipes}\n   }}\n  }}')
     return f'{{\n "about":{line(ABOUT)},\n "models":{{\n' + ",\n".join(blocks) + "\n }\n}\n"
 
 
