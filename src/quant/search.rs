@@ -34,15 +34,13 @@ impl Sums {
     }
 }
 
-/// Steps of the affine range grid, and how many codes the range is stretched by at its ends.
+/// Steps of the affine range grid; by how many codes the first stretches the range, and each step more.
 const AFFINE_STEPS: usize = 8;
-const AFFINE_FROM: f32 = -0.8;
-const AFFINE_TO: f32 = 0.8;
+const AFFINE_FROM: f32 = -0.7;
+const AFFINE_STEP: f32 = 0.2;
 
-/// x ≈ scale · code + min of each lane.
+/// Each lane's sum of weights, and the sums with the codes of its best fit x ≈ scale · code + min.
 struct Affine {
-    scale: F,
-    min: F,
     x: F,
     sums: Sums,
 }
@@ -64,7 +62,7 @@ fn affine<const N: usize>(x: &[F; N], top: f32, keep_zero: bool) -> Affine {
     let above = sum - n * low;
     let (mut best, mut gain) = (Sums::ZERO, F::splat(-1.0));
     for step in 0..AFFINE_STEPS {
-        let stretch = AFFINE_FROM + (AFFINE_TO - AFFINE_FROM) / (AFFINE_STEPS - 1) as f32 * step as f32;
+        let stretch = AFFINE_FROM + AFFINE_STEP * step as f32;
         let inverse = F::splat(top + stretch) * inverse_range;
         let mut sums = Sums::ZERO;
         for &v in x {
@@ -77,8 +75,15 @@ fn affine<const N: usize>(x: &[F; N], top: f32, keep_zero: bool) -> Affine {
         gain = explained.max(gain);
     }
     let sums = Sums { xl: best.xl + low * best.l, ..best };
-    let (scale, min) = least_squares(&sums, sum, N);
-    Affine { scale, min, x: sum, sums }
+    Affine { x: sum, sums }
+}
+
+/// [`least_squares`] with a minimum of at most 0, as super-blocks store it.
+#[inline(always)]
+fn least_squares_below(sums: &Sums, x: F, count: usize) -> (F, F) {
+    let (scale, min) = least_squares(sums, x, count);
+    let through_zero = sums.xl * sums.ll.inverse();
+    (min.if_gt(F::ZERO, through_zero, scale), min.min(F::ZERO))
 }
 
 /// The scale and minimum that leave the least error for given codes.
@@ -106,7 +111,7 @@ pub(super) struct AffineBlocks {
 #[inline(always)]
 pub(super) fn affine_blocks(x: &[F; 32], top: f32) -> AffineBlocks {
     let fit = affine(x, top, false);
-    let scale = fit.scale.map(f16::encode_scale);
+    let scale = least_squares(&fit.sums, fit.x, 32).0.map(f16::encode_scale);
     let stored = scale.map(f16::decode);
     let min = ((fit.x - stored * fit.sums.l) * F::splat(1.0 / 32.0)).map(f16::encode_scale);
     let (inverse, low) = (stored.inverse(), min.map(f16::decode));
@@ -131,10 +136,11 @@ const SUPER_TOP: f32 = 63.0;
 #[inline(always)]
 pub(super) fn affine_super(x: &[F; 32], top: f32) -> AffineSuper {
     let fit = affine(x, top, true);
-    let (mut sums, mut scale, mut min) = (fit.sums, fit.scale, F::ZERO - fit.min);
+    let mut sums = fit.sums;
+    let (mut scale, mut min) = least_squares_below(&sums, fit.x, 32);
     let largest = |v: F| v.0.iter().fold(0.0, |a, &b| if b > a { b } else { a });
     let mut d = largest(scale) / SUPER_TOP;
-    let mut dmin = largest(min) / SUPER_TOP;
+    let mut dmin = largest(F::ZERO - min) / SUPER_TOP;
     for _ in 0..SUPER_ROUNDS {
         let (scales, mins) = choose(&sums, scale, min, d, dmin);
         let inverse = (F::splat(d) * scales).inverse();
@@ -144,8 +150,7 @@ pub(super) fn affine_super(x: &[F; 32], top: f32) -> AffineSuper {
             sums.add(v, affine_code(v, inverse, low, top));
         }
         (d, dmin) = super_scales(&sums, fit.x, scales, mins, d, dmin);
-        let (s, m) = least_squares(&sums, fit.x, 32);
-        (scale, min) = (s, F::ZERO - m);
+        (scale, min) = least_squares_below(&sums, fit.x, 32);
     }
     let (d, dmin) = (f16::encode_scale(d), f16::encode_scale(dmin));
     let (df, dminf) = (f16::decode(d), f16::decode(dmin));
@@ -169,12 +174,12 @@ fn choose(sums: &Sums, scale: F, min: F, d: f32, dmin: f32) -> (F, F) {
     let top = F::splat(SUPER_TOP);
     let n = F::splat(32.0);
     let nearest = (scale * d_inverse).max(F::ZERO).min(top).round();
-    let (mut scales, mut mins, mut error) = (F::ZERO, F::ZERO, F::splat(f32::INFINITY));
+    let (mut scales, mut mins, mut error) = (F::ZERO, F::ZERO, F::splat(f32::MAX));
     for step in [0.0, -1.0, 1.0] {
         let s = (nearest + F::splat(step)).max(F::ZERO).min(top);
         let ds = F::splat(d) * s - scale;
-        let m = ((min + ds * sums.l * F::splat(1.0 / 32.0)) * dmin_inverse).max(F::ZERO).min(top).round();
-        let dm = F::splat(dmin) * m - min;
+        let m = ((ds * sums.l * F::splat(1.0 / 32.0) - min) * dmin_inverse).max(F::ZERO).min(top).round();
+        let dm = F::splat(dmin) * m + min;
         let added = sums.ll * ds * ds + n * dm * dm - F::splat(2.0) * sums.l * ds * dm;
         scales = error.if_gt(added, s, scales);
         mins = error.if_gt(added, m, mins);
@@ -202,10 +207,10 @@ fn super_scales(sums: &Sums, x: F, scales: F, mins: F, d: f32, dmin: f32) -> (f3
     }
 }
 
-/// Steps of the symmetric range grid and its reach in codes.
+/// Steps of the symmetric range grid, as those of the affine one.
 const SYMMETRIC_STEPS: usize = 8;
-const SYMMETRIC_FROM: f32 = -0.9;
-const SYMMETRIC_TO: f32 = 0.9;
+const SYMMETRIC_FROM: f32 = -0.7;
+const SYMMETRIC_STEP: f32 = 0.2;
 
 /// Sums over codes −`half`..`half` of the best symmetric fit x ≈ scale · code; the scale is `xl / ll`.
 #[inline(always)]
@@ -218,7 +223,7 @@ fn symmetric<const N: usize>(x: &[F; N], half: f32) -> Sums {
     let inverse_extreme = extreme.inverse();
     let (mut best, mut gain) = (Sums::ZERO, F::splat(-1.0));
     for step in 0..SYMMETRIC_STEPS {
-        let stretch = SYMMETRIC_FROM + (SYMMETRIC_TO - SYMMETRIC_FROM) / (SYMMETRIC_STEPS - 1) as f32 * step as f32;
+        let stretch = SYMMETRIC_FROM + SYMMETRIC_STEP * step as f32;
         let inverse = F::splat(-(half + stretch)) * inverse_extreme;
         let mut sums = Sums::ZERO;
         for &v in x {

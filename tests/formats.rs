@@ -1,0 +1,159 @@
+//! Every block format against the Python package `gguf`: what it reads is what we read, bit for bit, and where it
+//! writes as ggml does we write the same bytes.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tuck::quant::{FORMATS, Format, FormatRef};
+
+/// The interpreter that has the pinned test peers.
+fn python() -> PathBuf {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin/python");
+    let python = std::env::var_os("TUCK_PEERS_PYTHON").map_or_else(default, PathBuf::from);
+    assert!(
+        python.exists(),
+        "the test peers' Python is not at {}: run `make peers`, or name one with TUCK_PEERS_PYTHON",
+        python.display()
+    );
+    python
+}
+
+/// Runs `tests/peers/SCRIPT.py FORMAT IN OUT` and returns what it wrote.
+fn peer(script: &str, format: &Format, input: &[u8]) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let (read, write) = (folder.path().join("in"), folder.path().join("out"));
+    std::fs::write(&read, input).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/peers/{script}.py"));
+    let run = Command::new(python()).arg(script).arg(format.name).arg(read).arg(&write).output().unwrap();
+    assert!(run.status.success(), "{format}: {}", String::from_utf8_lossy(&run.stderr));
+    std::fs::read(write).unwrap()
+}
+
+/// A generator of reproducible words.
+fn words(mut state: u64) -> impl FnMut() -> u32 {
+    move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 32) as u32
+    }
+}
+
+fn random_bytes(count: usize, seed: u64) -> Vec<u8> {
+    let mut word = words(seed);
+    (0..count).map(|_| word() as u8).collect()
+}
+
+/// Bell-shaped weights with a few outliers, the magnitude changing from block to block.
+fn random_weights(count: usize, seed: u64) -> Vec<f32> {
+    let mut word = words(seed);
+    let mut uniform = || word() as f32 / 4_294_967_296.0 - 0.5;
+    (0..count)
+        .map(|i| {
+            let bell: f32 = (0..6).map(|_| uniform()).sum();
+            let outlier = if i % 97 == 0 { 6.0 } else { 1.0 };
+            bell * outlier * 2f32.powi((i / 32 % 9) as i32 - 6)
+        })
+        .collect()
+}
+
+fn same_float(a: f32, b: f32) -> bool {
+    a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
+}
+
+#[test]
+fn reads_what_gguf_reads() {
+    for &format in FORMATS {
+        let blocks = 65_536 * 4 / format.block_bytes;
+        let bytes = if format.block_bytes == 2 {
+            (0..=u16::MAX).flat_map(u16::to_le_bytes).collect()
+        } else {
+            random_bytes(blocks * format.block_bytes, 1)
+        };
+        let mut ours = vec![0.0; bytes.len() / format.block_bytes * format.block_weights];
+        (format.dequantize)(&bytes, &mut ours);
+        let theirs = peer("dequantize", format, &bytes);
+        assert_eq!(theirs.len(), ours.len() * 4, "{format}");
+        for (i, (&ours, theirs)) in ours.iter().zip(theirs.as_chunks().0).enumerate() {
+            let theirs = f32::from_le_bytes(*theirs);
+            assert!(same_float(ours, theirs), "{format}, weight {i}: {ours:e}, gguf has {theirs:e}");
+        }
+    }
+}
+
+#[test]
+fn writes_what_ggml_writes() {
+    for name in ["F32", "F16", "BF16", "Q8_0", "Q4_0"] {
+        let format = tuck::quant::format_from_name(name).unwrap();
+        let mut weights = random_weights(1 << 18, 2);
+        // Whole numbers of a step: every one of Q8_0's roundings is a tie.
+        for (i, w) in weights[..4096].iter_mut().enumerate() {
+            *w = if i % 32 == 0 { 127.0 } else { (i % 251) as f32 - 125.5 };
+        }
+        let theirs = peer("quantize", format, bytemuck::cast_slice(&weights));
+        let ours = quantize(format, &weights);
+        let differ = ours.iter().zip(&theirs).position(|(a, b)| a != b);
+        assert_eq!((differ, ours.len()), (None, theirs.len()), "{format}");
+    }
+}
+
+#[test]
+fn error_is_near_what_the_step_allows() {
+    // b bits over a range of ±3 to ±4 standard deviations leave 3 to 5.3 times 4^-b of the energy; searches less.
+    for &format in FORMATS.iter().filter(|f| !f.is_float()) {
+        let weights = random_weights(1 << 16, 3);
+        let bytes = quantize(format, &weights);
+        let mut back = vec![0.0; weights.len()];
+        (format.dequantize)(&bytes, &mut back);
+        let energy: f64 = weights.iter().map(|&w| f64::from(w).powi(2)).sum();
+        let error: f64 = weights.iter().zip(&back).map(|(&w, &b)| f64::from(w - b).powi(2)).sum();
+        let bits = format.name[1..2].parse::<f64>().unwrap();
+        let relative = error / energy / 4f64.powf(-bits);
+        assert!(relative < 6.0, "{format} leaves {relative:.2} of what its bits allow");
+    }
+}
+
+#[test]
+fn odd_weights_are_harmless() {
+    let patterns: [(&str, fn(usize) -> f32); 7] = [
+        ("zeros", |_| 0.0),
+        ("a constant", |_| 0.75),
+        ("a negative constant", |_| -3.0),
+        ("subnormals", |i| f32::from_bits(i as u32 + 1)),
+        ("smaller than any f16", |i| 1e-11 * i as f32),
+        ("huge", |i| if i % 2 == 0 { 3e38 } else { -1e30 }),
+        ("not finite", |i| [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1.0][i % 4]),
+    ];
+    for &format in FORMATS.iter().filter(|f| !f.is_float()) {
+        for (name, pattern) in patterns {
+            let weights: Vec<f32> = (0..512).map(pattern).collect();
+            let mut back = vec![f32::NAN; weights.len()];
+            (format.dequantize)(&quantize(format, &weights), &mut back);
+            assert!(back.iter().all(|w| w.is_finite()), "{format}, {name}");
+            let expected: fn(f32) -> f32 = match name {
+                "zeros" | "subnormals" | "smaller than any f16" => |_| 0.0,
+                "a constant" | "a negative constant" => |w| w,
+                "not finite" => |w| if w == 1.0 { 1.0 } else { 0.0 },
+                _ => continue,
+            };
+            for (w, b) in weights.iter().zip(&back) {
+                let distance = (expected(*w) - b).abs();
+                assert!(distance <= 2e-3 * expected(*w).abs() + 2e-7, "{format}, {name}: {w:e} came back as {b:e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn part_of_a_tile_is_written_as_in_a_whole_one() {
+    for &format in FORMATS {
+        let weights = random_weights(4096, 4);
+        let whole = quantize(format, &weights);
+        let blocks = 3;
+        let part = quantize(format, &weights[..blocks * format.block_weights]);
+        assert_eq!(part, whole[..blocks * format.block_bytes], "{format}");
+    }
+}
+
+fn quantize(format: FormatRef, weights: &[f32]) -> Vec<u8> {
+    let mut bytes = vec![0xaa; format.bytes(weights.len() as u64) as usize];
+    (format.quantize)(weights, &mut bytes);
+    bytes
+}
