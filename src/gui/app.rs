@@ -97,6 +97,10 @@ impl eframe::App for App {
         for action in std::mem::take(&mut self.actions) {
             self.perform(action, ctx);
         }
+        if self.script.is_some() {
+            // So that the script sees a pack from its first moment.
+            self.take_events();
+        }
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {

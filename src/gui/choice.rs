@@ -3,6 +3,7 @@
 
 use crate::model::Model;
 use crate::recipe::{Fallback, Override, PRESETS, Plan, Preset, Recipe, RecipeError};
+use crate::units;
 
 /// A type with overrides, and what comes of it.
 #[derive(Clone, Debug)]
@@ -50,7 +51,7 @@ impl FallbackGroup<'_> {
         let Fallback { wanted, got, .. } = self.example;
         let (tensors, they) = match self.tensors.len() {
             1 => ("1 tensor".to_owned(), "It becomes"),
-            n => (format!("{n} tensors"), "They become"),
+            n => (format!("{} tensors", units::grouped(n as u64)), "They become"),
         };
         format!("{tensors} cannot be {wanted}: {}. {they} {got}.", self.example.reason())
     }

@@ -47,15 +47,16 @@ impl Script {
     pub(super) fn events(&mut self, engine: &Engine) -> Vec<Event> {
         match self.step {
             Step::Starting => {
-                let mut events = engine.wait(Duration::from_millis(2));
-                let is_enough = |event: &Event| match &event.kind {
-                    EventKind::Progress(progress) => progress.fraction() >= ENOUGH,
-                    _ => false,
+                let mut events = Vec::new();
+                // The sample is packed in less than a frame, so this frame waits for it.
+                let at = loop {
+                    events.extend(engine.wait(Duration::from_millis(1)));
+                    if let Some(at) = events.iter().position(is_worth_showing) {
+                        break at;
+                    }
                 };
-                if let Some(at) = events.iter().position(is_enough) {
-                    self.held = events.split_off(at + 1);
-                    self.step = Step::During;
-                }
+                self.held = events.split_off(at + 1);
+                self.step = Step::During;
                 events
             }
             Step::During => Vec::new(),
@@ -112,6 +113,15 @@ impl Script {
             eprintln!("tuck: {name}: {error}");
         }
         true
+    }
+}
+
+/// A pack well under way, or at its end.
+fn is_worth_showing(event: &Event) -> bool {
+    match &event.kind {
+        EventKind::Progress(progress) => progress.fraction() >= ENOUGH,
+        EventKind::Packed(_) | EventKind::Failed(_) | EventKind::Cancelled => true,
+        _ => false,
     }
 }
 

@@ -290,7 +290,7 @@ impl Opened {
 }
 
 /// The last part of a path, for people.
-pub fn file_name(path: &Path) -> String {
+pub(super) fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 

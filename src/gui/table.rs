@@ -51,7 +51,7 @@ impl Table {
 }
 
 /// The format in the user's file; none where the tensor is computed.
-pub fn stored(tensor: &Tensor) -> Option<FormatRef> {
+pub(super) fn stored(tensor: &Tensor) -> Option<FormatRef> {
     match tensor.source {
         Source::Stored { format, .. } => Some(format),
         Source::Computed(_) => None,

@@ -11,8 +11,10 @@ pub(super) const GRID: f32 = 4.0;
 pub(super) const NEAR: f32 = 2.0 * GRID;
 /// Between groups.
 pub(super) const APART: f32 = 4.0 * GRID;
-/// Height of a list or table row.
+/// Height of a button or text field.
 pub(super) const ROW: f32 = 7.0 * GRID;
+/// Height of a list or table row.
+pub(super) const LINE: f32 = 6.5 * GRID;
 /// Height of the primary button.
 pub(super) const TALL: f32 = 10.0 * GRID;
 /// Of panels' contents from their edges.

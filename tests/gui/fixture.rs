@@ -10,18 +10,34 @@ use tuck::gguf::{HeaderTensor, Value, encode_header, lay_out};
 use tuck::gui::{App, Options, State};
 use tuck::model::Model;
 use tuck::quant::F16;
+use tuck::recipe::{Plan, Preset, Recipe};
+use tuck::units;
 
 pub(crate) type Window = Harness<'static, App>;
 
+/// A window of this size in points, with so many pixels per point, on this model.
+pub(crate) fn scaled(size: [f32; 2], scale: f32, path: Option<&Path>) -> Window {
+    let options = Options { path: path.map(Path::to_owned), screenshots: None };
+    Harness::builder()
+        .with_size(size)
+        .with_pixels_per_point(scale)
+        .with_max_steps(60)
+        .build_eframe(|creation| App::new(&creation.egui_ctx, options))
+}
+
 /// A window of this size, on this model.
 pub(crate) fn window(size: [f32; 2], path: Option<&Path>) -> Window {
-    let options = Options { path: path.map(Path::to_owned), screenshots: None };
-    Harness::builder().with_size(size).with_max_steps(60).build_eframe(|creation| App::new(&creation.egui_ctx, options))
+    scaled(size, 1.0, path)
 }
 
 /// A window with this model open.
 pub(crate) fn window_with(size: [f32; 2], path: &Path) -> Window {
-    let mut window = window(size, Some(path));
+    opened_scaled(size, 1.0, path)
+}
+
+/// A window with this model open, with so many pixels per point.
+pub(crate) fn opened_scaled(size: [f32; 2], scale: f32, path: &Path) -> Window {
+    let mut window = scaled(size, scale, Some(path));
     wait(&mut window, "the model to open", |state| state.opened.is_some() && state.listing.is_none());
     window
 }
@@ -30,12 +46,19 @@ pub(crate) fn window_with(size: [f32; 2], path: &Path) -> Window {
 pub(crate) fn wait(window: &mut Window, what: &str, is_so: impl Fn(&State) -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !is_so(window.state().state()) {
-        assert!(Instant::now() < deadline, "waited a minute for {what}");
+        let State { dialog, packing, opening, .. } = window.state().state();
+        assert!(Instant::now() < deadline, "waited a minute for {what}: {dialog:?}, {packing:?}, {opening:?}");
         window.step();
         thread::sleep(Duration::from_millis(2));
     }
     // What the last frame asked for is done and drawn.
     window.run_steps(4);
+}
+
+/// What a screen reader says for a type.
+pub(crate) fn type_label(model: &Model, preset: &'static Preset) -> String {
+    let plan = Plan::new(model, &Recipe::new(preset)).unwrap();
+    format!("{}, {}, {:.2} bits per weight", preset.name, units::bytes(plan.file_bytes), plan.bits_per_weight)
 }
 
 /// The bundled sample.
@@ -67,7 +90,9 @@ pub(crate) fn hollow_model(folder: &Path, name: &str, hidden: u64, layers: u64) 
         }
         let format = if shape.len() == 1 { tensor.format } else { &F16 };
         match tensor.name.strip_prefix("blk.0.") {
-            Some(rest) => tensors.extend((0..layers).map(|layer| (format!("blk.{layer}.{rest}"), shape.clone(), format))),
+            Some(rest) => {
+                tensors.extend((0..layers).map(|layer| (format!("blk.{layer}.{rest}"), shape.clone(), format)))
+            }
             None if tensor.layer().is_none() => tensors.push((tensor.name.clone(), shape, format)),
             None => {}
         }

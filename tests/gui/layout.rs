@@ -1,7 +1,7 @@
 //! Nothing overlaps or leaves the window, at any size. With `TUCK_PICTURES=FOLDER` every state is also drawn there, in
 //! both themes, for a person to judge.
 
-use crate::fixture::{Window, hollow_model, sample, wait, window, window_with};
+use crate::fixture::{Window, hollow_model, opened_scaled, sample, scaled, type_label, wait, window_with};
 use egui::{Key, Modifiers, Theme};
 use egui_kittest::kittest::Queryable;
 use std::path::PathBuf;
@@ -24,7 +24,12 @@ fn picture(window: &mut Window, name: &str) {
 /// Those of `labels` lie inside the window and apart from each other.
 fn assert_apart(window: &Window, labels: &[&str]) {
     let all = window.ctx.content_rect();
-    let rects: Vec<_> = labels.iter().map(|label| window.get_by_label_contains(label).rect()).collect();
+    let rect = |label: &&str| {
+        let found =
+            window.query_all_by_label(label).next().or_else(|| window.query_all_by_label_contains(label).next());
+        found.unwrap_or_else(|| panic!("nothing is labelled {label}")).rect()
+    };
+    let rects: Vec<_> = labels.iter().map(rect).collect();
     for (i, rect) in rects.iter().enumerate() {
         assert!(all.contains_rect(*rect), "{} at {rect:?} leaves {all:?}", labels[i]);
         for (j, other) in rects[..i].iter().enumerate() {
@@ -37,12 +42,11 @@ fn assert_apart(window: &Window, labels: &[&str]) {
 fn everything_has_its_place_at_every_size() {
     for (size, scale) in SIZES {
         let tag = format!("{}x{}@{scale}", size[0], size[1]);
-        let mut window = window_with(size, &sample());
-        window.set_pixels_per_point(scale);
-        window.run_steps(4);
-        let names: Vec<String> = PRESETS.iter().take(8).map(|preset| format!("{},", preset.name)).collect();
+        let mut window = opened_scaled(size, scale, &sample());
+        let model = window.state().state().opened.as_ref().unwrap().model.clone();
+        let names: Vec<String> = PRESETS.iter().take(8).map(|preset| type_label(&model, preset)).collect();
         let mut labels: Vec<&str> = names.iter().map(String::as_str).collect();
-        labels.extend(["Pack as", "Save as…", "Automatic", "free of", "Tensors", "Result"]);
+        labels.extend(["Pack as", "Save as…", "Compute on", "MB file, ", "Tensors", "Result"]);
         assert_apart(&window, &labels);
         picture(&mut window, &format!("opened-{tag}"));
     }
@@ -51,9 +55,7 @@ fn everything_has_its_place_at_every_size() {
 #[test]
 fn the_empty_window_invites() {
     for (size, scale) in SIZES {
-        let mut window = window(size, None);
-        window.set_pixels_per_point(scale);
-        window.run_steps(4);
+        let mut window = scaled(size, scale, None);
         assert_apart(&window, &["Drop a model here", "Open folder…", "Open file…", "Open the sample"]);
         picture(&mut window, &format!("empty-{}x{}@{scale}", size[0], size[1]));
     }
@@ -71,7 +73,7 @@ fn a_long_name_and_many_tensors_do_not_break_the_window() {
     window.run_steps(3);
     window.key_press_modifiers(Modifiers::NONE, Key::Escape);
     window.run_steps(3);
-    assert_apart(&window, &["Pack as", "Save as…", "Automatic", "free of"]);
+    assert_apart(&window, &["Pack as", "Save as…", "Compute on", "MB file, "]);
     picture(&mut window, "many");
     assert!(!window.state().state().opened.as_ref().unwrap().choice.plan.fallbacks.is_empty());
 }
@@ -82,17 +84,16 @@ fn a_pack_and_its_result_have_their_place() {
     let path = hollow_model(folder.path(), "Hollow", 512, 2);
     for (size, scale) in SIZES {
         let tag = format!("{}x{}@{scale}", size[0], size[1]);
-        let mut window = window_with(size, &path);
-        window.set_pixels_per_point(scale);
+        let mut window = opened_scaled(size, scale, &path);
         window.get_by_label_contains("Pack as").click();
-        window.run_steps(2);
+        window.run_steps(4);
         if window.state().state().dialog.is_some() {
             assert_apart(&window, &["Replace it", "Keep it"]);
             picture(&mut window, &format!("replace-{tag}"));
             window.get_by_label("Replace it").click();
         }
         wait(&mut window, "the file", |state| state.opened.as_ref().is_some_and(|opened| opened.report.is_some()));
-        assert_apart(&window, &["Show in folder", "Copy for llama.cpp", "Copy for LM Studio"]);
+        assert_apart(&window, &["Show in folder", "Copy for llama.cpp", "Copy for LM Studio", "Pack as"]);
         picture(&mut window, &format!("result-{tag}"));
     }
 }

@@ -10,7 +10,7 @@ use egui::{Label, Panel, RichText, Ui};
 /// Where name and facts fit side by side.
 const WIDE: f32 = 1180.0;
 /// Of the name, there.
-const NAME_WIDTH: f32 = 336.0;
+const NAME_WIDTH: f32 = 356.0;
 
 pub(super) fn show(ui: &mut Ui, model: &Model) {
     let frame = panel_frame(ui);

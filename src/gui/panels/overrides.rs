@@ -3,8 +3,8 @@
 use crate::gui::action::Action;
 use crate::gui::state::Opened;
 use crate::gui::theme;
-use crate::gui::widgets::{button, cross};
-use egui::{Align, FontSelection, Layout, RichText, TextEdit, TextStyle, Ui};
+use crate::gui::widgets::{Field, button, cross, field};
+use egui::{Align, Layout, RichText, TextStyle, Ui};
 
 pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     let colours = theme::palette(ui);
@@ -19,14 +19,14 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.set_height(theme::ROW);
             cross(ui, actions, Action::RemoveOverride(index));
-            let mut text = line.text.clone();
-            let edit = TextEdit::singleline(&mut text)
-                .id(ui.scope_id().with(("override", index)))
-                .hint_text("pattern=TYPE, such as attn_v=Q8_0")
-                .font(FontSelection::Style(TextStyle::Monospace))
-                .desired_width(f32::INFINITY);
-            let response = ui.add(edit);
-            if response.changed() {
+            let looks = Field {
+                id: ui.scope_id().with(("override", index)),
+                label: &format!("Override {}", index + 1),
+                hint: "pattern=TYPE, such as attn_v=Q8_0",
+                style: TextStyle::Monospace,
+                width: f32::INFINITY,
+            };
+            if let (_, Some(text)) = field(ui, &line.text, looks) {
                 actions.push(Action::EditOverride(index, text));
             }
         });

@@ -86,7 +86,8 @@ fn device(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     });
     let automatic = state.devices.first().filter(|_| state.device == DeviceChoice::Auto);
     let hover = automatic.map_or_else(|| chosen.tooltip().to_owned(), |device| format!("Now {}.", device.name));
-    response.response.on_hover_text(hover);
+    let response = response.response.on_hover_text(hover);
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("Compute on"));
 }
 
 fn destination(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
@@ -120,6 +121,7 @@ fn memory(ui: &mut Ui, state: &State, opened: &Opened) {
     } else {
         ("fits into free memory", colours.accent)
     };
+    ui.spacing_mut().interact_size.y = 0.0;
     ui.horizontal(|ui| {
         ui.label(RichText::new(units::bytes(file)).text_style(theme::value()));
         ui.label(RichText::new(verdict).small().color(colour));
@@ -149,6 +151,7 @@ fn progress(ui: &mut Ui, packing: &Packing) {
         None => "Starting",
     };
     let name = file_name(&packing.output);
+    ui.spacing_mut().interact_size.y = 0.0;
     ui.horizontal(|ui| {
         ui.label(RichText::new(format!("{stage} {:.0} %", fraction * 100.0)).text_style(theme::value()));
         ui.label(RichText::new(name).color(colours.muted)).on_hover_text(packing.output.display().to_string());
@@ -171,8 +174,10 @@ fn pace(progress: &Progress) -> String {
     if progress.rate > 0.0 {
         text += &format!(" · {}", units::rate(progress.rate));
     }
-    if let Some(remaining) = progress.remaining {
-        text += &format!(" · {} left", units::duration(remaining));
+    match progress.remaining {
+        Some(remaining) if remaining.as_secs() == 0 => text += " · less than 1 s left",
+        Some(remaining) => text += &format!(" · {} left", units::duration(remaining)),
+        None => {}
     }
     text
 }

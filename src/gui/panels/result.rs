@@ -6,8 +6,12 @@ use crate::gui::state::{Opened, file_name};
 use crate::gui::theme;
 use crate::gui::widgets::{button, fact_list};
 use crate::units;
-use egui::{Align, Frame, Label, Layout, RichText, ScrollArea, Ui};
+use egui::accesskit::Role;
+use egui::{Align, Frame, Label, Layout, RichText, ScrollArea, Ui, WidgetInfo, vec2};
 use std::path::Path;
+
+/// Of the column of programs.
+const PROGRAM_WIDTH: f32 = 120.0;
 
 pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     let Some(report) = &opened.report else {
@@ -70,18 +74,23 @@ fn written(ui: &mut Ui, report: &PackReport, actions: &mut Vec<Action>) {
 }
 
 fn command(ui: &mut Ui, program: &str, text: &str, actions: &mut Vec<Action>) {
-    ui.label(RichText::new(program).small().color(theme::palette(ui).muted));
-    Frame::new().fill(theme::palette(ui).sunken).corner_radius(theme::ROUND).inner_margin(theme::NEAR).show(ui, |ui| {
-        ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+    let colours = theme::palette(ui);
+    Frame::new().fill(colours.sunken).corner_radius(theme::ROUND).inner_margin(theme::GRID).show(ui, |ui| {
+        let width = ui.available_width();
+        ui.allocate_ui_with_layout(vec2(width, theme::ROW), Layout::right_to_left(Align::Center), |ui| {
             let copy = Action::Copy(text.to_owned());
             let response = ui.button(copy.label());
             let spoken = format!("Copy for {program}");
-            response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Button, true, &spoken));
+            response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &spoken));
             if response.clicked() {
                 actions.push(copy);
             }
-            ui.with_layout(Layout::top_down(Align::Min), |ui| {
-                ui.add(Label::new(RichText::new(text).monospace()).wrap().selectable(true));
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.add_space(theme::GRID);
+                let label = RichText::new(program).small().color(colours.muted);
+                let left = ui.label(label).rect.left();
+                ui.add_space(left + PROGRAM_WIDTH - ui.cursor().left());
+                ui.add(Label::new(RichText::new(text).monospace()).truncate().selectable(true));
             });
         });
     });
@@ -92,9 +101,9 @@ fn commands(file: &Path) -> [(&'static str, String); 4] {
     let path = quoted(&file.display().to_string());
     [
         ("llama.cpp", format!("llama-cli -m {path}")),
-        ("Ollama: a file named Modelfile with this line", format!("FROM {}", file.display())),
-        ("Ollama", format!("ollama create {} -f Modelfile", ollama_name(file))),
         ("LM Studio", format!("lms import {path}")),
+        ("Ollama’s Modelfile", format!("FROM {}", file.display())),
+        ("Ollama", format!("ollama create {} -f Modelfile", ollama_name(file))),
     ]
 }
 

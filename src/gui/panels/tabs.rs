@@ -8,9 +8,12 @@ use egui::{Button, RichText, Ui};
 
 pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     ui.horizontal(|ui| {
+        ui.spacing_mut().button_padding.x = 0.0;
+        ui.spacing_mut().item_spacing.x = 6.0 * theme::GRID;
         for tab in [Tab::Tensors, Tab::Result] {
             head(ui, opened, tab, actions);
         }
+        ui.reset_style();
         if opened.tab == Tab::Tensors {
             tensors::filter(ui, opened, actions);
         }
@@ -31,7 +34,7 @@ fn head(ui: &mut Ui, opened: &Opened, tab: Tab, actions: &mut Vec<Action>) {
     let response = ui.add(button);
     if is_front {
         let line = response.rect.bottom();
-        ui.painter().hline(response.rect.shrink(3.0 * theme::GRID).x_range(), line, (2.0, colours.accent));
+        ui.painter().hline(response.rect.x_range(), line, (2.0, colours.accent));
     }
     if response.clicked() {
         actions.push(Action::Show(tab));

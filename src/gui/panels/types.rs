@@ -1,4 +1,4 @@
-//! The type picker: every type with its exact size, then overrides and fallbacks.
+//! The type picker: every type with its exact size, then overrides.
 
 use super::{overrides, panel_frame};
 use crate::gui::action::Action;
@@ -8,19 +8,21 @@ use crate::gui::theme;
 use crate::recipe::{PRESETS, Preset};
 use crate::units;
 use egui::accesskit::Role;
-use egui::{Align2, FontId, Panel, Rect, Response, RichText, ScrollArea, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, FontId, Panel, Rect, Response, ScrollArea, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2};
 
-const WIDTH: f32 = 388.0;
-/// Of the column of bits, and of sizes and bits.
+/// From a small window to a large one, and the share of the window between.
+const WIDTH: std::ops::RangeInclusive<f32> = 388.0..=520.0;
+const SHARE: f32 = 0.27;
+/// Of the column of bits.
 const BITS_WIDTH: f32 = 84.0;
 const ROW_PADDING: f32 = 10.0;
 
 pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     let frame = panel_frame(ui);
-    Panel::left("types").frame(frame).exact_size(WIDTH).resizable(false).show(ui, |ui| {
-        ui.heading("Type");
+    let width = (ui.available_width() * SHARE).clamp(*WIDTH.start(), *WIDTH.end());
+    Panel::left("types").frame(frame).exact_size(width).resizable(false).show(ui, |ui| {
         // Explanations stand under all types where there is room, otherwise under the chosen one.
-        let is_roomy = ui.available_height() > PRESETS.len() as f32 * 2.0 * theme::ROW;
+        let is_roomy = ui.available_height() > (PRESETS.len() as f32 + 2.0) * 2.0 * theme::LINE;
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             heads(ui);
             ui.spacing_mut().item_spacing.y = 0.0;
@@ -33,25 +35,23 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
                 }
             }
             ui.spacing_mut().item_spacing.y = theme::NEAR;
-            ui.add_space(theme::APART);
+            ui.add_space(theme::NEAR);
             overrides::show(ui, opened, actions);
-            fallbacks(ui, opened);
         });
     });
 }
 
 fn heads(ui: &mut Ui) {
-    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 5.0 * theme::GRID), Sense::hover());
-    let font = TextStyle::Small.resolve(ui.style());
-    let muted = theme::palette(ui).muted;
-    let right = rect.right() - ROW_PADDING;
-    for (x, align, text) in [
-        (rect.left() + ROW_PADDING, Align2::LEFT_CENTER, "Name"),
-        (right - BITS_WIDTH, Align2::RIGHT_CENTER, "File size"),
-        (right, Align2::RIGHT_CENTER, "Bits / weight"),
-    ] {
-        ui.painter().text(pos2(x, rect.center().y), align, text, font.clone(), muted);
-    }
+    ui.horizontal(|ui| {
+        ui.set_height(theme::ROW);
+        ui.heading("Type");
+        let font = TextStyle::Small.resolve(ui.style());
+        let colours = theme::palette(ui);
+        let (middle, right) = (ui.max_rect().center().y, ui.max_rect().right() - ROW_PADDING);
+        for (x, text) in [(right - BITS_WIDTH, "File size"), (right, "Bits / weight")] {
+            ui.painter().text(pos2(x, middle), Align2::RIGHT_CENTER, text, font.clone(), colours.muted);
+        }
+    });
 }
 
 fn row(ui: &mut Ui, preset: &Preset, size: &Size, is_chosen: bool, is_explained: bool) -> Response {
@@ -62,7 +62,7 @@ fn row(ui: &mut Ui, preset: &Preset, size: &Size, is_chosen: bool, is_explained:
         ui.painter().layout(preset.about.to_owned(), font, colours.muted, width - 2.0 * ROW_PADDING)
     });
     let about_height = about.as_ref().map_or(0.0, |text| text.size().y + theme::NEAR);
-    let (rect, response) = ui.allocate_exact_size(vec2(width, theme::ROW + about_height), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(vec2(width, theme::LINE + about_height), Sense::click());
     let painter = ui.painter();
     if is_chosen {
         painter.rect_filled(rect, theme::ROUND, colours.selected);
@@ -74,7 +74,7 @@ fn row(ui: &mut Ui, preset: &Preset, size: &Size, is_chosen: bool, is_explained:
     if response.has_focus() {
         painter.rect_stroke(rect, theme::ROUND, (1.0, colours.accent), egui::StrokeKind::Inside);
     }
-    let middle = rect.top() + theme::ROW / 2.0;
+    let middle = rect.top() + theme::LINE / 2.0;
     let right = rect.right() - ROW_PADDING;
     let name = theme::value().resolve(ui.style());
     let number = FontId::monospace(name.size - 1.0);
@@ -88,7 +88,7 @@ fn row(ui: &mut Ui, preset: &Preset, size: &Size, is_chosen: bool, is_explained:
         painter.text(pos2(x, middle), align, text, font, colour);
     }
     if let Some(text) = about {
-        painter.galley(pos2(rect.left() + ROW_PADDING, rect.top() + theme::ROW - 2.0), text, colours.muted);
+        painter.galley(pos2(rect.left() + ROW_PADDING, rect.top() + theme::LINE - 2.0), text, colours.muted);
     }
     let spoken = format!("{}, {bytes}, {bits} bits per weight", preset.name);
     response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, is_chosen, &spoken));
@@ -96,22 +96,4 @@ fn row(ui: &mut Ui, preset: &Preset, size: &Size, is_chosen: bool, is_explained:
         ui.label(preset.about);
         ui.weak(format!("{} bytes", units::grouped(size.file_bytes)));
     })
-}
-
-fn fallbacks(ui: &mut Ui, opened: &Opened) {
-    let groups = opened.choice.fallback_groups();
-    if groups.is_empty() {
-        return;
-    }
-    let colours = theme::palette(ui);
-    ui.add_space(theme::NEAR);
-    ui.label(RichText::new("Fallbacks").text_style(theme::value()));
-    for group in groups {
-        ui.label(RichText::new(group.sentence()).small().color(colours.warn)).on_hover_ui(|ui| {
-            ui.label(group.tensors.iter().take(20).copied().collect::<Vec<_>>().join("\n"));
-            if group.tensors.len() > 20 {
-                ui.weak(format!("and {} more", group.tensors.len() - 20));
-            }
-        });
-    }
 }

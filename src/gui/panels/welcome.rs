@@ -51,18 +51,14 @@ fn invitation(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     });
     ui.add_space(theme::APART);
     ui.label(
-        RichText::new(
-            "Tuck writes a smaller GGUF file for llama.cpp, Ollama and LM Studio. Your files are not changed.",
-        )
-        .small()
-        .color(muted),
+        RichText::new("Tuck writes a smaller GGUF file for llama.cpp, Ollama and LM Studio.").small().color(muted),
     );
 }
 
 /// A dashed line around the place to drop at.
 fn outline(ui: &Ui, rect: egui::Rect) {
-    let stroke = Stroke::new(1.5, theme::palette(ui).border);
+    let stroke = Stroke::new(1.5, theme::palette(ui).used);
     let corners = [rect.left_top(), rect.right_top(), rect.right_bottom(), rect.left_bottom(), rect.left_top()];
-    ui.painter().rect_filled(rect, theme::CARD_ROUND, theme::palette(ui).panel);
+    ui.painter().rect_filled(rect, 0.0, theme::palette(ui).panel);
     ui.painter().extend(Shape::dashed_line(&corners, stroke, 2.0 * theme::GRID, 1.5 * theme::GRID));
 }

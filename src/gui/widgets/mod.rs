@@ -3,7 +3,9 @@
 mod bar;
 mod button;
 mod fact;
+mod field;
 
 pub(super) use bar::{Segment, bar};
 pub(super) use button::{button, cross, explain, menu_item, primary};
 pub(super) use fact::fact_list;
+pub(super) use field::{Field, field};
