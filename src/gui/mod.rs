@@ -41,6 +41,7 @@ pub fn run(options: Options) -> Result<(), String> {
     let viewport = egui::ViewportBuilder::default()
         .with_app_id("tuck")
         .with_title("Tuck")
+        .with_icon(egui::IconData::default())
         .with_inner_size(SIZE)
         .with_min_inner_size(MIN_SIZE)
         .with_drag_and_drop(true);

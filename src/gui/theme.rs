@@ -168,8 +168,7 @@ fn style(theme: Theme) -> egui::Style {
     style.spacing.window_margin = CARD_MARGIN;
     style.spacing.tooltip_width = 420.0;
     style.spacing.combo_width = 0.0;
-    style.spacing.scroll = egui::style::ScrollStyle::solid();
-    style.spacing.scroll.bar_width = 8.0;
+    style.spacing.scroll = egui::style::ScrollStyle::thin();
     style.interaction.selectable_labels = false;
     style.interaction.tooltip_delay = 0.35;
     style.visuals = visuals(theme, colours);

@@ -3,9 +3,11 @@
 use crate::fixture::{Window, hollow_model, sample, type_label, wait, window, window_with};
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
+use std::fs::OpenOptions;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tuck::gui::{Dialog, Opened, Tab};
+use tuck::gui::{Action, Dialog, Opened, Tab};
 use tuck::recipe::{PRESETS, Plan, Recipe};
 use tuck::units;
 
@@ -238,4 +240,48 @@ fn the_theme_changes_by_key() {
     let before = window.ctx.theme();
     press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::L);
     assert_ne!(window.ctx.theme(), before);
+}
+
+#[test]
+fn weights_that_are_nan_are_named_and_packed_only_on_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = hollow_model(folder.path(), "Damaged", 512, 2);
+    let mut file = OpenOptions::new().write(true).open(&path).unwrap();
+    // The last two bytes are a weight of a matrix.
+    file.seek(SeekFrom::End(-2)).unwrap();
+    file.write_all(&half::f16::NAN.to_le_bytes()).unwrap();
+    let mut window = window_with(SIZE, &path);
+    press(&mut window, Modifiers::COMMAND, Key::P);
+    wait(&mut window, "the message", |state| state.dialog.is_some());
+    assert!(opened(&window).report.is_none());
+    click(&mut window, "Pack anyway");
+    wait(&mut window, "the file", |state| state.packing.is_none());
+    assert!(opened(&window).report.is_some());
+    assert!(!window.state().state().warnings.is_empty());
+}
+
+#[test]
+fn closing_the_window_during_a_pack_asks_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = hollow_model(folder.path(), "Large", 1024, 400);
+    let mut window = window_with(SIZE, &path);
+    click(&mut window, "Pack as Q4_K_M");
+    let root = window.input_mut().viewports.get_mut(&egui::ViewportId::ROOT).unwrap();
+    root.events.push(egui::ViewportEvent::Close);
+    window.run_steps(4);
+    assert_eq!(window.state().state().dialog, Some(Dialog::Quit));
+    click(&mut window, "Keep packing");
+    assert!(window.state().state().packing.is_some());
+}
+
+#[test]
+fn every_shortcut_is_listed() {
+    let mut window = window(SIZE, None);
+    click(&mut window, "Help");
+    // With the menu's arrow or without.
+    window.query_all_by_label_contains("Keyboard shortcuts").next().expect("a menu item").click();
+    window.run_steps(4);
+    for action in Action::with_shortcuts() {
+        assert!(window.query_all_by_label_contains(&action.label()).next().is_some(), "{action:?}");
+    }
 }

@@ -97,3 +97,19 @@ fn a_pack_and_its_result_have_their_place() {
         picture(&mut window, &format!("result-{tag}"));
     }
 }
+
+#[test]
+fn messages_and_drops_stand_in_front() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pytorch_model.bin");
+    std::fs::write(&path, [0x80, 2, 0x63]).unwrap();
+    let mut window = scaled([1280.0, 720.0], 1.0, Some(&path));
+    wait(&mut window, "the message", |state| state.dialog.is_some());
+    assert_apart(&window, &["Close", "pytorch_model.bin cannot be opened"]);
+    picture(&mut window, "failed");
+    window.key_press(Key::Escape);
+    window.run_steps(3);
+    window.input_mut().hovered_files.push(egui::HoveredFile { path: Some(sample()), ..Default::default() });
+    window.run_steps(2);
+    picture(&mut window, "hover");
+}

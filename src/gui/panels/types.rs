@@ -13,6 +13,8 @@ use egui::{Align2, FontId, Panel, Rect, Response, ScrollArea, Sense, TextStyle, 
 /// From a small window to a large one, and the share of the window between.
 const WIDTH: std::ops::RangeInclusive<f32> = 388.0..=520.0;
 const SHARE: f32 = 0.27;
+/// Wide enough for the explanations on one line each.
+const ABOUT_WIDTH: f32 = 480.0;
 /// Of the column of bits.
 const BITS_WIDTH: f32 = 84.0;
 const ROW_PADDING: f32 = 10.0;
@@ -22,7 +24,7 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     let width = (ui.available_width() * SHARE).clamp(*WIDTH.start(), *WIDTH.end());
     Panel::left("types").frame(frame).exact_size(width).resizable(false).show(ui, |ui| {
         // Explanations stand under all types where there is room, otherwise under the chosen one.
-        let is_roomy = ui.available_height() > (PRESETS.len() as f32 + 2.0) * 2.0 * theme::LINE;
+        let is_roomy = width > ABOUT_WIDTH && ui.available_height() > (PRESETS.len() as f32 + 2.0) * 2.0 * theme::LINE;
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             heads(ui);
             ui.spacing_mut().item_spacing.y = 0.0;
