@@ -55,6 +55,7 @@ pub mod fit;
 pub mod gguf;
 pub mod gpu;
 pub mod graph;
+pub mod gui;
 pub mod model;
 mod positioned;
 pub mod quant;

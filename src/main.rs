@@ -3,6 +3,7 @@
 use clap::Parser;
 use std::process::ExitCode;
 use tuck::cli::Cli;
+use tuck::gui;
 
 fn main() -> ExitCode {
     tuck::gpu::quiet_drivers();
@@ -10,8 +11,14 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(code) => code,
         Err(window) => {
-            eprintln!("no window yet: {window:?}");
-            ExitCode::FAILURE
+            let options = gui::Options { path: window.path, screenshots: window.screenshots };
+            match gui::run(options) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(message) => {
+                    eprintln!("tuck: {message}");
+                    ExitCode::FAILURE
+                }
+            }
         }
     }
 }
