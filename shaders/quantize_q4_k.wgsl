@@ -6,31 +6,26 @@
 
 const TOP: f32 = 15.0;
 
+// Two sub-blocks share 32 bytes: the first the low nibbles, the second the high ones.
+fn put_codes(block: u32, s: u32, inverse_scale: f32, low: f32) {
+    let codes_at = block * 36u + 4u + s / 2u * 8u;
+    for (var w = 0u; w < 8u; w++) {
+        let codes = affine_word(w, inverse_scale, low);
+        if (s & 1u) == 0u {
+            output[codes_at + w] = codes;
+        } else {
+            output[codes_at + w] |= codes << 4u;
+        }
+    }
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let block = number(id, groups);
     if block >= params.blocks {
         return;
     }
-    var found = search(block);
-    let at = block * 36u;
-    output[at] = found.d_bits | (found.dmin_bits << 16u);
-    for (var w = 0u; w < 3u; w++) {
-        output[at + 1u + w] = scale_word(&found, w);
-    }
-    var low: array<u32, 8>;
-    for (var s = 0u; s < 8u; s++) {
-        load(block * 8u + s);
-        let stored = found.stored[s];
-        let inverse_scale = inverse(found.d * stored.x);
-        let minimum = -(found.dmin * stored.y);
-        for (var w = 0u; w < 8u; w++) {
-            let codes = affine_word(w, inverse_scale, minimum);
-            if (s & 1u) == 0u {
-                low[w] = codes;
-            } else {
-                output[at + 4u + s / 2u * 8u + w] = low[w] | (codes << 4u);
-            }
-        }
-    }
+    var stored = quantize(block);
+    at = block * 36u;
+    put_scales(&stored);
 }

@@ -6,6 +6,7 @@ use tuck::cli::Cli;
 use tuck::gui;
 
 fn main() -> ExitCode {
+    tuck::gpu::quiet_drivers();
     env_logger::init();
     match Cli::parse().run() {
         Ok(code) => code,

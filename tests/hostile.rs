@@ -19,7 +19,8 @@ fn refused(what: &str, words: &[&str], spoil: impl FnOnce(&Path)) {
 fn refused_at(what: &str, words: &[&str], model: &Path, more: &[&str]) {
     let out = tempfile::tempdir().unwrap();
     let output = out.path().join("out.gguf");
-    let mut arguments = vec!["pack", model.to_str().unwrap(), "--type", "q8_0", "--device", "cpu", "-o", output.to_str().unwrap()];
+    let mut arguments =
+        vec!["pack", model.to_str().unwrap(), "--type", "q8_0", "--device", "cpu", "-o", output.to_str().unwrap()];
     arguments.extend(more);
     let result = common::tuck(&arguments);
     let message = String::from_utf8_lossy(&result.stderr);
@@ -71,19 +72,30 @@ fn safetensors_files() {
         fs::write(m.join(weights), with_header("[1,2]", &[])).unwrap();
     });
     let entry = |shape: Json, offsets: Json| json!({"dtype": "F16", "shape": shape, "data_offsets": offsets});
-    let header = |m: &Path, header: Json| fs::write(m.join(weights), with_header(&header.to_string(), &[0; 64])).unwrap();
+    let header =
+        |m: &Path, header: Json| fs::write(m.join(weights), with_header(&header.to_string(), &[0; 64])).unwrap();
     refused("overlap", &["a", "b", "overlap"], |m| {
         header(m, json!({"a": entry(json!([16]), json!([0, 32])), "b": entry(json!([16]), json!([16, 48]))}));
     });
-    refused("out of range", &["tensor a", "64 bytes of data"], |m| header(m, json!({"a": entry(json!([64]), json!([0, 128]))})));
-    refused("end before start", &["tensor a", "32 to 0"], |m| header(m, json!({"a": entry(json!([16]), json!([32, 0]))})));
-    refused("huge offsets", &["tensor a"], |m| header(m, json!({"a": entry(json!([16]), json!([u64::MAX - 31, u64::MAX]))})));
-    refused("shape against bytes", &["tensor a", "30 bytes", "hold 32"], |m| header(m, json!({"a": entry(json!([15]), json!([0, 32]))})));
+    refused("out of range", &["tensor a", "64 bytes of data"], |m| {
+        header(m, json!({"a": entry(json!([64]), json!([0, 128]))}))
+    });
+    refused("end before start", &["tensor a", "32 to 0"], |m| {
+        header(m, json!({"a": entry(json!([16]), json!([32, 0]))}))
+    });
+    refused("huge offsets", &["tensor a"], |m| {
+        header(m, json!({"a": entry(json!([16]), json!([u64::MAX - 31, u64::MAX]))}))
+    });
+    refused("shape against bytes", &["tensor a", "30 bytes", "hold 32"], |m| {
+        header(m, json!({"a": entry(json!([15]), json!([0, 32]))}))
+    });
     refused("overflowing shape", &["tensor a", "too large"], |m| {
         header(m, json!({"a": entry(json!([u64::MAX, u64::MAX]), json!([0, 32]))}));
     });
     refused("negative shape", &[weights, "tensor a"], |m| header(m, json!({"a": entry(json!([-1]), json!([0, 32]))})));
-    refused("missing offsets", &[weights, "data_offsets"], |m| header(m, json!({"a": {"dtype": "F16", "shape": [16]}})));
+    refused("missing offsets", &[weights, "data_offsets"], |m| {
+        header(m, json!({"a": {"dtype": "F16", "shape": [16]}}))
+    });
     refused("unknown precision", &["tensor a", "I64", "F32, F16 and BF16"], |m| {
         header(m, json!({"a": {"dtype": "I64", "shape": [4], "data_offsets": [0, 32]}}));
     });
@@ -157,10 +169,18 @@ fn weights_that_are_no_numbers() {
 #[test]
 fn documents() {
     refused("no config", &["config.json", "Hugging Face"], |m| fs::remove_file(m.join("config.json")).unwrap());
-    refused("config that is no JSON", &["config.json", "not valid JSON"], |m| fs::write(m.join("config.json"), "{").unwrap());
-    refused("config that is a list", &["config.json", "no JSON object"], |m| fs::write(m.join("config.json"), "[]").unwrap());
+    refused("config that is no JSON", &["config.json", "not valid JSON"], |m| {
+        fs::write(m.join("config.json"), "{").unwrap()
+    });
+    refused("config that is a list", &["config.json", "no JSON object"], |m| {
+        fs::write(m.join("config.json"), "[]").unwrap()
+    });
     let config = |change: fn(&mut Json)| move |m: &Path| spoil_json(&m.join("config.json"), change);
-    refused("unknown family", &["MambaForCausalLM", "LlamaForCausalLM"], config(|c| c["architectures"] = json!(["MambaForCausalLM"])));
+    refused(
+        "unknown family",
+        &["MambaForCausalLM", "LlamaForCausalLM"],
+        config(|c| c["architectures"] = json!(["MambaForCausalLM"])),
+    );
     refused("no family", &["architectures are []"], config(|c| c["architectures"] = json!(null)));
     refused("no width", &["hidden_size"], config(|c| c["hidden_size"] = json!(null)));
     refused("width as text", &["hidden_size", "whole number"], config(|c| c["hidden_size"] = json!("256")));
@@ -168,14 +188,22 @@ fn documents() {
     refused("zero heads", &["num_attention_heads"], config(|c| c["num_attention_heads"] = json!(0)));
     refused("huge vocabulary", &["vocab_size"], config(|c| c["vocab_size"] = json!(u64::MAX)));
     refused("heads that do not divide", &["num_key_value_heads 3"], config(|c| c["num_key_value_heads"] = json!(3)));
-    refused("unknown rope", &["rope", "yarn", "llama3"], config(|c| c["rope_scaling"] = json!({"rope_type": "yarn", "factor": 4.0})));
+    refused(
+        "unknown rope",
+        &["rope", "yarn", "llama3"],
+        config(|c| c["rope_scaling"] = json!({"rope_type": "yarn", "factor": 4.0})),
+    );
     refused("rope without a factor", &["factor"], config(|c| c["rope_scaling"] = json!({"rope_type": "linear"})));
 
     let tokenizer = |change: fn(&mut Json)| move |m: &Path| spoil_json(&m.join("tokenizer.json"), change);
     refused("no tokenizer", &["tokenizer.json", "not there"], |m| fs::remove_file(m.join("tokenizer.json")).unwrap());
     refused("another tokenizer", &["Unigram", "byte-level BPE"], tokenizer(|t| t["model"]["type"] = json!("Unigram")));
     refused("byte fallback", &["byte fallback"], tokenizer(|t| t["model"]["byte_fallback"] = json!(true)));
-    refused("unknown splitting", &["pre_tokenizer", "Metaspace", "gpt-2"], tokenizer(|t| t["pre_tokenizer"] = json!({"type": "Metaspace"})));
+    refused(
+        "unknown splitting",
+        &["pre_tokenizer", "Metaspace", "gpt-2"],
+        tokenizer(|t| t["pre_tokenizer"] = json!({"type": "Metaspace"})),
+    );
     refused("unknown normalizer", &["Lowercase"], tokenizer(|t| t["normalizer"] = json!({"type": "Lowercase"})));
     refused("token past the end", &["t9", "900", "64 tokens"], tokenizer(|t| t["model"]["vocab"]["t9"] = json!(900)));
     refused("shared id", &["share the id 7"], tokenizer(|t| t["model"]["vocab"]["t9"] = json!(7)));
@@ -192,7 +220,9 @@ fn indices_and_other_files() {
     refused("index to another folder", &["index.json", "../model.safetensors", "plain file name"], |m| {
         index(m, json!({"model.norm.weight": "../model.safetensors"}));
     });
-    refused("index to an absolute path", &["/etc/passwd", "plain file name"], |m| index(m, json!({"model.norm.weight": "/etc/passwd"})));
+    refused("index to an absolute path", &["/etc/passwd", "plain file name"], |m| {
+        index(m, json!({"model.norm.weight": "/etc/passwd"}))
+    });
     refused("index to a missing shard", &["model-00002-of-00002.safetensors", "not there"], |m| {
         index(m, json!({"model.norm.weight": "model-00002-of-00002.safetensors"}));
     });
@@ -206,7 +236,9 @@ fn indices_and_other_files() {
         fs::write(m.join("extra.safetensors"), safetensors(&[norm])).unwrap();
         index(m, json!({"model.norm.weight": "extra.safetensors", "model.embed_tokens.weight": "model.safetensors"}));
     });
-    refused("no weights", &["neither model.safetensors nor"], |m| fs::remove_file(m.join("model.safetensors")).unwrap());
+    refused("no weights", &["neither model.safetensors nor"], |m| {
+        fs::remove_file(m.join("model.safetensors")).unwrap()
+    });
     refused("a pickle in the folder", &["pytorch_model.bin", "run code"], |m| {
         fs::rename(m.join("model.safetensors"), m.join("pytorch_model.bin")).unwrap();
     });
@@ -233,7 +265,8 @@ fn outputs() {
     Tiny::default().write(&model);
     let (model, at) = (model.to_str().unwrap(), |name: &str| folder.path().join(name).to_str().unwrap().to_owned());
     let pack = |output: &str, more: &[&str]| {
-        let result = common::tuck(&[&["pack", model, "--type", "q8_0", "--device", "cpu", "-o", output], more].concat());
+        let result =
+            common::tuck(&[&["pack", model, "--type", "q8_0", "--device", "cpu", "-o", output], more].concat());
         (result.status.code(), String::from_utf8_lossy(&result.stderr).into_owned())
     };
     fs::write(at("old.gguf"), b"old").unwrap();
@@ -275,21 +308,34 @@ mod gguf_files {
     }
 
     fn file(tensors: u64, pairs: u64, rest: &[Vec<u8>]) -> Vec<u8> {
-        let head = [b"GGUF".to_vec(), 3u32.to_le_bytes().to_vec(), tensors.to_le_bytes().to_vec(), pairs.to_le_bytes().to_vec()];
+        let head = [
+            b"GGUF".to_vec(),
+            3u32.to_le_bytes().to_vec(),
+            tensors.to_le_bytes().to_vec(),
+            pairs.to_le_bytes().to_vec(),
+        ];
         [head.concat(), rest.concat()].concat()
     }
 
     fn tensor(name: &str, shape: &[u64], format: u32, offset: u64) -> Vec<u8> {
         let shape_bytes: Vec<u8> = shape.iter().flat_map(|n| n.to_le_bytes()).collect();
-        [string(name), (shape.len() as u32).to_le_bytes().to_vec(), shape_bytes, format.to_le_bytes().to_vec(), offset.to_le_bytes().to_vec()]
-            .concat()
+        [
+            string(name),
+            (shape.len() as u32).to_le_bytes().to_vec(),
+            shape_bytes,
+            format.to_le_bytes().to_vec(),
+            offset.to_le_bytes().to_vec(),
+        ]
+        .concat()
     }
 
     #[test]
     fn are_refused_by_name() {
-        let u32_pair = |key: &str, value: u32| [string(key), 4u32.to_le_bytes().to_vec(), value.to_le_bytes().to_vec()].concat();
+        let u32_pair =
+            |key: &str, value: u32| [string(key), 4u32.to_le_bytes().to_vec(), value.to_le_bytes().to_vec()].concat();
         let array = |key: &str, item: u32, count: u64| {
-            [string(key), 9u32.to_le_bytes().to_vec(), item.to_le_bytes().to_vec(), count.to_le_bytes().to_vec()].concat()
+            [string(key), 9u32.to_le_bytes().to_vec(), item.to_le_bytes().to_vec(), count.to_le_bytes().to_vec()]
+                .concat()
         };
         let pad = |n: usize| vec![0u8; n];
         let cases: Vec<(&str, &[&str], Vec<u8>)> = vec![
@@ -298,14 +344,42 @@ mod gguf_files {
             ("truncated", &["ends in the middle", "tensor count"], b"GGUF\x03\0\0\0\x01\0".to_vec()),
             ("tensor count", &["announces", "tensor infos"], file(1 << 60, 0, &[pad(64)])),
             ("pair count", &["announces", "metadata pairs"], file(0, u64::MAX, &[pad(64)])),
-            ("key length", &["metadata key 0", "bytes of text"], file(0, 1, &[(1u64 << 63).to_le_bytes().to_vec(), pad(64)])),
-            ("value type", &["a.b", "unknown value type 77"], file(0, 1, &[string("a.b"), 77u32.to_le_bytes().to_vec(), pad(64)])),
-            ("bool", &["a.b", "bool with the value 2"], file(0, 1, &[string("a.b"), 7u32.to_le_bytes().to_vec(), vec![2], pad(64)])),
+            (
+                "key length",
+                &["metadata key 0", "bytes of text"],
+                file(0, 1, &[(1u64 << 63).to_le_bytes().to_vec(), pad(64)]),
+            ),
+            (
+                "value type",
+                &["a.b", "unknown value type 77"],
+                file(0, 1, &[string("a.b"), 77u32.to_le_bytes().to_vec(), pad(64)]),
+            ),
+            (
+                "bool",
+                &["a.b", "bool with the value 2"],
+                file(0, 1, &[string("a.b"), 7u32.to_le_bytes().to_vec(), vec![2], pad(64)]),
+            ),
             ("array length", &["a.b", "values"], file(0, 1, &[array("a.b", 8, u64::MAX), pad(64)])),
             ("array item", &["a.b", "unknown value type 99"], file(0, 1, &[array("a.b", 99, 1), pad(64)])),
-            ("nested", &["a.b", "nests"], file(0, 1, &[array("a.b", 9, 1), [9u32.to_le_bytes(), 1u32.to_le_bytes(), 0u32.to_le_bytes(), 9u32.to_le_bytes()].concat(), pad(64)])),
+            (
+                "nested",
+                &["a.b", "nests"],
+                file(
+                    0,
+                    1,
+                    &[
+                        array("a.b", 9, 1),
+                        [9u32.to_le_bytes(), 1u32.to_le_bytes(), 0u32.to_le_bytes(), 9u32.to_le_bytes()].concat(),
+                        pad(64),
+                    ],
+                ),
+            ),
             ("key twice", &["a.b", "stands twice"], file(0, 2, &[u32_pair("a.b", 1), u32_pair("a.b", 2), pad(64)])),
-            ("alignment", &["general.alignment", "power of two"], file(0, 1, &[u32_pair("general.alignment", 3), pad(64)])),
+            (
+                "alignment",
+                &["general.alignment", "power of two"],
+                file(0, 1, &[u32_pair("general.alignment", 3), pad(64)]),
+            ),
             ("not UTF-8", &["not valid UTF-8"], file(0, 1, &[2u64.to_le_bytes().to_vec(), vec![0xff, 0xfe], pad(64)])),
             ("dimensions", &["tensor x", "9 dimensions"], file(1, 0, &[tensor("x", &[1; 9], 0, 0), pad(256)])),
             ("no dimensions", &["tensor x", "0 dimensions"], file(1, 0, &[tensor("x", &[], 0, 0), pad(256)])),
@@ -316,8 +390,16 @@ mod gguf_files {
             ("misaligned", &["tensor x", "multiple of 32"], file(1, 0, &[tensor("x", &[8], 0, 5), pad(256)])),
             ("past the end", &["tensor x", "cut short"], file(1, 0, &[tensor("x", &[1 << 20], 0, 0), pad(256)])),
             ("offset overflow", &["tensor x"], file(1, 0, &[tensor("x", &[8], 0, u64::MAX - 31), pad(256)])),
-            ("overlap", &["tensors x and y", "overlap"], file(2, 0, &[tensor("x", &[16], 0, 0), tensor("y", &[16], 0, 32), pad(256)])),
-            ("twice", &["tensor x", "twice"], file(2, 0, &[tensor("x", &[8], 0, 0), tensor("x", &[8], 0, 32), pad(256)])),
+            (
+                "overlap",
+                &["tensors x and y", "overlap"],
+                file(2, 0, &[tensor("x", &[16], 0, 0), tensor("y", &[16], 0, 32), pad(256)]),
+            ),
+            (
+                "twice",
+                &["tensor x", "twice"],
+                file(2, 0, &[tensor("x", &[8], 0, 0), tensor("x", &[8], 0, 32), pad(256)]),
+            ),
             ("long name", &["64 bytes"], file(1, 0, &[tensor(&"x".repeat(64), &[8], 0, 0), pad(256)])),
             ("no architecture", &["general.architecture"], file(0, 0, &[pad(64)])),
         ];

@@ -32,7 +32,15 @@ fn measured(arguments: &[&str]) -> (Option<i32>, u64) {
 }
 
 /// A sharded checkpoint of a Llama with these shapes, its weights a hole in the file.
-fn sparse_llama(folder: &Path, layers: u64, hidden: u64, feed_forward: u64, heads: u64, kv_heads: u64, vocabulary: u64) {
+fn sparse_llama(
+    folder: &Path,
+    layers: u64,
+    hidden: u64,
+    feed_forward: u64,
+    heads: u64,
+    kv_heads: u64,
+    vocabulary: u64,
+) {
     fs::create_dir_all(folder).unwrap();
     let kv = hidden / heads * kv_heads;
     let mut shards: Vec<Vec<(String, Vec<u64>)>> = vec![vec![
@@ -135,7 +143,8 @@ fn a_kill_leaves_the_old_output() {
     sparse_llama(&model, 2, 4096, 14_336, 32, 8, 32_000);
     let out = folder.path().join("out.gguf");
     fs::write(&out, b"the old file").unwrap();
-    let arguments = ["pack", model.to_str().unwrap(), "--type", "q6_k", "--device", "cpu", "-o", out.to_str().unwrap(), "--force"];
+    let arguments =
+        ["pack", model.to_str().unwrap(), "--type", "q6_k", "--device", "cpu", "-o", out.to_str().unwrap(), "--force"];
     let mut child = Command::new(env!("CARGO_BIN_EXE_tuck")).args(arguments).stderr(Stdio::null()).spawn().unwrap();
     // In the middle: the temporary file is there and has grown, and the target is untouched.
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -169,7 +178,16 @@ fn a_full_disk_leaves_nothing() {
     let pack = |kind: &str| {
         let out = small.join("out.gguf");
         let sample = common::sample();
-        common::tuck(&["pack", sample.to_str().unwrap(), "--type", kind, "--device", "cpu", "-o", out.to_str().unwrap()])
+        common::tuck(&[
+            "pack",
+            sample.to_str().unwrap(),
+            "--type",
+            kind,
+            "--device",
+            "cpu",
+            "-o",
+            out.to_str().unwrap(),
+        ])
     };
     let refused = pack("q8_0");
     let message = String::from_utf8_lossy(&refused.stderr).into_owned();

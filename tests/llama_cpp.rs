@@ -42,7 +42,8 @@ fn every_recipe(model: &Path, also: &[&str]) {
     for preset in PRESETS {
         let path = model.to_str().unwrap();
         let plan: Json =
-            serde_json::from_str(&common::tuck_ok(&["pack", path, "--type", preset.name, "--dry-run", "--json"])).unwrap();
+            serde_json::from_str(&common::tuck_ok(&["pack", path, "--type", preset.name, "--dry-run", "--json"]))
+                .unwrap();
         let file = common::pack(model, preset.name, folder.path(), also);
         assert_eq!(plan["file_bytes"], std::fs::metadata(&file).unwrap().len(), "{}", preset.name);
 

@@ -1,10 +1,12 @@
 // The search of formats with a scale and a minimum: x = scale * code + min, for 32 weights an invocation.
-// The including shader declares TOP, the largest code, and KEEP_ZERO: whether a minimum above 0 cannot be stored.
+// The including shader declares TOP, the largest code, and KEEP_ZERO: whether only minimums of at most 0 can be stored.
 // Step for step `affine` in src/quant/search.rs.
 
 const STEPS: u32 = 8u;
-const STRETCH_FROM: f32 = -0.7;
-const STRETCH_STEP: f32 = 0.2;
+// One constant, for compilers may regroup a sum of two and a variable.
+const FIRST: f32 = TOP - 0.875f;
+const STRETCH_STEP: f32 = 0.25;
+const SHIFT: f32 = 0.375;
 
 var<private> x: array<f32, 32>;
 
@@ -43,11 +45,12 @@ fn affine() -> Fit {
     var best: Sums;
     var gain = -1.0;
     for (var step = 0u; step < STEPS; step++) {
-        let stretched = (TOP + (STRETCH_FROM + STRETCH_STEP * f32(step))) * inverse_range;
+        let stretched = (FIRST + STRETCH_STEP * f32(step)) * inverse_range;
+        let shift = select(0.0, SHIFT, (step & 1u) == 1u);
         var sums: Sums;
         for (var i = 0u; i < 32u; i++) {
             let y = x[i] - low;
-            let l = round(min(y * stretched, TOP));
+            let l = round(min(y * stretched - shift, TOP));
             sums.l += l;
             sums.ll += l * l;
             sums.xl += y * l;
@@ -71,6 +74,17 @@ fn least_squares(sums: Sums, sum: f32) -> vec2f {
 
 fn affine_code(v: f32, inverse_scale: f32, low: f32) -> f32 {
     return round(clamp((v - low) * inverse_scale, 0.0, TOP));
+}
+
+fn affine_sums(inverse_scale: f32, low: f32) -> Sums {
+    var sums: Sums;
+    for (var i = 0u; i < 32u; i++) {
+        let l = affine_code(x[i], inverse_scale, low);
+        sums.l += l;
+        sums.ll += l * l;
+        sums.xl += x[i] * l;
+    }
+    return sums;
 }
 
 // The codes of weights 4w..4w + 4.

@@ -1,18 +1,17 @@
 // Super-blocks of eight sub-blocks of 32 weights with scales and minimums: x = d * scale * code - dmin * min.
-// Step for step `affine_super` in src/quant/search.rs; the including shader declares TOP, and packs.
+// Step for step `affine_super` in src/quant/search.rs; the including shader declares TOP and `put_codes`,
+// which writes the codes of the sub-block that is loaded.
 //#include shared/affine.wgsl
 
 const KEEP_ZERO: bool = true;
-const SUPER_ROUNDS: u32 = 2u;
+const SUPER_ROUNDS: u32 = 1u;
 const SUPER_TOP: f32 = 63.0;
 
-// The super-block's f16 scales as bits and as floats, and what each sub-block stores.
-struct Super {
-    d_bits: u32,
-    dmin_bits: u32,
-    d: f32,
-    dmin: f32,
-    stored: array<vec2f, 8>,
+// What is stored: the two scales as f16 bits, and scale and minimum of each sub-block.
+struct Stored {
+    d: u32,
+    dmin: u32,
+    sub: array<vec2f, 8>,
 }
 
 // With a minimum of at most 0, as super-blocks store it.
@@ -43,46 +42,58 @@ fn choose(sums: Sums, fit: vec2f, d: f32, dmin: f32) -> vec2f {
     return chosen;
 }
 
-fn search(block: u32) -> Super {
+fn quantize(block: u32) -> Stored {
     var sums: array<Sums, 8>;
     var sum: array<f32, 8>;
     var fit: array<vec2f, 8>;
-    var largest = vec2f(0.0);
-    for (var s = 0u; s < 8u; s++) {
-        load(block * 8u + s);
-        let found = affine();
-        sums[s] = found.sums;
-        sum[s] = found.x;
-        fit[s] = least_squares_below(found.sums, found.x);
-        largest = max(largest, vec2f(fit[s].x, -fit[s].y));
-    }
-    var d = largest.x / SUPER_TOP;
-    var dmin = largest.y / SUPER_TOP;
-    for (var round_ = 0u; round_ < SUPER_ROUNDS; round_++) {
+    var stored: Stored;
+    var d = 0.0;
+    var dmin = 0.0;
+    for (var pass_ = 0u; pass_ < SUPER_ROUNDS + 2u; pass_++) {
+        let last = pass_ == SUPER_ROUNDS + 1u;
+        if last {
+            stored.d = f16_encode_scale(d);
+            stored.dmin = f16_encode_scale(dmin);
+            d = f16_decode(stored.d);
+            dmin = f16_decode(stored.dmin);
+        }
+        var largest = vec2f(0.0);
         var a = 0.0;
         var b = 0.0;
         var c = 0.0;
         var p = 0.0;
         var r = 0.0;
         for (var s = 0u; s < 8u; s++) {
-            let stored = choose(sums[s], fit[s], d, dmin);
             load(block * 8u + s);
-            let inverse_scale = inverse(d * stored.x);
-            let low = -(dmin * stored.y);
-            var next: Sums;
-            for (var i = 0u; i < 32u; i++) {
-                let l = affine_code(x[i], inverse_scale, low);
-                next.l += l;
-                next.ll += l * l;
-                next.xl += x[i] * l;
+            if pass_ == 0u {
+                let found = affine();
+                sums[s] = found.sums;
+                sum[s] = found.x;
+                fit[s] = least_squares_below(found.sums, found.x);
+                largest = max(largest, vec2f(fit[s].x, -fit[s].y));
+                continue;
             }
+            let sub = choose(sums[s], fit[s], d, dmin);
+            stored.sub[s] = sub;
+            let inverse_scale = inverse(d * sub.x);
+            let low = -(dmin * sub.y);
+            if last {
+                put_codes(block, s, inverse_scale, low);
+                continue;
+            }
+            let next = affine_sums(inverse_scale, low);
             sums[s] = next;
             fit[s] = least_squares_below(next, sum[s]);
-            a += stored.x * stored.x * next.ll;
-            b += stored.x * stored.y * next.l;
-            c += stored.y * stored.y * 32.0;
-            p += stored.x * next.xl;
-            r += stored.y * sum[s];
+            a += sub.x * sub.x * next.ll;
+            b += sub.x * sub.y * next.l;
+            c += sub.y * sub.y * 32.0;
+            p += sub.x * next.xl;
+            r += sub.y * sum[s];
+        }
+        if pass_ == 0u {
+            d = largest.x / SUPER_TOP;
+            dmin = largest.y / SUPER_TOP;
+            continue;
         }
         // Both scales by least squares, given everything else.
         let determinant = a * c - b * b;
@@ -95,30 +106,21 @@ fn search(block: u32) -> Super {
             d = p / a;
         }
     }
-    var result: Super;
-    result.d_bits = f16_encode_scale(d);
-    result.dmin_bits = f16_encode_scale(dmin);
-    result.d = f16_decode(result.d_bits);
-    result.dmin = f16_decode(result.dmin_bits);
-    for (var s = 0u; s < 8u; s++) {
-        result.stored[s] = choose(sums[s], fit[s], result.d, result.dmin);
-    }
-    return result;
+    return stored;
 }
 
-// Word `w` (0..3) of the twelve bytes of scales and minimums; see src/quant/k_scales.rs.
-fn scale_word(found: ptr<function, Super>, w: u32) -> u32 {
-    var word = 0u;
+// Writes the word of d and dmin and the three of the scales, from word `at`; see src/quant/k_scales.rs.
+fn put_scales(stored: ptr<function, Stored>) {
+    put((*stored).d | ((*stored).dmin << 16u));
+    var words: array<u32, 3>;
     for (var i = 0u; i < 4u; i++) {
-        let first = vec2u((*found).stored[i]);
-        let last = vec2u((*found).stored[i + 4u]);
-        var byte = (last.x & 15u) | ((last.y & 15u) << 4u);
-        if w == 0u {
-            byte = first.x | ((last.x >> 4u) << 6u);
-        } else if w == 1u {
-            byte = first.y | ((last.y >> 4u) << 6u);
-        }
-        word |= byte << (8u * i);
+        let first = vec2u((*stored).sub[i]);
+        let last = vec2u((*stored).sub[i + 4u]);
+        words[0] |= (first.x | ((last.x >> 4u) << 6u)) << (8u * i);
+        words[1] |= (first.y | ((last.y >> 4u) << 6u)) << (8u * i);
+        words[2] |= ((last.x & 15u) | ((last.y & 15u) << 4u)) << (8u * i);
     }
-    return word;
+    put(words[0]);
+    put(words[1]);
+    put(words[2]);
 }

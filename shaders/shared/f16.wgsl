@@ -13,9 +13,10 @@ fn f16_encode(bits: u32) -> u32 {
     return half | ((bits >> 16u) & 0x8000u);
 }
 
-// The same for scales: what would overflow becomes the largest half, 65504.
+// The same for scales: what would overflow becomes the largest half, 65504, and 0 has no sign.
 fn f16_encode_scale(value: f32) -> u32 {
-    return f16_encode(bitcast<u32>(clamp(value, -65504.0, 65504.0)));
+    let half = f16_encode(bitcast<u32>(clamp(value, -65504.0, 65504.0)));
+    return select(half, 0u, half == 0x8000u);
 }
 
 // The bits of the float that a half (the low 16 bits) stands for.

@@ -6,7 +6,9 @@ use super::{Wake, device, jobs, sample};
 use crate::checkpoint::OpenError;
 use crate::model::Model;
 use crate::recipe::RecipeError;
+use std::any::Any;
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -112,8 +114,14 @@ impl Worker {
     pub(super) fn run(mut self) {
         while let Ok((job, command)) = self.inbox.recv() {
             let context = Context { job, shared: &self.shared, outbox: &self.outbox };
-            let result =
-                if context.is_cancelled() { Err(Stop::Cancelled) } else { run(&mut self.devices, command, &context) };
+            let devices = &mut self.devices;
+            let result = if context.is_cancelled() {
+                Err(Stop::Cancelled)
+            } else {
+                // A panic is a fault of ours; it must end the job, not leave its reader waiting for ever.
+                let caught = catch_unwind(AssertUnwindSafe(|| run(devices, command, &context)));
+                caught.unwrap_or_else(|panic| Err(Stop::Failed(own_fault(&*panic))))
+            };
             if matches!(result, Err(Stop::Failed(_))) {
                 self.devices.close();
             }
@@ -125,6 +133,11 @@ impl Worker {
             lock(&self.shared.cancelled).remove(&job);
         }
     }
+}
+
+fn own_fault(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("Tuck made an error of its own, so nothing was kept: {}; please report it", text.unwrap_or("no message"))
 }
 
 fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -> Result<EventKind, Stop> {

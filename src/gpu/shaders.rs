@@ -33,13 +33,26 @@ pub static SHADERS: &[Shader] = shaders! {
     "quantize_f16" 8,
     "quantize_bf16" 8,
     "quantize_q8_0" 64,
+    "quantize_q6_k" 512,
+    "quantize_q5_k" 256,
+    "quantize_q5_1" 32,
+    "quantize_q5_0" 64,
     "quantize_q4_k" 256,
+    "quantize_q4_1" 32,
+    "quantize_q4_0" 64,
     "dequantize_q8_0" 32,
+    "dequantize_q6_k" 32,
+    "dequantize_q5_k" 32,
+    "dequantize_q5_1" 32,
+    "dequantize_q5_0" 32,
     "dequantize_q4_k" 32,
+    "dequantize_q4_1" 32,
+    "dequantize_q4_0" 32,
 };
 
 static INCLUDES: &[(&str, &str)] = includes! {
     "shared/affine.wgsl",
+    "shared/affine_block.wgsl",
     "shared/affine_super.wgsl",
     "shared/blocks.wgsl",
     "shared/convert.wgsl",
@@ -47,6 +60,7 @@ static INCLUDES: &[(&str, &str)] = includes! {
     "shared/k_scales.wgsl",
     "shared/pack.wgsl",
     "shared/source.wgsl",
+    "shared/symmetric.wgsl",
 };
 
 impl Shader {

@@ -25,6 +25,8 @@ pub(super) struct GpuSlot {
 impl GpuSlot {
     pub(super) fn new(gpu: Arc<Gpu>, size: SlotSize) -> Result<Self, RunError> {
         let total = 2 * (size.input + size.output) + size.scratch;
+        // A device tells that it is lost only when asked.
+        gpu.device.poll(wgpu::PollType::Poll).map_err(|e| gpu.lost(e))?;
         gpu.check(total)?;
         let buffer = |label, bytes: u64, usage, mapped_at_creation| {
             let size = bytes.max(1).next_multiple_of(ALIGN);

@@ -71,6 +71,8 @@ impl fmt::Display for Format {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod bf16;
 mod codec;
 mod f16;

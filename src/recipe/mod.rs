@@ -6,7 +6,7 @@ mod plan;
 mod preset;
 mod rules;
 
-pub use plan::{Fallback, Plan, PlannedTensor, choose_formats};
+pub use plan::{Fallback, FallbackGroup, Plan, PlannedTensor, choose_formats};
 pub use preset::{PRESETS, Preset, preset_from_name};
 
 use crate::quant::{FORMATS, FormatRef, format_from_name};

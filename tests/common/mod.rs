@@ -31,7 +31,8 @@ pub fn tuck_ok(arguments: &[&str]) -> String {
 
 /// Runs one of the scripts in `tests/peers` with the Python that has the peers.
 pub fn peer(script: &str, arguments: &[&str]) -> String {
-    let python = std::env::var_os("TUCK_PEERS_PYTHON").map_or_else(|| root().join("target/peers/bin/python"), PathBuf::from);
+    let python =
+        std::env::var_os("TUCK_PEERS_PYTHON").map_or_else(|| root().join("target/peers/bin/python"), PathBuf::from);
     assert!(python.exists(), "the peers are not installed at {}; run `make peers`", python.display());
     let script = root().join("tests/peers").join(script);
     let output = Command::new(python).arg(&script).args(arguments).output().expect("Python starts");

@@ -44,7 +44,8 @@ impl Default for Tiny {
         tiny.tensor("model.embed_tokens.weight", &[vocabulary, hidden]);
         tiny.tensor("model.norm.weight", &[hidden]);
         for layer in 0..2 {
-            let mut add = |name: &str, shape: &[u64]| tiny.tensor(&format!("model.layers.{layer}.{name}.weight"), shape);
+            let mut add =
+                |name: &str, shape: &[u64]| tiny.tensor(&format!("model.layers.{layer}.{name}.weight"), shape);
             add("input_layernorm", &[hidden]);
             add("self_attn.q_proj", &[hidden, hidden]);
             add("self_attn.k_proj", &[hidden / 2, hidden]);
