@@ -38,6 +38,10 @@ pub struct Options {
 
 /// Opens the window and returns when it is closed.
 pub fn run(options: Options) -> Result<(), String> {
+    let is_missing = |variable: &str| std::env::var_os(variable).is_none_or(|value| value.is_empty());
+    if cfg!(target_os = "linux") && ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"].into_iter().all(is_missing) {
+        return Err("there is no display here for a window; tuck pack does the same without one".to_owned());
+    }
     let viewport = egui::ViewportBuilder::default()
         .with_app_id("tuck")
         .with_title("Tuck")

@@ -264,6 +264,7 @@ impl State {
 
     fn fail(&mut self, title: String, message: String) {
         let can_pack_anyway = message.contains("--allow-nonfinite");
+        let message = if message.ends_with('.') { message } else { message + "." };
         self.dialog = Some(Dialog::Failed { title, message, can_pack_anyway });
     }
 }

@@ -59,6 +59,8 @@ pub(super) struct Palette {
     pub(super) error: Color32,
     /// Over the window while a dialog is open.
     pub(super) veil: Color32,
+    /// Around menus and dialogs.
+    pub(super) shadow: Color32,
 }
 
 const DARK: Palette = Palette {
@@ -77,6 +79,7 @@ const DARK: Palette = Palette {
     warn: Color32::from_rgb(0xe6, 0xb4, 0x5c),
     error: Color32::from_rgb(0xf2, 0x8b, 0x82),
     veil: Color32::from_rgba_premultiplied(0, 0, 0, 150),
+    shadow: Color32::from_rgba_premultiplied(0, 0, 0, 110),
 };
 
 const LIGHT: Palette = Palette {
@@ -94,7 +97,8 @@ const LIGHT: Palette = Palette {
     used: Color32::from_rgb(0xb4, 0xbc, 0xc8),
     warn: Color32::from_rgb(0x85, 0x57, 0x00),
     error: Color32::from_rgb(0xb3, 0x26, 0x1e),
-    veil: Color32::from_rgba_premultiplied(0, 0, 0, 90),
+    veil: Color32::from_rgba_premultiplied(0, 0, 0, 70),
+    shadow: Color32::from_rgba_premultiplied(0, 0, 0, 30),
 };
 
 /// The colours in use.
@@ -169,6 +173,10 @@ fn style(theme: Theme) -> egui::Style {
     style.spacing.tooltip_width = 420.0;
     style.spacing.combo_width = 0.0;
     style.spacing.scroll = egui::style::ScrollStyle::thin();
+    style.spacing.scroll.foreground_color = true;
+    style.spacing.scroll.dormant_handle_opacity = 0.3;
+    style.spacing.scroll.active_handle_opacity = 0.5;
+    style.spacing.scroll.interact_handle_opacity = 0.7;
     style.interaction.selectable_labels = false;
     style.interaction.tooltip_delay = 0.35;
     style.visuals = visuals(theme, colours);
@@ -182,8 +190,8 @@ fn visuals(theme: Theme, colours: &Palette) -> egui::Visuals {
     visuals.window_stroke = Stroke::new(1.0, colours.border);
     visuals.window_corner_radius = CARD_ROUND;
     visuals.menu_corner_radius = ROUND;
-    visuals.window_shadow = Shadow { offset: [0, 8], blur: 24, spread: 0, color: colours.veil };
-    visuals.popup_shadow = Shadow { offset: [0, 4], blur: 12, spread: 0, color: colours.veil };
+    visuals.window_shadow = Shadow { offset: [0, 8], blur: 24, spread: 0, color: colours.shadow };
+    visuals.popup_shadow = Shadow { offset: [0, 4], blur: 12, spread: 0, color: colours.shadow };
     visuals.extreme_bg_color = colours.sunken;
     visuals.code_bg_color = colours.sunken;
     visuals.faint_bg_color = colours.panel;

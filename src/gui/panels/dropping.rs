@@ -14,7 +14,7 @@ pub(super) fn show(ui: &Ui) {
     let inside = rect.shrink(theme::APART);
     painter.rect_filled(inside, theme::CARD_ROUND, colours.selected);
     painter.rect_stroke(inside, theme::CARD_ROUND, (2.0, colours.accent), egui::StrokeKind::Inside);
-    let text = file.path.map_or_else(|| "Open".to_owned(), |path| format!("Open {}", file_name(&path)));
+    let text = file.path.map_or_else(|| "Drop to open".to_owned(), |path| format!("Drop to open {}", file_name(&path)));
     let font = theme::title().resolve(ui.style());
     painter.text(inside.center(), Align2::CENTER_CENTER, text, font, colours.text);
 }
