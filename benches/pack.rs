@@ -185,8 +185,10 @@ fn copy(source: &Path, written: u64, adapter: &Adapter) -> Run {
     let output = output_beside(source, "copy");
     let out = File::create(&output).unwrap();
     let chunks = bytes.div_ceil(COPY_CHUNK);
-    let part = |index: u64, total: u64| (total * index / chunks, total * (index + 1) / chunks);
-    let size = SlotSize { input: COPY_CHUNK + 256, scratch: 0, output: written.div_ceil(chunks) + 256 };
+    // Cut at multiples of a page, which every device can copy.
+    let cut = |index: u64, total: u64| if index == chunks { total } else { total * index / chunks / 4096 * 4096 };
+    let part = |index: u64, total: u64| (cut(index, total), cut(index + 1, total));
+    let size = SlotSize { input: COPY_CHUNK + 8192, scratch: 0, output: written.div_ceil(chunks) + 8192 };
     let (give, take) = sync_channel::<Box<dyn Slot>>(COPY_SLOTS);
     (0..COPY_SLOTS).for_each(|_| give.send(runner.slot(size).unwrap()).unwrap());
     let (to_submit, filled) = sync_channel(COPY_SLOTS);
@@ -202,7 +204,8 @@ fn copy(source: &Path, written: u64, adapter: &Adapter) -> Run {
         scope.spawn(move || {
             for (index, mut slot) in filled {
                 let ((first, last), (start, end)) = (part(index, bytes), part(index, written));
-                let (input_bytes, output_bytes) = (last - first, end - start);
+                let (input_bytes, output_bytes) =
+                    ((last - first).next_multiple_of(256), (end - start).next_multiple_of(256));
                 slot.submit(&Recording { input_bytes, output_bytes, ..Recording::default() }).unwrap();
                 to_write.send((index, slot)).unwrap();
             }
