@@ -88,7 +88,7 @@ fn errors() {
         println!("{}", model.display());
         let weights = model_weights(&model);
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("weights");
+        let file = folder.path().join("weights.f32");
         std::fs::write(&file, bytemuck::cast_slice::<f32, u8>(&weights)).expect("room for the weights");
         let script = root.join("tests/peers/ggml_error.py");
         let run = Command::new(&python).arg(script).arg(format!("{}:256", file.display())).output();

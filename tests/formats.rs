@@ -152,7 +152,8 @@ fn error_is_near_what_the_step_allows() {
 
 #[test]
 fn odd_weights_are_harmless() {
-    let patterns: [(&str, fn(usize) -> f32); 7] = [
+    type Pattern = fn(usize) -> f32;
+    let patterns: [(&str, Pattern); 7] = [
         ("zeros", |_| 0.0),
         ("a constant", |_| 0.75),
         ("a negative constant", |_| -3.0),
