@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tuck::engine::{Command, DeviceChoice, Engine, EventKind, JobId, PackRequest};
@@ -24,7 +24,7 @@ fn request(model: &Path, kind: &str, output: &Path) -> PackRequest {
 fn follow(engine: &Engine, job: JobId, mut seen: impl FnMut(&EventKind)) -> EventKind {
     let deadline = Instant::now() + Duration::from_secs(120);
     while Instant::now() < deadline {
-        for event in engine.wait(Duration::from_secs(1)).into_iter().filter(|event| event.job == job) {
+        for event in engine.wait(Duration::from_millis(5)).into_iter().filter(|event| event.job == job) {
             match event.kind {
                 EventKind::Progress(_) | EventKind::Warning(_) => seen(&event.kind),
                 ended => return ended,
@@ -32,6 +32,13 @@ fn follow(engine: &Engine, job: JobId, mut seen: impl FnMut(&EventKind)) -> Even
         }
     }
     panic!("the job did not end");
+}
+
+/// Large enough that a pack takes seconds anywhere.
+fn large(folder: &Path) -> PathBuf {
+    let model = folder.join("model");
+    common::sparse::sparse_llama(&model, 4, 4096, 14_336, 32, 8, 32_000);
+    model
 }
 
 fn files(folder: &Path) -> usize {
@@ -42,7 +49,8 @@ fn files(folder: &Path) -> usize {
 fn a_cancelled_pack_ends_at_once_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut engine = Engine::start(Box::new(|| {}));
-    let job = engine.submit(Command::Pack(request(&common::smollm2(), "q6_k", &folder.path().join("out.gguf"))));
+    let model = large(folder.path());
+    let job = engine.submit(Command::Pack(request(&model, "q6_k", &folder.path().join("out.gguf"))));
     let canceller = engine.canceller();
     let ended = follow(&engine, job, |event| {
         if matches!(event, EventKind::Progress(progress) if progress.done > 0) {
@@ -50,7 +58,7 @@ fn a_cancelled_pack_ends_at_once_and_leaves_nothing() {
         }
     });
     assert!(matches!(ended, EventKind::Cancelled), "{ended:?}");
-    assert_eq!(files(folder.path()), 0);
+    assert_eq!(files(folder.path()), 1, "only the model");
 
     // The engine is ready for the next job.
     let job = engine.submit(Command::OpenSample);
@@ -64,8 +72,14 @@ fn a_job_cancelled_in_the_queue_never_starts() {
     let first = engine.submit(Command::Pack(request(&common::sample(), "q8_0", &folder.path().join("first.gguf"))));
     let second = engine.submit(Command::Pack(request(&common::sample(), "q8_0", &folder.path().join("second.gguf"))));
     engine.cancel(second);
-    assert!(matches!(follow(&engine, first, |_| {}), EventKind::Packed(_)));
-    assert!(matches!(follow(&engine, second, |_| {}), EventKind::Cancelled));
+    let mut ended = Vec::new();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while ended.len() < 2 && Instant::now() < deadline {
+        let events = engine.wait(Duration::from_millis(5)).into_iter();
+        ended.extend(events.filter(|event| !matches!(event.kind, EventKind::Progress(_) | EventKind::Warning(_))));
+    }
+    assert!(matches!(&ended[0], event if event.job == first && matches!(event.kind, EventKind::Packed(_))));
+    assert!(matches!(&ended[1], event if event.job == second && matches!(event.kind, EventKind::Cancelled)));
     assert_eq!(files(folder.path()), 1);
 }
 
@@ -73,10 +87,11 @@ fn a_job_cancelled_in_the_queue_never_starts() {
 fn dropping_the_engine_cleans_up() {
     let folder = tempfile::tempdir().unwrap();
     let mut engine = Engine::start(Box::new(|| {}));
-    let job = engine.submit(Command::Pack(request(&common::smollm2(), "q6_k", &folder.path().join("out.gguf"))));
-    while !engine.wait(Duration::from_secs(1)).iter().any(|event| event.job == job) {}
+    let model = large(folder.path());
+    let job = engine.submit(Command::Pack(request(&model, "q6_k", &folder.path().join("out.gguf"))));
+    while !engine.wait(Duration::from_millis(5)).iter().any(|event| event.job == job) {}
     drop(engine);
-    assert_eq!(files(folder.path()), 0);
+    assert_eq!(files(folder.path()), 1, "only the model");
 }
 
 #[test]
