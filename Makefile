@@ -12,6 +12,10 @@ SHELL := /bin/bash
 
 CARGO := cargo
 PEERS := target/peers
+
+# Mesa's device-select layer complains on stderr where there is no display server; nothing here needs it.
+export NODEVICE_SELECT := 1
+
 SAMPLE := assets/sample
 
 # A linker, a Vulkan driver that runs on any processor, and what an X11 window loads.

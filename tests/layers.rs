@@ -29,7 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("arch", &["quant", "gguf", "checkpoint"]),
     ("tokenizer", &["gguf", "checkpoint"]),
     ("model", &["quant", "gguf", "checkpoint", "arch", "tokenizer"]),
-    ("recipe", &["quant", "gguf", "checkpoint", "arch", "model"]),
+    ("recipe", &["quant", "gguf", "checkpoint", "arch", "model", "units"]),
     ("engine", &["quant", "gguf", "checkpoint", "arch", "model", "recipe", "graph", "cpu", "gpu", "positioned"]),
     ("cli", &["quant", "gguf", "checkpoint", "arch", "model", "recipe", "engine", "fit", "units"]),
     ("gui", &["quant", "gguf", "checkpoint", "arch", "model", "recipe", "engine", "fit", "units", "cli"]),

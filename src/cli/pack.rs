@@ -62,7 +62,9 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
                 units::grouped(plan.file_bytes),
                 plan.bits_per_weight
             );
-            FallbackGroup::of(&plan.fallbacks).iter().for_each(|group| println!("  {group}"));
+            FallbackGroup::of(&plan.fallbacks)
+                .iter()
+                .for_each(|group| println!("  {}\n    {}", group.sentence(), group.names()));
         }
         return Ok(());
     }
@@ -134,7 +136,7 @@ fn print(report: &PackReport) {
     }
     for (index, group) in FallbackGroup::of(&report.fallbacks).iter().enumerate() {
         let label = if index == 0 { "Fallbacks" } else { "" };
-        println!("  {label:<9} {group}");
+        println!("  {label:<9} {}\n            {}", group.sentence(), group.names());
     }
     println!("  Verified  every tensor read back as written");
     println!("\nTry it:  llama-cli -m {}", report.output.display());

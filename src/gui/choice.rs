@@ -2,8 +2,7 @@
 //! exact to the byte.
 
 use crate::model::Model;
-use crate::recipe::{Fallback, Override, PRESETS, Plan, Preset, Recipe, RecipeError};
-use crate::units;
+use crate::recipe::{Override, PRESETS, Plan, Preset, Recipe, RecipeError};
 
 /// A type with overrides, and what comes of it.
 #[derive(Clone, Debug)]
@@ -34,27 +33,6 @@ pub struct Size {
     pub file_bytes: u64,
     /// Bits of tensor data for each weight.
     pub bits_per_weight: f64,
-}
-
-/// Tensors that fall back for the same reason.
-#[derive(Clone, Debug)]
-pub struct FallbackGroup<'a> {
-    /// One of them.
-    pub example: &'a Fallback,
-    /// All of their names.
-    pub tensors: Vec<&'a str>,
-}
-
-impl FallbackGroup<'_> {
-    /// `3 tensors cannot be Q4_K: rows of 576 weights are no multiple of Q4_K's 256. They become Q5_0.`
-    pub fn sentence(&self) -> String {
-        let Fallback { wanted, got, .. } = self.example;
-        let (tensors, they) = match self.tensors.len() {
-            1 => ("1 tensor".to_owned(), "It becomes"),
-            n => (format!("{} tensors", units::grouped(n as u64)), "They become"),
-        };
-        format!("{tensors} cannot be {wanted}: {}. {they} {got}.", self.example.reason())
-    }
 }
 
 impl Choice {
@@ -95,22 +73,6 @@ impl Choice {
     pub fn neighbour(&self, step: isize) -> &'static Preset {
         let now = PRESETS.iter().position(|preset| preset.name == self.preset.name).unwrap_or(0);
         &PRESETS[now.saturating_add_signed(step).min(PRESETS.len() - 1)]
-    }
-
-    /// The plan's fallbacks, those with the same reason together.
-    pub fn fallback_groups(&self) -> Vec<FallbackGroup<'_>> {
-        let mut groups: Vec<FallbackGroup<'_>> = Vec::new();
-        for fallback in &self.plan.fallbacks {
-            let same = |group: &&mut FallbackGroup<'_>| {
-                let Fallback { columns, wanted, got, .. } = group.example;
-                (*columns, *wanted, *got) == (fallback.columns, fallback.wanted, fallback.got)
-            };
-            match groups.iter_mut().find(same) {
-                Some(group) => group.tensors.push(&fallback.tensor),
-                None => groups.push(FallbackGroup { example: fallback, tensors: vec![&fallback.tensor] }),
-            }
-        }
-        groups
     }
 }
 

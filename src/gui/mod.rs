@@ -17,7 +17,7 @@ mod widgets;
 
 pub use action::Action;
 pub use app::App;
-pub use choice::{Choice, FallbackGroup, OverrideLine, Size};
+pub use choice::{Choice, OverrideLine, Size};
 pub use state::{Column, Destination, Dialog, Opened, Opening, Packing, State, Tab, Target};
 pub use table::Table;
 

@@ -7,6 +7,7 @@ use crate::arch::{Hparams, Source, Tensor};
 use crate::gguf::{self, HeaderTensor, Layout, Value};
 use crate::model::Model;
 use crate::quant::FormatRef;
+use crate::units;
 use std::fmt;
 
 /// A tensor that could not get the format the recipe wanted.
@@ -29,8 +30,12 @@ impl Fallback {
 
     /// Why, for people.
     pub fn reason(&self) -> String {
-        format!("rows of {} weights are no multiple of {}'s {}", self.columns, self.wanted, self.wanted.block_weights)
+        reason(self.columns, self.wanted)
     }
+}
+
+fn reason(columns: u64, wanted: FormatRef) -> String {
+    format!("rows of {columns} weights are no multiple of {wanted}'s {}", wanted.block_weights)
 }
 
 impl fmt::Display for Fallback {
@@ -66,6 +71,16 @@ impl FallbackGroup {
         groups
     }
 
+    /// `3 tensors cannot be Q4_K: rows of 576 weights are no multiple of Q4_K's 256. They become Q5_0.`
+    pub fn sentence(&self) -> String {
+        let Self { wanted, got, columns, tensors } = self;
+        let (count, they) = match tensors.len() {
+            1 => ("1 tensor".to_owned(), "It becomes"),
+            n => (format!("{} tensors", units::grouped(n as u64)), "They become"),
+        };
+        format!("{count} cannot be {wanted}: {}. {they} {got}.", reason(*columns, wanted))
+    }
+
     /// The names with layers left out, each once: `attn_k (30 layers), token_embd`.
     pub fn names(&self) -> String {
         let mut kinds: Vec<(&str, usize)> = Vec::new();
@@ -82,19 +97,6 @@ impl FallbackGroup {
             n => format!("{kind} ({n} layers)"),
         };
         kinds.iter().map(show).collect::<Vec<_>>().join(", ")
-    }
-}
-
-impl fmt::Display for FallbackGroup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { wanted, got, columns, tensors } = self;
-        let block = wanted.block_weights;
-        let count = match tensors.len() {
-            1 => "1 tensor".to_owned(),
-            n => format!("{n} tensors"),
-        };
-        write!(f, "{count} as {got}, since {wanted} needs rows of a multiple of {block} and these have {columns}: ")?;
-        f.write_str(&self.names())
     }
 }
 

@@ -1,11 +1,11 @@
 //! The table of tensors. Only the rows in sight are drawn, so thousands cost nothing.
 
 use crate::gui::action::Action;
-use crate::gui::choice::FallbackGroup;
 use crate::gui::state::{Column, Opened};
 use crate::gui::table::stored;
 use crate::gui::theme;
 use crate::gui::widgets::{Field, explain, field};
+use crate::recipe::FallbackGroup;
 use crate::units;
 use egui::{Align, Button, Id, Label, Layout, RichText, TextStyle, Ui};
 use egui_extras::{Column as Width, TableBuilder, TableRow};
@@ -73,12 +73,12 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
 
 /// Why some rows have a star.
 fn fallbacks(ui: &mut Ui, opened: &Opened) {
-    let groups = opened.choice.fallback_groups();
-    let text = |group: &FallbackGroup<'_>| RichText::new(group.sentence()).small().color(theme::palette(ui).warn);
+    let groups = FallbackGroup::of(&opened.choice.plan.fallbacks);
+    let text = |group: &FallbackGroup| RichText::new(group.sentence()).small().color(theme::palette(ui).warn);
     let texts: Vec<RichText> = groups.iter().map(text).collect();
     for (group, text) in groups.iter().zip(texts) {
         ui.label(text).on_hover_ui(|ui| {
-            ui.label(group.tensors.iter().take(NAMED).copied().collect::<Vec<_>>().join("\n"));
+            ui.label(group.tensors.iter().take(NAMED).cloned().collect::<Vec<_>>().join("\n"));
             if group.tensors.len() > NAMED {
                 ui.weak(format!("and {} more", group.tensors.len() - NAMED));
             }
