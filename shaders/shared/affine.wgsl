@@ -8,7 +8,7 @@ const STEPS: u32 = 8u;
 // One constant, for compilers may regroup a sum of two and a variable.
 const FIRST: f32 = TOP - 0.875f;
 const STRETCH_STEP: f32 = 0.25;
-const SHIFT: f32 = 0.375;
+const SHIFT: f32 = 0.36;
 
 // Sums over weights and codes, all that a least-squares fit needs.
 struct Sums {

@@ -5,7 +5,7 @@
 
 const STEPS: u32 = 8u;
 // One constant, for compilers may regroup a sum of two and a variable.
-const FIRST: f32 = HALF - 2.5f;
+const FIRST: f32 = HALF - 2.45f;
 const STRETCH_STEP: f32 = 0.5;
 
 // Sums over weights and codes, all that a least-squares fit needs.

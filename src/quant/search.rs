@@ -48,7 +48,7 @@ const AFFINE_STEPS: usize = 8;
 const AFFINE_FROM: f32 = -0.875;
 const AFFINE_STEP: f32 = 0.25;
 /// Every other step begins the range this far (in codes) below its lowest weight: other roundings for the same range.
-const AFFINE_SHIFT: f32 = 0.375;
+const AFFINE_SHIFT: f32 = 0.36;
 
 /// Each lane's sum of weights, and the sums with the codes of its best fit x ≈ scale · code + min.
 struct Affine<V> {
@@ -219,7 +219,7 @@ fn super_scales<V: Floats>(sums: &Sums<V>, x: V, scales: V, mins: V, d: f32, dmi
 
 /// Steps of the symmetric range grid, as those of the affine one.
 const SYMMETRIC_STEPS: usize = 8;
-const SYMMETRIC_FROM: f32 = -2.5;
+const SYMMETRIC_FROM: f32 = -2.45;
 const SYMMETRIC_STEP: f32 = 0.5;
 
 /// Sums over codes −`half`..`half` of the best symmetric fit x ≈ scale · code; the scale is `xl / ll`.

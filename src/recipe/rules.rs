@@ -28,7 +28,7 @@ pub(super) struct Chooser<'a> {
     attn_v_total: u64,
     attn_v_seen: u64,
     ffn_down_seen: u64,
-    /// The 70B Llama shares each value head among eight query heads, so its value projections are small and cheap.
+    /// Models of 80 layers share each value head among many query heads, so their value projections are small and cheap.
     is_70b: bool,
 }
 
@@ -41,7 +41,11 @@ impl<'a> Chooser<'a> {
             attn_v_total: tensors.iter().filter(|t| t.name.contains("attn_v.weight")).count() as u64,
             attn_v_seen: 0,
             ffn_down_seen: 0,
-            is_70b: hparams.arch.name == "llama" && hparams.layers == 80 && hparams.heads != hparams.kv_heads,
+            is_70b: hparams.layers == 80
+                && match hparams.arch.name {
+                    "llama" => hparams.heads != hparams.kv_heads,
+                    name => name == "qwen2",
+                },
         }
     }
 

@@ -8,8 +8,9 @@ use crate::model::Model;
 use crate::quant::FormatRef;
 use rayon::prelude::*;
 
-/// Reads are split at this size among threads: one core copies slower than memory can deliver.
-const PART: usize = 1 << 20;
+/// Reads are split at this size among threads: one core copies slower than memory can deliver. A thread reads into
+/// memory of its own first, which fits its cache, for a slot's input may be memory that is slow to read back.
+const PART: usize = 128 << 10;
 
 /// Fills `out` with a piece's weights. Returns the index of the first NaN or infinite weight in its tensor, if any.
 pub(super) fn fill(model: &Model, piece: &Piece, out: &mut [u8]) -> Result<Option<u64>, Stop> {
@@ -22,16 +23,17 @@ pub(super) fn fill(model: &Model, piece: &Piece, out: &mut [u8]) -> Result<Optio
         }
         Source::Stored { file, offset, format, rows: Rows::Stored } => {
             let start = offset + format.bytes(piece.first);
-            let parts = out.par_chunks_mut(PART).enumerate().map(|(n, part)| {
+            let parts = out.par_chunks_mut(PART).enumerate().map_init(Vec::new, |read, (n, part)| {
                 let skipped = (n * PART) as u64;
-                read_at(model, tensor, *file, start + skipped, part)?;
-                Ok(finite::first_nonfinite(format, part).map(|i| piece.first + weights_in(format, skipped) + i))
+                read.resize(part.len(), 0);
+                read_at(model, tensor, *file, start + skipped, read)?;
+                part.copy_from_slice(read);
+                Ok(finite::first_nonfinite(format, read).map(|i| piece.first + weights_in(format, skipped) + i))
             });
             parts.try_reduce(|| None, |a: Option<u64>, b| Ok(a.into_iter().chain(b).min()))
         }
         Source::Stored { file, offset, format, rows: Rows::Rope { head_dim } } => {
-            rope_rows(model, tensor, piece, (*file, *offset, format, *head_dim), out)?;
-            Ok(finite::first_nonfinite(format, out).map(|i| piece.first + i))
+            rope_rows(model, tensor, piece, (*file, *offset, format, *head_dim), out)
         }
     }
 }
@@ -43,13 +45,14 @@ fn rope_rows(
     piece: &Piece,
     (file, offset, format, head_dim): (usize, u64, FormatRef, u64),
     out: &mut [u8],
-) -> Result<(), Stop> {
+) -> Result<Option<u64>, Stop> {
     // A bias has one weight a "row".
     let columns = if tensor.shape.len() > 1 { tensor.columns() } else { 1 };
     let row = format.bytes(columns) as usize;
     let mut run = Vec::new();
     let mut next = piece.first / columns;
     let mut left = out;
+    let mut bad: Option<u64> = None;
     while !left.is_empty() {
         let (head, within) = (next / head_dim, next % head_dim);
         let rows = (head_dim - within).min((left.len() / row) as u64);
@@ -60,11 +63,14 @@ fn rope_rows(
             read_at(model, tensor, file, offset + source * row as u64, &mut run)?;
             let targets = head_out.chunks_exact_mut(row).skip(half as usize).step_by(2);
             targets.zip(run.chunks_exact(row)).for_each(|(to, from)| to.copy_from_slice(from));
+            let found = finite::first_nonfinite(format, &run)
+                .map(|i| (next + 2 * (i / columns) + half) * columns + i % columns);
+            bad = bad.into_iter().chain(found).min();
         }
         next += rows;
         left = rest;
     }
-    Ok(())
+    Ok(bad)
 }
 
 fn weights_in(format: FormatRef, bytes: u64) -> u64 {
