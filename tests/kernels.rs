@@ -98,7 +98,13 @@ fn assert_equal(to: FormatRef, ours: &[u8], theirs: &[u8], what: &str) {
     }
 }
 
-/// On a GPU: nearly every weight the same, none far off, and the same squared error.
+/// A GPU may fuse a multiplication with an addition and divide within 2.5 units in the last place, so where two codes are
+/// as good as each other it may take the other one. The root of the mean squared error stays within 0.1 %, and where the
+/// error is only that of rounding a scale (constant blocks, two values), within 0.1 % of the weights themselves.
+const ERROR_TOLERANCE: f64 = 2e-3;
+const SIGNAL_TOLERANCE: f64 = 1e-6;
+
+/// On a GPU: nearly every weight the same, and the same error.
 fn assert_close(to: FormatRef, weights: &[f32], ours: &[u8], theirs: &[u8], what: &str) {
     let (ours, theirs) = (decode(to, ours), decode(to, theirs));
     let error = |back: &[f32]| -> f64 {
@@ -106,7 +112,10 @@ fn assert_close(to: FormatRef, weights: &[f32], ours: &[u8], theirs: &[u8], what
     };
     let (a, b) = (error(&ours), error(&theirs));
     let energy: f64 = weights.iter().filter(|w| w.is_finite()).map(|&w| f64::from(w).powi(2)).sum();
-    assert!((a - b).abs() <= 1e-3 * b + 1e-9 * energy, "{what}: squared error {a:e} on the GPU, {b:e} on the CPU");
+    assert!(
+        (a - b).abs() <= ERROR_TOLERANCE * b + SIGNAL_TOLERANCE * energy,
+        "{what}: squared error {a:e} on the GPU, {b:e} on the CPU"
+    );
     let differ = ours.iter().zip(&theirs).filter(|(a, b)| a != b && !(a.is_nan() && b.is_nan())).count();
     assert!(differ <= weights.len() / 50, "{what}: {differ} of {} weights differ", weights.len());
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-/// Read back at once, per thread.
+/// Written and read back at once, per thread.
 const PART: usize = 1 << 20;
 
 /// A file that exists under its own name only once [`Output::keep`] has succeeded. Dropping it removes what was written.
@@ -75,8 +75,12 @@ impl Output {
 
     /// Writes bytes at a position of the file and returns their hash.
     pub(super) fn write(&self, position: u64, bytes: &[u8]) -> Result<u64, Stop> {
-        write_at(self.temporary.as_file(), position, bytes).map_err(|error| self.failed("written", &error))?;
-        Ok(xxh3_64(bytes))
+        let file = self.temporary.as_file();
+        let parts = bytes.par_chunks(PART).enumerate();
+        let write = || parts.map(|(n, part)| write_at(file, position + (n * PART) as u64, part)).collect();
+        let (hash, written): (u64, io::Result<()>) = rayon::join(|| xxh3_64(bytes), write);
+        written.map_err(|error| self.failed("written", &error))?;
+        Ok(hash)
     }
 
     /// Writes the header and gives the file its full length.
