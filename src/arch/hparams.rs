@@ -3,7 +3,7 @@
 use super::rope::{self, RopeScaling};
 use super::{ARCHS, Arch, Dim, HeadDim, supported};
 use crate::checkpoint::OpenError;
-use crate::gguf::Value;
+use crate::gguf::{Metadata, Value};
 use serde_json::Value as Json;
 use std::path::PathBuf;
 
@@ -55,7 +55,7 @@ impl Hparams {
     }
 
     /// Reads them from a `config.json`, with the metadata keys they become (in the order of llama.cpp's converter).
-    pub fn from_config(config: &Config<'_>) -> Result<(Self, Vec<(String, Value)>), OpenError> {
+    pub fn from_config(config: &Config<'_>) -> Result<(Self, Metadata), OpenError> {
         let arch = family(config)?;
         let hidden = config.required("hidden_size")?;
         let heads = config.required("num_attention_heads")?;
@@ -100,7 +100,7 @@ impl Hparams {
         Ok((hparams, metadata))
     }
 
-    fn metadata(&self, rope: &RopeScaling, rms_norm_eps: f64, write_head_dim: bool) -> Vec<(String, Value)> {
+    fn metadata(&self, rope: &RopeScaling, rms_norm_eps: f64, write_head_dim: bool) -> Metadata {
         let u32 = |value: u64| Value::U32(value as u32);
         let mut keys = vec![
             ("block_count", u32(self.layers)),

@@ -15,7 +15,7 @@ pub use hparams::{Config, Hparams};
 pub use map::{Rows, Source, Tensor, map_gguf, map_huggingface};
 
 use crate::checkpoint::OpenError;
-use crate::gguf::Value;
+use crate::gguf::Metadata;
 
 /// A family of models that share tensor names and hyper-parameters.
 pub struct Arch {
@@ -30,7 +30,7 @@ pub struct Arch {
     /// Tensors of a layer; `{}` of the names is the layer's index.
     pub layer: &'static [Rule],
     /// Keys beyond the common ones, after `general.file_type`.
-    pub extra_metadata: fn(&Config<'_>, &Hparams, &mut Vec<(String, Value)>) -> Result<(), OpenError>,
+    pub extra_metadata: fn(&Config<'_>, &Hparams, &mut Metadata) -> Result<(), OpenError>,
 }
 
 /// The values transformers' config classes fill in for absent settings.

@@ -11,7 +11,7 @@ mod safetensors;
 pub use file::SourceFile;
 pub use huggingface::Documents;
 
-use crate::gguf::{self, GgufError, Value};
+use crate::gguf::{self, GgufError, Metadata};
 use crate::quant::FormatRef;
 use std::collections::HashSet;
 use std::io;
@@ -77,7 +77,7 @@ pub enum Contents {
     /// Those of a Hugging Face folder.
     HuggingFace(Box<Documents>),
     /// The metadata of a GGUF file, in file order.
-    Gguf(Vec<(String, Value)>),
+    Gguf(Metadata),
 }
 
 /// An opened checkpoint.

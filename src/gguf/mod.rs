@@ -11,6 +11,9 @@ pub use read::{GgufError, Header, TensorInfo, read_header};
 pub use value::{Array, Value, ValueType};
 pub use write::{HeaderTensor, Layout, encode_header, lay_out};
 
+/// Keys and values, in file order.
+pub type Metadata = Vec<(String, Value)>;
+
 /// The first four bytes of every GGUF file.
 pub const MAGIC: [u8; 4] = *b"GGUF";
 

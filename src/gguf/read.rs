@@ -3,7 +3,7 @@
 //! Every count and length is compared with the bytes that remain before anything is allocated, so a hostile header of
 //! a few bytes costs a few bytes.
 
-use super::{Array, DEFAULT_ALIGNMENT, MAGIC, MAX_DIMENSIONS, MAX_TENSOR_NAME, Value, ValueType};
+use super::{Array, DEFAULT_ALIGNMENT, MAGIC, MAX_DIMENSIONS, MAX_TENSOR_NAME, Metadata, Value, ValueType};
 use crate::quant::{FORMATS, FormatRef, format_from_ggml_type};
 use std::collections::HashSet;
 use std::io::{self, Read};
@@ -12,7 +12,7 @@ use std::io::{self, Read};
 #[derive(Debug)]
 pub struct Header {
     /// Keys and values in file order; keys are unique.
-    pub metadata: Vec<(String, Value)>,
+    pub metadata: Metadata,
     /// Tensors in file order; names are unique, ranges lie in the file and do not overlap.
     pub tensors: Vec<TensorInfo>,
     /// `general.alignment`, or the default.

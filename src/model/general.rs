@@ -2,7 +2,7 @@
 
 use super::identity::{Identity, size_label, title};
 use crate::checkpoint::Documents;
-use crate::gguf::Value;
+use crate::gguf::{Metadata, Value};
 use serde_json::Value as Json;
 
 /// Sampling settings a model recommends: the key here and there, and whether it is a whole number.
@@ -21,7 +21,7 @@ const SAMPLING: &[(&str, &[&str], bool)] = &[
 ];
 
 /// Architecture, type, sampling settings, name and what the name tells.
-pub(super) fn metadata(documents: &Documents, arch: &str, parameters: u64) -> Vec<(String, Value)> {
+pub(super) fn metadata(documents: &Documents, arch: &str, parameters: u64) -> Metadata {
     let mut keys = vec![("architecture".to_owned(), arch.into()), ("type".to_owned(), "model".into())];
     keys.extend(sampling(&documents.generation_config));
 

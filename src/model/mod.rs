@@ -8,7 +8,7 @@ pub use card::Card;
 
 use crate::arch::{self, Config, Hparams, Tensor};
 use crate::checkpoint::{Checkpoint, Contents, Documents, Kind, OpenError, SourceFile};
-use crate::gguf::{self, HeaderTensor, Value};
+use crate::gguf::{self, HeaderTensor, Metadata, Value};
 use crate::tokenizer;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ pub struct Model {
     /// Tensors of the GGUF file to be, by layer, then by name.
     pub tensors: Vec<Tensor>,
     /// Metadata of the GGUF file to be, in order.
-    pub metadata: Vec<(String, Value)>,
+    pub metadata: Metadata,
     /// The settings that decide shapes.
     pub hparams: Hparams,
     /// For people.
@@ -87,7 +87,7 @@ impl Model {
     }
 }
 
-type Understood = (Hparams, Vec<Tensor>, Vec<(String, Value)>);
+type Understood = (Hparams, Vec<Tensor>, Metadata);
 
 fn from_huggingface(checkpoint: &Checkpoint, documents: &Documents) -> Result<Understood, OpenError> {
     let config = Config { path: documents.folder.join("config.json"), json: &documents.config };

@@ -1,7 +1,7 @@
 //! Tokens, their types and the merges of a byte-level BPE tokenizer.
 
 use crate::checkpoint::{Documents, OpenError};
-use crate::gguf::{Array, Value, ValueType};
+use crate::gguf::{Array, Metadata, ValueType};
 use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub(super) struct Bpe {
 }
 
 impl Bpe {
-    pub(super) fn metadata(self) -> Vec<(String, Value)> {
+    pub(super) fn metadata(self) -> Metadata {
         let types = self.types.into_iter().map(|kind| kind as i32);
         let mut keys = vec![
             ("tokenizer.ggml.tokens".to_owned(), Array::new(ValueType::String, self.tokens).into()),

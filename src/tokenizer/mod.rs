@@ -5,13 +5,13 @@ mod pre;
 mod special;
 
 use crate::checkpoint::{Documents, OpenError};
-use crate::gguf::Value;
+use crate::gguf::{Metadata, Value};
 
 /// The `tokenizer.*` keys of a byte-level BPE tokenizer, in the order of llama.cpp's converter.
 ///
 /// `vocabulary` is the model's `vocab_size`: shorter token lists are padded to it. `is_llama` adds what the converter
 /// writes for that family only.
-pub fn metadata(documents: &Documents, vocabulary: u64, is_llama: bool) -> Result<Vec<(String, Value)>, OpenError> {
+pub fn metadata(documents: &Documents, vocabulary: u64, is_llama: bool) -> Result<Metadata, OpenError> {
     let path = documents.folder.join("tokenizer.json");
     let mut keys = Vec::new();
     if is_llama && let Some(add_prefix_space) = documents.tokenizer_config["add_prefix_space"].as_bool() {

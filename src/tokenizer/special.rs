@@ -1,7 +1,7 @@
 //! Special token ids, what is added to a prompt, and the chat template.
 
 use crate::checkpoint::Documents;
-use crate::gguf::{Array, Value, ValueType};
+use crate::gguf::{Array, Metadata, Value, ValueType};
 use serde_json::Value as Json;
 
 /// Kinds of special tokens in the converter's order, and their keys in a GGUF file (`seperator` is llama.cpp's own
@@ -18,7 +18,7 @@ const KINDS: &[(&str, Option<&str>)] = &[
 ];
 
 /// Keys after the merges. tokenizer_config.json is asked first, then config.json, as llama.cpp's converter does.
-pub(super) fn metadata(documents: &Documents, vocabulary: u64, is_llama: bool) -> Vec<(String, Value)> {
+pub(super) fn metadata(documents: &Documents, vocabulary: u64, is_llama: bool) -> Metadata {
     let mut named = Named::read(&documents.tokenizer_config);
     let added = named.read_post_processor(&documents.tokenizer["post_processor"]);
     let mut keys = ids(documents, &named, vocabulary);
@@ -137,7 +137,7 @@ fn mention(added: &mut Added, kind: &'static str, add: bool, replace: bool) {
     }
 }
 
-fn ids(documents: &Documents, named: &Named, vocabulary: u64) -> Vec<(String, Value)> {
+fn ids(documents: &Documents, named: &Named, vocabulary: u64) -> Metadata {
     let listed = documents.tokenizer["added_tokens"].as_array();
     let id_of = |text: &str| listed.into_iter().flatten().find(|t| t["content"].as_str() == Some(text))?["id"].as_u64();
     let from_tokenizer = |kind: &str| named.get(kind).and_then(id_of);
@@ -170,7 +170,7 @@ fn added_ends(config: &Json, mut added: Added) -> impl Iterator<Item = (String, 
 }
 
 /// The default template, and named ones where a model has several.
-fn chat_templates(documents: &Documents) -> Vec<(String, Value)> {
+fn chat_templates(documents: &Documents) -> Metadata {
     let config = &documents.tokenizer_config;
     if config.is_null() {
         return Vec::new();
@@ -183,7 +183,7 @@ fn chat_templates(documents: &Documents) -> Vec<(String, Value)> {
     }
 }
 
-fn named_templates(list: &[Json]) -> Vec<(String, Value)> {
+fn named_templates(list: &[Json]) -> Metadata {
     let mut keys = Vec::new();
     let mut names = Vec::new();
     let mut default = None;

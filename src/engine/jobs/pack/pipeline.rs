@@ -29,7 +29,7 @@ pub(super) fn run(
 ) -> Result<Written, Stop> {
     let meter = Meter::new(context, Stage::Packing, chunks.iter().map(Chunk::source_bytes).sum());
     let (give, take) = ring(chunks, false, |size| runner.slot(size))?;
-    let (give_copied, take_copied) = ring(chunks, true, |size| Ok(CopySlot::new(size)))?;
+    let (give_copied, take_copied) = ring(chunks, true, |size| Ok(CopySlot::boxed(size)))?;
     let (to_compute, filled) = sync_channel(SLOTS);
     let (to_write, submitted) = sync_channel(SLOTS);
     // A stage that ends early drops its channels, and the others end quietly: the one with an error tells it.
@@ -153,7 +153,7 @@ struct CopySlot {
 }
 
 impl CopySlot {
-    fn new(size: SlotSize) -> Box<dyn Slot> {
+    fn boxed(size: SlotSize) -> Box<dyn Slot> {
         Box::new(Self { bytes: vec![0; size.input as usize] })
     }
 }
