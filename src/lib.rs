@@ -36,9 +36,9 @@
 //! # How a file is packed
 //!
 //! [`model::Model::open`] reads headers and documents. [`recipe::Plan`] gives every tensor a format and a position. The
-//! pack job cuts the plan into chunks of a few million weights, and three threads pass slots of memory around: one reads
-//! weights from the files straight into a slot, one starts the kernels, one writes results to a temporary file beside
-//! the target. Then the file is read again and compared, flushed to the disk, and renamed. Memory is bounded by the
+//! pack job cuts the plan into chunks of a few million weights, and threads pass slots of memory around: one reads weights
+//! from the files into a slot, one starts the kernels, one writes results to a temporary file beside the target, one
+//! reads them back and compares. Then the file is flushed to the disk and renamed. Memory is bounded by the
 //! slots, whatever the model's size; a failure at any point leaves the target as it was.
 //!
 //! # Adding things

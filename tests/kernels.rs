@@ -104,7 +104,7 @@ fn assert_equal(to: FormatRef, ours: &[u8], theirs: &[u8], what: &str) {
 const ERROR_TOLERANCE: f64 = 2e-3;
 const SIGNAL_TOLERANCE: f64 = 1e-6;
 
-/// On a GPU: nearly every weight the same, and the same error.
+/// On a GPU: nearly every weight the same (to 0.1 % of the largest), and the same error.
 fn assert_close(to: FormatRef, weights: &[f32], ours: &[u8], theirs: &[u8], what: &str) {
     let (ours, theirs) = (decode(to, ours), decode(to, theirs));
     let error = |back: &[f32]| -> f64 {
@@ -116,7 +116,9 @@ fn assert_close(to: FormatRef, weights: &[f32], ours: &[u8], theirs: &[u8], what
         (a - b).abs() <= ERROR_TOLERANCE * b + SIGNAL_TOLERANCE * energy,
         "{what}: squared error {a:e} on the GPU, {b:e} on the CPU"
     );
-    let differ = ours.iter().zip(&theirs).filter(|(a, b)| a != b && !(a.is_nan() && b.is_nan())).count();
+    let largest = theirs.iter().filter(|w| w.is_finite()).fold(0.0, |most: f32, w| most.max(w.abs()));
+    let apart = |(a, b): &(&f32, &f32)| (*a - *b).abs() > 1e-3 * largest || a.is_nan() != b.is_nan();
+    let differ = ours.iter().zip(&theirs).filter(apart).count();
     assert!(differ <= weights.len() / 50, "{what}: {differ} of {} weights differ", weights.len());
 }
 

@@ -52,10 +52,8 @@ pub struct Device {
 /// What a pack is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Reading, quantizing and writing.
+    /// Reading, quantizing, writing, and reading back what was written.
     Packing,
-    /// Reading the written file again and comparing.
-    Verifying,
     /// Waiting for the disk.
     Flushing,
 }
@@ -65,7 +63,6 @@ impl Stage {
     pub fn label(self) -> &'static str {
         match self {
             Self::Packing => "Packing",
-            Self::Verifying => "Verifying",
             Self::Flushing => "Waiting for the disk",
         }
     }
@@ -76,7 +73,7 @@ impl Stage {
 pub struct Progress {
     /// What it is doing.
     pub stage: Stage,
-    /// Bytes of the stage done so far: source bytes while packing, output bytes while verifying.
+    /// Bytes of the model's weights done so far.
     pub done: u64,
     /// Bytes of the stage in all.
     pub total: u64,

@@ -1,10 +1,10 @@
 //! Packing: one streaming pass from a model's files to a GGUF file.
 //!
 //! ```text
-//! read ──> slot ──> runner ──> slot ──> write + hash ──> read again, compare ──> fsync ──> rename
+//! read ──> slot ──> runner ──> slot ──> write, hash ──> read back, compare ──> fsync ──> rename
 //! ```
 //!
-//! Reading, computing and writing run on three threads and pass slots around ([`pipeline`]), so memory is bounded by
+//! Reading, computing, writing and checking run on four threads and pass slots around ([`pipeline`]), so memory is bounded by
 //! the slots whatever the model's size. The file grows under a temporary name beside its target ([`output`]); the
 //! target changes in one rename at the end, or not at all.
 
@@ -37,9 +37,9 @@ pub(in crate::engine) fn run(
     let computes = chunks::needs_runner(model, &plan);
     let runner = if computes { devices.runner(&request.device)? } else { devices.runner(&DeviceChoice::Cpu)? };
     let chunks = chunks::split(model, &plan, runner.slot_limit());
-    let written = pipeline::run(model, &chunks, &*runner, &output, request.allow_nonfinite, context)?;
+    pipeline::run(model, &chunks, &*runner, &output, request.allow_nonfinite, context)?;
     output.write_header(&plan.header(model))?;
-    output.verify(model, &plan, &chunks, &written, context)?;
+    output.verify_header(model, &plan)?;
     output.keep(context)?;
     Ok(PackReport {
         output: request.output.clone(),

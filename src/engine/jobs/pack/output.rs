@@ -1,8 +1,6 @@
 //! The file being written: beside its target under a temporary name, until it is whole, verified and on the disk.
 
-use super::pipeline::Written;
 use crate::engine::event::{Progress, Stage};
-use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::gguf;
 use crate::model::Model;
@@ -89,17 +87,18 @@ impl Output {
         self.temporary.as_file().set_len(self.file_bytes).map_err(|error| self.failed("written", &error))
     }
 
-    /// Reads the file again: the header has to parse to what was planned, and every piece has to have the hash it had
-    /// when it was written.
-    pub(super) fn verify(
-        &self,
-        model: &Model,
-        plan: &Plan,
-        chunks: &[super::chunks::Chunk],
-        written: &Written,
-        context: &Context<'_>,
-    ) -> Result<(), Stop> {
-        let file = File::open(self.temporary.path()).map_err(|error| self.failed("read again", &error))?;
+    /// Reads bytes back, which have to have the hash they had when they were written.
+    pub(super) fn check(&self, name: &str, position: u64, bytes: u64, hash: u64) -> Result<(), Stop> {
+        let found = hash_range(self.temporary.as_file(), position, bytes);
+        match found.map_err(|error| self.failed("read back", &error))? == hash {
+            true => Ok(()),
+            false => Err(self.differs(&format!("the tensor {name} reads back differently; the disk may be failing"))),
+        }
+    }
+
+    /// Reads the header back, which has to parse to what was planned.
+    pub(super) fn verify_header(&self, model: &Model, plan: &Plan) -> Result<(), Stop> {
+        let file = File::open(self.temporary.path()).map_err(|error| self.failed("read back", &error))?;
         let header = gguf::read_header(io::BufReader::new(&file), self.file_bytes)
             .map_err(|error| self.differs(&format!("its header cannot be read: {error}")))?;
         let expected = model.tensors.iter().zip(&plan.tensors);
@@ -113,17 +112,7 @@ impl Output {
         if !same || header.metadata.len() != model.metadata.len() {
             return Err(self.differs("its header lists other tensors than were written"));
         }
-        let meter = Meter::new(context, Stage::Verifying, plan.tensors.iter().map(|t| t.bytes).sum());
-        let pieces = chunks.iter().zip(written).flat_map(|(chunk, hashes)| chunk.pieces.iter().zip(hashes));
-        pieces.collect::<Vec<_>>().into_par_iter().try_for_each(|(piece, hash)| {
-            let name = &model.tensors[piece.tensor].name;
-            let bytes = piece.output.end - piece.output.start;
-            let found = hash_range(&file, piece.position, bytes).map_err(|error| self.failed("read again", &error))?;
-            if found != *hash {
-                return Err(self.differs(&format!("the tensor {name} reads back differently; the disk may be failing")));
-            }
-            meter.advance(bytes, name)
-        })
+        Ok(())
     }
 
     /// Waits until the disk holds the file, then gives it its name.

@@ -1,6 +1,7 @@
-//! Three threads and a ring of slots: while one chunk is written, the next is computed and the one after is read.
+//! Four threads and a ring of slots: while one chunk is written, the next is computed and the one after is read; what was
+//! written is read back and compared.
 
-use super::chunks::{Chunk, slot_size};
+use super::chunks::{Chunk, Piece, slot_size};
 use super::output::Output;
 use super::read;
 use crate::engine::event::Stage;
@@ -8,6 +9,7 @@ use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::graph::{Recording, RunError, Runner, Slot, SlotSize};
 use crate::model::Model;
+use rayon::prelude::*;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
@@ -15,10 +17,10 @@ use std::thread;
 /// Chunks in flight: one being read, one computed, one written, and one to even out their times.
 const SLOTS: usize = 4;
 
-/// The hash of each piece written, by chunk.
-pub(super) type Written = Vec<Vec<u64>>;
+/// A chunk's index, and the hash of each of its pieces as written.
+type Written = (usize, Vec<u64>);
 
-/// Moves every chunk through. Returns the hashes of what was written.
+/// Moves every chunk through.
 pub(super) fn run(
     model: &Model,
     chunks: &[Chunk],
@@ -26,7 +28,7 @@ pub(super) fn run(
     output: &Output,
     allow_nonfinite: bool,
     context: &Context<'_>,
-) -> Result<Written, Stop> {
+) -> Result<(), Stop> {
     let meter = Meter::new(context, Stage::Packing, chunks.iter().map(Chunk::source_bytes).sum());
     let (give, take) = ring(chunks, false, |size| runner.slot(size))?;
     let (give_copied, take_copied) = ring(chunks, true, |size| Ok(CopySlot::boxed(size)))?;
@@ -37,10 +39,13 @@ pub(super) fn run(
         let takes = [take, take_copied];
         let reader = scope.spawn(|| read_chunks(model, chunks, takes, to_compute, allow_nonfinite, context));
         let computer = scope.spawn(|| compute_chunks(chunks, filled, to_write));
-        let written = write_chunks(model, chunks, [give, give_copied], submitted, output, &meter);
+        let (to_check, written) = channel();
+        let checker = scope.spawn(move || check_chunks(model, chunks, written, output));
+        let done = write_chunks(model, chunks, [give, give_copied], submitted, to_check, output, &meter);
         reader.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         computer.join().unwrap_or_else(|panic| resume_unwind(panic))?;
-        written
+        checker.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        done
     })
 }
 
@@ -128,23 +133,35 @@ fn write_chunks(
     chunks: &[Chunk],
     gives: [Give; 2],
     submitted: Receiver<InFlight>,
+    to_check: Sender<Written>,
     output: &Output,
     meter: &Meter<'_, '_>,
-) -> Result<Written, Stop> {
-    let mut written: Written = chunks.iter().map(|_| Vec::new()).collect();
+) -> Result<(), Stop> {
     for (index, mut slot) in submitted {
         let chunk = &chunks[index];
         let bytes = slot.output()?;
-        for piece in &chunk.pieces {
-            let part = &bytes[piece.output.start as usize..piece.output.end as usize];
-            written[index].push(output.write(piece.position, part)?);
-        }
+        let write = |piece: &Piece| {
+            output.write(piece.position, &bytes[piece.output.start as usize..piece.output.end as usize])
+        };
+        let hashes = chunk.pieces.iter().map(write).collect::<Result<_, _>>()?;
+        // A checker that has gone tells its own error.
+        let _ = to_check.send((index, hashes));
         let last = chunk.pieces.last().map_or("", |piece| &model.tensors[piece.tensor].name);
         meter.advance(chunk.source_bytes(), last)?;
         // The reader has gone when the last chunk was read.
         let _ = gives[usize::from(chunk.copied)].send(slot);
     }
-    Ok(written)
+    Ok(())
+}
+
+fn check_chunks(model: &Model, chunks: &[Chunk], written: Receiver<Written>, output: &Output) -> Result<(), Stop> {
+    for (index, hashes) in written {
+        chunks[index].pieces.par_iter().zip(hashes).try_for_each(|(piece, hash)| {
+            let bytes = piece.output.end - piece.output.start;
+            output.check(&model.tensors[piece.tensor].name, piece.position, bytes, hash)
+        })?;
+    }
+    Ok(())
 }
 
 /// A slot for chunks that are only copied: what goes in comes out.
