@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tuck::engine::{Command, DeviceChoice, Engine, EventKind, JobId, PackRequest};
 use tuck::model::Model;
-use tuck::recipe::Recipe;
+use tuck::recipe::{PRESETS, Recipe};
 
 fn request(model: &Path, kind: &str, output: &Path) -> PackRequest {
     PackRequest {
@@ -120,4 +120,34 @@ fn devices_end_with_those_that_run_on_the_processor() {
     let processor = devices.iter().position(|device| device.name == "CPU").expect("the processor is always there");
     assert!(devices[..processor].iter().all(|device| device.kind.contains("GPU")), "{devices:?}");
     assert!(devices[processor..].iter().all(|device| !device.kind.contains("GPU")), "{devices:?}");
+}
+
+/// The whole way through a GPU, in every type: on a driver that runs shaders on the processor the file is the
+/// processor's, byte for byte.
+#[test]
+fn a_gpu_writes_the_same_files() {
+    let mut engine = Engine::start(Box::new(|| {}));
+    let job = engine.submit(Command::ListDevices);
+    let EventKind::Devices(devices) = follow(&engine, job, |_| {}) else { panic!("no devices") };
+    let software = devices.iter().find(|device| device.kind == "software");
+    let gpu = software.or(devices.iter().find(|device| device.name != "CPU"));
+    let gpu = gpu.expect("no GPU here, not even a software one: apt-get install mesa-vulkan-drivers libvulkan1");
+    let folder = tempfile::tempdir().unwrap();
+    for preset in PRESETS {
+        let files = [DeviceChoice::Cpu, DeviceChoice::Named(gpu.name.clone())].map(|device| {
+            let output = folder.path().join(format!("{}-{device:?}.gguf", preset.name).replace('/', "-"));
+            let request = PackRequest { device, ..request(&common::sample(), preset.name, &output) };
+            let job = engine.submit(Command::Pack(request));
+            let ended = follow(&engine, job, |_| {});
+            assert!(matches!(ended, EventKind::Packed(_)), "{}: {ended:?}", preset.name);
+            std::fs::read(output).unwrap()
+        });
+        assert_eq!(files[0].len(), files[1].len(), "{}", preset.name);
+        assert!(
+            software.is_none() || files[0] == files[1],
+            "{} differs between {} and the processor",
+            preset.name,
+            gpu.name
+        );
+    }
 }
