@@ -124,6 +124,16 @@ impl F {
     pub(super) fn sum(self) -> f32 {
         self.0.iter().fold(0.0, |sum, v| sum + v)
     }
+
+    /// The sum over each group of neighbouring lanes, in their order, in all of the group.
+    #[inline(always)]
+    pub(super) fn sum_groups(self, group: usize) -> Self {
+        if group == 1 {
+            return self;
+        }
+        let first = |lane: usize| lane / group * group;
+        Self(from_fn(|lane| self.0[first(lane)..first(lane) + group].iter().fold(0.0, |sum, v| sum + v)))
+    }
 }
 
 /// 1 / v, or 0 where v is 0.
@@ -172,6 +182,18 @@ pub(super) fn pack<const N: usize, const W: usize>(codes: &[F; N]) -> [U; W] {
 pub(super) fn nibbles(codes: &[U; 8]) -> [U; 4] {
     let mask = U::splat(0x0f0f_0f0f);
     from_fn(|w| codes[w] & mask | (codes[w + 4] & mask) << 4)
+}
+
+/// The low two bits of 128 codes, `word(i)` holding those of weights `4i..4i + 4`: byte `i` has weights `i`, `i + 32`,
+/// `i + 64` and `i + 96`, the first lowest.
+#[inline(always)]
+pub(super) fn crumbs(word: impl Fn(usize) -> u32) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for (i, bytes) in bytes.chunks_exact_mut(4).enumerate() {
+        let packed = (0..4).fold(0, |bits, j| bits | (word(i + 8 * j) & 0x0303_0303) << (2 * j));
+        bytes.copy_from_slice(&packed.to_le_bytes());
+    }
+    bytes
 }
 
 /// Bit `bit` of 32 codes, weight 0 lowest.

@@ -71,12 +71,23 @@ impl fmt::Display for Format {
     }
 }
 
+mod affine;
 mod bf16;
 mod codec;
 mod f16;
 mod f32;
+mod fp4;
+mod iq4;
+mod iq4_nl;
+mod iq4_xs;
 mod k_scales;
 mod lanes;
+mod mxfp4;
+mod nvfp4;
+mod q1_0;
+mod q2_0;
+mod q2_k;
+mod q3_k;
 mod q4_0;
 mod q4_1;
 mod q4_k;
@@ -85,11 +96,24 @@ mod q5_1;
 mod q5_k;
 mod q6_k;
 mod q8_0;
+mod scaled;
 mod search;
+mod ternary;
+mod tq1_0;
+mod tq2_0;
+mod weight;
 
 pub use bf16::BF16;
 pub use f16::F16;
 pub use f32::F32;
+pub use iq4_nl::IQ4_NL;
+pub use iq4_xs::IQ4_XS;
+pub use mxfp4::MXFP4;
+pub use nvfp4::NVFP4;
+pub use q1_0::Q1_0;
+pub use q2_0::Q2_0;
+pub use q2_k::Q2_K;
+pub use q3_k::Q3_K;
 pub use q4_0::Q4_0;
 pub use q4_1::Q4_1;
 pub use q4_k::Q4_K;
@@ -98,9 +122,14 @@ pub use q5_1::Q5_1;
 pub use q5_k::Q5_K;
 pub use q6_k::Q6_K;
 pub use q8_0::Q8_0;
+pub use tq1_0::TQ1_0;
+pub use tq2_0::TQ2_0;
 
 /// Every format Tuck reads and writes, largest first.
-pub static FORMATS: &[FormatRef] = &[&F32, &F16, &BF16, &Q8_0, &Q6_K, &Q5_K, &Q5_1, &Q5_0, &Q4_K, &Q4_1, &Q4_0];
+pub static FORMATS: &[FormatRef] = &[
+    &F32, &F16, &BF16, &Q8_0, &Q6_K, &Q5_K, &Q5_1, &Q5_0, &Q4_K, &Q4_1, &Q4_0, &IQ4_NL, &NVFP4, &IQ4_XS, &MXFP4, &Q3_K,
+    &Q2_K, &Q2_0, &TQ2_0, &TQ1_0, &Q1_0,
+];
 
 /// The format called `name`, in any case.
 pub fn format_from_name(name: &str) -> Option<FormatRef> {

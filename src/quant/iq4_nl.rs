@@ -1,0 +1,56 @@
+//! IQ4_NL: blocks of 32 four-bit codes for unevenly spaced levels, and a scale; `block_iq4_nl` of ggml-common.h.
+
+use super::codec::{self, Codec};
+use super::lanes::{TILE, load, nibbles, pack};
+use super::weight::One;
+use super::{Format, f16, iq4, scaled};
+
+/// 4.5 bits a weight.
+pub static IQ4_NL: Format = Format {
+    name: "IQ4_NL",
+    ggml_type: 20,
+    block_weights: 32,
+    block_bytes: size_of::<Block>(),
+    about: "4-bit blocks with levels spaced as weights are: better than Q4_0 in the same bytes.",
+    quantize: codec::quantize::<Block>,
+    dequantize: codec::dequantize::<Block>,
+};
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Block {
+    /// Scale, f16.
+    d: [u8; 2],
+    /// Codes: weights 0..16 in the low nibbles, 16..32 in the high ones.
+    qs: [u8; 16],
+}
+
+const _: () = assert!(size_of::<Block>() == 18);
+
+impl Codec for Block {
+    type Block = Self;
+    const WEIGHTS: usize = 32;
+
+    #[inline(always)]
+    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
+        let x = load::<32>(weights);
+        let inverses = iq4::inverses(scaled::extreme(&x, 1).inverse());
+        let (scale, units) = scaled::blocks(&x, &[One; 32], 1, inverses, iq4::nearest);
+        let words = nibbles(&pack::<32, 8>(&units.map(iq4::code)));
+        for (lane, block) in blocks.iter_mut().enumerate() {
+            block.d = scale[lane].to_le_bytes();
+            for (w, bytes) in words.iter().zip(block.qs.chunks_exact_mut(4)) {
+                bytes.copy_from_slice(&w.0[lane].to_le_bytes());
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn decode(block: &Self, weights: &mut [f32]) {
+        let d = f16::decode(u16::from_le_bytes(block.d));
+        for (i, &byte) in block.qs.iter().enumerate() {
+            weights[i] = d * iq4::LEVELS[usize::from(byte & 15)];
+            weights[i + 16] = d * iq4::LEVELS[usize::from(byte >> 4)];
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Q2_0: blocks of 64 two-bit codes and a scale; `block_q2_0` of ggml-common.h.
+
+use super::codec::{self, Codec};
+use super::lanes::{F, TILE, load, pack};
+use super::weight::One;
+use super::{Format, f16, scaled};
+
+/// 2.25 bits a weight.
+pub static Q2_0: Format = Format {
+    name: "Q2_0",
+    ggml_type: 42,
+    block_weights: 64,
+    block_bytes: size_of::<Block>(),
+    about: "2-bit blocks with a scale: for models trained with ternary weights; Q2_K is better for all others.",
+    quantize: codec::quantize::<Block>,
+    dequantize: codec::dequantize::<Block>,
+};
+
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Block {
+    /// Scale, f16.
+    d: [u8; 2],
+    /// Codes + 1, four a byte, the first lowest.
+    qs: [u8; 16],
+}
+
+const _: () = assert!(size_of::<Block>() == 18);
+
+/// Lanes of 32 weights in a block.
+const GROUP: usize = 2;
+/// Scales to try, in extreme weights: a negative one puts the code 2 on the other side of 0.
+const SCALES: [f32; 10] = [0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8, 1.0, -0.4, -0.6];
+
+#[inline(always)]
+fn nearest(v: F) -> F {
+    v.max(F::splat(-1.0)).min(F::splat(2.0)).round()
+}
+
+impl Codec for Block {
+    type Block = Self;
+    const WEIGHTS: usize = 64;
+
+    #[inline(always)]
+    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
+        let x = load::<32>(weights);
+        let inverse_extreme = scaled::extreme(&x, GROUP).inverse();
+        let inverses = SCALES.iter().map(|scale| inverse_extreme * F::splat(1.0 / scale));
+        let (scale, units) = scaled::blocks(&x, &[One; 32], GROUP, inverses, nearest);
+        let words = pack::<32, 8>(&units.map(|v| nearest(v) + F::splat(1.0)));
+        for (i, block) in blocks.iter_mut().enumerate() {
+            block.d = scale[i * GROUP].to_le_bytes();
+            for (j, byte) in block.qs.iter_mut().enumerate() {
+                let word = words[j % 8].0[i * GROUP + j / 8];
+                *byte = (word | word >> 6 | word >> 12 | word >> 18) as u8;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn decode(block: &Self, weights: &mut [f32]) {
+        let d = f16::decode(u16::from_le_bytes(block.d));
+        for (i, weight) in weights.iter_mut().enumerate() {
+            *weight = (f32::from(block.qs[i / 4] >> (i % 4 * 2) & 3) - 1.0) * d;
+        }
+    }
+}
