@@ -133,9 +133,11 @@ fn odd_weights_are_harmless() {
                 "not finite" => |w| if w == 1.0 { 1.0 } else { 0.0 },
                 _ => continue,
             };
+            // Scales are f16; a fitted minimum may sit a little off 0 where the block's largest weight is 1.
+            let off = if name == "not finite" { 2e-4 } else { 2e-7 };
             for (w, b) in weights.iter().zip(&back) {
                 let distance = (expected(*w) - b).abs();
-                assert!(distance <= 2e-3 * expected(*w).abs() + 2e-7, "{format}, {name}: {w:e} came back as {b:e}");
+                assert!(distance <= 2e-3 * expected(*w).abs() + off, "{format}, {name}: {w:e} came back as {b:e}");
             }
         }
     }

@@ -67,8 +67,7 @@ fn sources() -> Vec<(String, PathBuf, String)> {
 fn names(code: &str, path: &str) -> bool {
     let wanted = format!("{path}::");
     code.match_indices(&wanted).any(|(at, _)| {
-        !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
-            || code[..at].ends_with("use ::")
+        !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':') || code[..at].ends_with("use ::")
     })
 }
 
@@ -91,7 +90,8 @@ fn nothing_points_back_up() {
         if ["lib.rs", "main.rs"].contains(&room.as_str()) {
             continue;
         }
-        let (_, allowed) = ROOMS.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("{room} is not in ROOMS"));
+        let (_, allowed) =
+            ROOMS.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("{room} is not in ROOMS"));
         for (other, _) in ROOMS {
             let other = other.trim_end_matches(".rs");
             let own = other == room.trim_end_matches(".rs");

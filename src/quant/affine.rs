@@ -5,33 +5,32 @@
 //! what the format can store, and the weights rounded again to that.
 
 use super::f16;
-use super::lanes::{F, LANES, inverse};
+use super::lanes::{Floats, LANES, each, inverse};
 use super::weight::Weight;
-use std::array::from_fn;
 
 /// Sums over a lane's weights x and codes l, all that a least-squares fit needs.
 #[derive(Clone, Copy)]
-struct Sums {
+struct Sums<V> {
     /// Of the weights' factors, of the weights.
-    n: F,
-    x: F,
-    l: F,
-    ll: F,
-    xl: F,
+    n: V,
+    x: V,
+    l: V,
+    ll: V,
+    xl: V,
 }
 
-impl Sums {
+impl<V: Floats> Sums<V> {
     /// No codes yet.
     #[inline(always)]
-    fn of<const N: usize, W: Weight>(x: &[F; N], w: &[W; N]) -> Self {
-        let sum = (0..N).fold(F::ZERO, |sum, i| sum + w[i] * x[i]);
-        Self { n: W::sum(w), x: sum, l: F::ZERO, ll: F::ZERO, xl: F::ZERO }
+    fn of<const N: usize, W: Weight<V>>(x: &[V; N], w: &[W; N]) -> Self {
+        let sum = (0..N).fold(V::zero(), |sum, i| sum + w[i] * x[i]);
+        Self { n: W::sum(w), x: sum, l: V::zero(), ll: V::zero(), xl: V::zero() }
     }
 
     /// With the codes `code` gives to `x`.
     #[inline(always)]
-    fn coded<const N: usize, W: Weight>(self, x: &[F; N], w: &[W; N], code: impl Fn(F) -> F) -> Self {
-        let mut sums = Self { l: F::ZERO, ll: F::ZERO, xl: F::ZERO, ..self };
+    fn coded<const N: usize, W: Weight<V>>(self, x: &[V; N], w: &[W; N], code: impl Fn(V) -> V) -> Self {
+        let mut sums = Self { l: V::zero(), ll: V::zero(), xl: V::zero(), ..self };
         for i in 0..N {
             let l = code(x[i]);
             let wl = w[i] * l;
@@ -44,22 +43,22 @@ impl Sums {
 
     /// The scale and minimum that leave the least error for these codes.
     #[inline(always)]
-    fn fit(&self) -> (F, F) {
+    fn fit(&self) -> (V, V) {
         let scale = (self.n * self.xl - self.x * self.l) * (self.n * self.ll - self.l * self.l).inverse();
         (scale, (self.x - scale * self.l) * self.n.inverse())
     }
 
     /// [`fit`](Self::fit) with a minimum of at most 0, as super-blocks store it.
     #[inline(always)]
-    fn fit_below(&self) -> (F, F) {
+    fn fit_below(&self) -> (V, V) {
         let (scale, min) = self.fit();
-        (min.if_gt(F::ZERO, self.xl * self.ll.inverse(), scale), min.min(F::ZERO))
+        (min.if_gt(V::zero(), self.xl * self.ll.inverse(), scale), min.min(V::zero()))
     }
 
     /// What a scale and a minimum take off the weights' squares, with these codes.
     #[inline(always)]
-    fn explained(&self, scale: F, min: F) -> F {
-        let two = F::splat(2.0);
+    fn explained(&self, scale: V, min: V) -> V {
+        let two = V::splat(2.0);
         two * (scale * self.xl + min * self.x)
             - (scale * scale * self.ll + two * scale * min * self.l + min * min * self.n)
     }
@@ -74,8 +73,8 @@ pub(super) struct Grid {
 
 /// The best fit with codes 0..=`top`; the range always holds 0 where `keep_zero` (a minimum above 0 cannot be stored).
 #[inline(always)]
-fn affine<const N: usize, W: Weight>(x: &[F; N], w: &[W; N], top: f32, keep_zero: bool, grid: &Grid) -> Sums {
-    let mut low = if keep_zero { F::ZERO } else { x[0] };
+fn affine<V: Floats, const N: usize, W: Weight<V>>(x: &[V; N], w: &[W; N], top: f32, keep_zero: bool, grid: &Grid) -> Sums<V> {
+    let mut low = if keep_zero { V::zero() } else { x[0] };
     let mut high = low;
     for &v in x {
         low = low.min(v);
@@ -83,12 +82,12 @@ fn affine<const N: usize, W: Weight>(x: &[F; N], w: &[W; N], top: f32, keep_zero
     }
     let sums = Sums::of(x, w);
     let inverse_range = (high - low).inverse();
-    let above = x.map(|v| v - low);
+    let above = each(x, |v| v - low);
     let base = Sums { x: sums.x - sums.n * low, ..sums };
-    let (mut best, mut gain) = (sums, F::splat(-1.0));
+    let (mut best, mut gain) = (sums, V::splat(-1.0));
     for step in 0..grid.steps {
-        let inverse = F::splat(top + (grid.from + grid.step * step as f32)) * inverse_range;
-        let found = base.coded(&above, w, |y| (y * inverse).min(F::splat(top)).round());
+        let inverse = V::splat(top + (grid.from + grid.step * step as f32)) * inverse_range;
+        let found = base.coded(&above, w, |y| (y * inverse).min(V::splat(top)).round());
         let covariance = found.n * found.xl - found.x * found.l;
         let explained = covariance * covariance * (found.n * found.ll - found.l * found.l).inverse();
         best.l = explained.if_gt(gain, found.l, best.l);
@@ -102,20 +101,20 @@ fn affine<const N: usize, W: Weight>(x: &[F; N], w: &[W; N], top: f32, keep_zero
 
 /// Codes of x ≈ scale · code + min, given 1 / scale.
 #[inline(always)]
-fn affine_code(x: F, inverse: F, min: F, top: f32) -> F {
-    ((x - min) * inverse).max(F::ZERO).min(F::splat(top)).round()
+fn affine_code<V: Floats>(x: V, inverse: V, min: V, top: f32) -> V {
+    ((x - min) * inverse).max(V::zero()).min(V::splat(top)).round()
 }
 
 /// A super-block of `H` · 8 sub-blocks of `N` weights: x ≈ d · scale · code − dmin · min.
-pub(super) struct AffineSuper<const N: usize, const H: usize> {
+pub(super) struct AffineSuper<V, const N: usize, const H: usize> {
     /// f16 bits.
     pub(super) d: u16,
     /// f16 bits.
     pub(super) dmin: u16,
     /// Whole numbers 0..=the largest that can be stored.
-    pub(super) scales: [F; H],
-    pub(super) mins: [F; H],
-    pub(super) codes: [[F; N]; H],
+    pub(super) scales: [[f32; LANES]; H],
+    pub(super) mins: [[f32; LANES]; H],
+    pub(super) codes: [[V; N]; H],
 }
 
 /// Largest code, largest sub-block scale and minimum, and how hard to search.
@@ -131,67 +130,80 @@ pub(super) struct Shape {
 
 /// The best super-block.
 #[inline(always)]
-pub(super) fn affine_super<const N: usize, const H: usize, W: Weight>(
-    x: &[[F; N]; H],
+pub(super) fn affine_super<V: Floats, const N: usize, const H: usize, W: Weight<V>>(
+    x: &[[V; N]; H],
     w: &[[W; N]; H],
     shape: &Shape,
-) -> AffineSuper<N, H> {
-    let first: [Sums; H] = from_fn(|h| affine(&x[h], &w[h], shape.top, true, &shape.grid));
-    let largest = |part: fn((F, F)) -> F| {
-        first.iter().flat_map(|s| part(s.fit_below()).0).fold(0.0f32, |a, b| if b > a { b } else { a })
-    };
-    let largest = (largest(|fit| fit.0) / shape.super_top, largest(|fit| F::ZERO - fit.1) / shape.super_top);
-    let mut best: Option<AffineSuper<N, H>> = None;
-    let mut gain = -1.0;
+) -> AffineSuper<V, N, H> {
+    let mut first = [Sums::of(&[V::zero(); N], &w[0]); H];
+    let mut largest = (0.0, 0.0);
+    for h in 0..H {
+        first[h] = affine(&x[h], &w[h], shape.top, true, &shape.grid);
+        let (scale, min) = first[h].fit_below();
+        largest = (most(scale, largest.0), most(V::zero() - min, largest.1));
+    }
+    let (mut best, mut found, mut gain) = ((0.0, 0.0), first, -1.0);
     for start in shape.starts {
         let mut sums = first;
-        let (mut d, mut dmin) = (largest.0 * start, largest.1 * start);
-        let recode = |sums: &mut Sums, h: usize, stored: (F, F), d: f32, dmin: f32| {
-            let inverse = (F::splat(d) * stored.0).inverse();
-            let low = F::ZERO - F::splat(dmin) * stored.1;
-            *sums = sums.coded(&x[h], &w[h], |v| affine_code(v, inverse, low, shape.top));
-        };
-        for _ in 0..shape.rounds {
-            let stored: [(F, F); H] = from_fn(|h| choose(&sums[h], d, dmin, shape.super_top));
+        let (mut d, mut dmin) = (largest.0 / shape.super_top * start, largest.1 / shape.super_top * start);
+        let mut explained = 0.0;
+        for round in 0..shape.rounds {
+            let mut stored = [(V::zero(), V::zero()); H];
             for h in 0..H {
-                recode(&mut sums[h], h, stored[h], d, dmin);
+                stored[h] = choose(&sums[h], d, dmin, shape.super_top);
+                let (scale, low) = (V::splat(d) * stored[h].0, V::zero() - V::splat(dmin) * stored[h].1);
+                let inverse = scale.inverse();
+                sums[h] = sums[h].coded(&x[h], &w[h], |v| affine_code(v, inverse, low, shape.top));
             }
             (d, dmin) = super_scales(&sums, &stored, d, dmin);
+            if round + 1 == shape.rounds {
+                for h in 0..H {
+                    let (scale, low) = (V::splat(d) * stored[h].0, V::zero() - V::splat(dmin) * stored[h].1);
+                    explained += sums[h].explained(scale, low).sum();
+                }
+            }
         }
-        let halves = (f16::encode_scale(d), f16::encode_scale(dmin));
-        let (d, dmin) = (f16::decode(halves.0), f16::decode(halves.1));
-        let stored: [(F, F); H] = from_fn(|h| choose(&sums[h], d, dmin, shape.super_top));
-        let mut explained = 0.0;
-        let codes = from_fn(|h| {
-            recode(&mut sums[h], h, stored[h], d, dmin);
-            let (scale, low) = (F::splat(d) * stored[h].0, F::ZERO - F::splat(dmin) * stored[h].1);
-            explained += sums[h].explained(scale, low).sum();
-            x[h].map(|v| affine_code(v, scale.inverse(), low, shape.top))
-        });
-        if explained > gain || best.is_none() {
+        if explained > gain {
             gain = explained;
-            best = Some(AffineSuper { d: halves.0, dmin: halves.1, scales: stored.map(|s| s.0), mins: stored.map(|s| s.1), codes });
+            best = (d, dmin);
+            found = sums;
         }
     }
-    best.expect("there is a start")
+    let (d, dmin) = (f16::encode_scale(best.0), f16::encode_scale(best.1));
+    let mut result = AffineSuper { d, dmin, scales: [[0.0; LANES]; H], mins: [[0.0; LANES]; H], codes: *x };
+    let (d, dmin) = (f16::decode(d), f16::decode(dmin));
+    for h in 0..H {
+        let (scale, min) = choose(&found[h], d, dmin, shape.super_top);
+        let (inverse, low) = ((V::splat(d) * scale).inverse(), V::zero() - V::splat(dmin) * min);
+        result.scales[h] = scale.to_array();
+        result.mins[h] = min.to_array();
+        result.codes[h] = each(&x[h], |v| affine_code(v, inverse, low, shape.top));
+    }
+    result
+}
+
+/// The largest of the lanes and `least`.
+#[inline(always)]
+fn most<V: Floats>(v: V, least: f32) -> f32 {
+    v.to_array().into_iter().fold(least, |a, b| if b > a { b } else { a })
 }
 
 /// The storable scale and minimum of each sub-block that add the least error to the best fit of its codes. The two
 /// are not rounded one by one: for each of three scales the minimum follows.
 #[inline(always)]
-fn choose(sums: &Sums, d: f32, dmin: f32, super_top: f32) -> (F, F) {
+fn choose<V: Floats>(sums: &Sums<V>, d: f32, dmin: f32, super_top: f32) -> (V, V) {
     let (scale, min) = sums.fit_below();
-    let (d_inverse, dmin_inverse) = (F::splat(inverse(d)), F::splat(inverse(dmin)));
-    let top = F::splat(super_top);
+    let (d_inverse, dmin_inverse) = (V::splat(inverse(d)), V::splat(inverse(dmin)));
+    let top = V::splat(super_top);
     let mean = sums.l * sums.n.inverse();
-    let nearest = (scale * d_inverse).max(F::ZERO).min(top).round();
-    let (mut scales, mut mins, mut error) = (F::ZERO, F::ZERO, F::splat(f32::MAX));
+    let nearest = (scale * d_inverse).max(V::zero()).min(top).round();
+    let (mut scales, mut mins, mut error) = (V::zero(), V::zero(), V::splat(f32::MAX));
     for step in [0.0, -1.0, 1.0] {
-        let s = (nearest + F::splat(step)).max(F::ZERO).min(top);
-        let ds = F::splat(d) * s - scale;
-        let m = ((ds * mean - min) * dmin_inverse).max(F::ZERO).min(top).round();
-        let dm = F::splat(dmin) * m + min;
-        let added = sums.ll * ds * ds + sums.n * dm * dm - F::splat(2.0) * sums.l * ds * dm;
+        let s = (nearest + V::splat(step)).max(V::zero()).min(top);
+        let ds = V::splat(d) * s - scale;
+        let m = ((ds * mean - min) * dmin_inverse).max(V::zero()).min(top).round();
+        let dm = V::splat(dmin) * m + min;
+        let added = sums.ll * ds * ds + sums.n * dm * dm - V::splat(2.0) * sums.l * ds * dm;
         scales = error.if_gt(added, s, scales);
         mins = error.if_gt(added, m, mins);
         error = error.min(added);
@@ -201,13 +213,15 @@ fn choose(sums: &Sums, d: f32, dmin: f32, super_top: f32) -> (F, F) {
 
 /// The super-block's two scales by least squares, given everything else.
 #[inline(always)]
-fn super_scales<const H: usize>(sums: &[Sums; H], stored: &[(F, F); H], d: f32, dmin: f32) -> (f32, f32) {
-    let total = |term: fn(&Sums, F, F) -> F| (0..H).fold(0.0, |sum, h| sum + term(&sums[h], stored[h].0, stored[h].1).sum());
-    let a = total(|sums, s, _| s * s * sums.ll);
-    let b = total(|sums, s, m| s * m * sums.l);
-    let c = total(|sums, _, m| m * m * sums.n);
-    let p = total(|sums, s, _| s * sums.xl);
-    let r = total(|sums, _, m| m * sums.x);
+fn super_scales<V: Floats, const H: usize>(sums: &[Sums<V>; H], stored: &[(V, V); H], d: f32, dmin: f32) -> (f32, f32) {
+    let (mut a, mut b, mut c, mut p, mut r) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for (sums, &(scale, min)) in sums.iter().zip(stored) {
+        a += (scale * scale * sums.ll).sum();
+        b += (scale * min * sums.l).sum();
+        c += (min * min * sums.n).sum();
+        p += (scale * sums.xl).sum();
+        r += (min * sums.x).sum();
+    }
     let determinant = a * c - b * b;
     let (d2, dmin2) = ((p * c - r * b) / determinant, (p * b - r * a) / determinant);
     if determinant > 0.0 && d2 > 0.0 && dmin2 >= 0.0 {

@@ -2,7 +2,7 @@
 
 use super::Format;
 use super::codec::{self, Codec};
-use super::lanes::TILE;
+use super::lanes::{Floats, TILE};
 
 /// Two bytes a weight: the range of F32 with eight bits of precision.
 pub static BF16: Format = Format {
@@ -31,7 +31,7 @@ impl Codec for Bf16Codec {
     const WEIGHTS: usize = 1;
 
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [[u8; 2]]) {
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [[u8; 2]]) {
         for (block, &weight) in blocks.iter_mut().zip(weights) {
             *block = encode(weight).to_le_bytes();
         }

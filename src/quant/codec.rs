@@ -1,6 +1,8 @@
 //! From a format's block to its [`Format`](super::Format) functions: tiles, tails, and the widest vectors there are.
 
-use super::lanes::TILE;
+#[cfg(target_arch = "x86_64")]
+use super::avx2::Avx2;
+use super::lanes::{Floats, Portable, TILE};
 use bytemuck::Pod;
 
 /// What a format file implements: its block, and both directions for up to a tile of weights.
@@ -9,8 +11,8 @@ pub(super) trait Codec {
     type Block: Pod;
     /// Weights in a block.
     const WEIGHTS: usize;
-    /// Writes a tile's blocks.
-    fn encode(weights: &[f32; TILE], blocks: &mut [Self::Block]);
+    /// Writes a tile's blocks, in the arithmetic of `V`.
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self::Block]);
     /// Reads one block.
     fn decode(block: &Self::Block, weights: &mut [f32]);
 }
@@ -24,7 +26,7 @@ pub(super) fn quantize<C: Codec>(src: &[f32], dst: &mut [u8]) {
         // SAFETY: the processor has AVX2, the one feature the function asks for.
         return unsafe { encode_avx2::<C>(src, blocks) };
     }
-    encode_all::<C>(src, blocks)
+    encode_all::<C, Portable>(src, blocks)
 }
 
 /// [`Format::dequantize`](super::Format::dequantize) of a codec.
@@ -42,7 +44,7 @@ pub(super) fn dequantize<C: Codec>(src: &[u8], dst: &mut [f32]) {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn encode_avx2<C: Codec>(src: &[f32], blocks: &mut [C::Block]) {
-    encode_all::<C>(src, blocks)
+    encode_all::<C, Avx2>(src, blocks)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -52,14 +54,14 @@ fn decode_avx2<C: Codec>(blocks: &[C::Block], dst: &mut [f32]) {
 }
 
 #[inline(always)]
-fn encode_all<C: Codec>(src: &[f32], blocks: &mut [C::Block]) {
+fn encode_all<C: Codec, V: Floats>(src: &[f32], blocks: &mut [C::Block]) {
     for (weights, blocks) in src.chunks(TILE).zip(blocks.chunks_mut(TILE / C::WEIGHTS)) {
         match weights.try_into() {
-            Ok(tile) => C::encode(tile, blocks),
+            Ok(tile) => C::encode::<V>(tile, blocks),
             Err(_) => {
                 let mut tile = [0.0; TILE];
                 tile[..weights.len()].copy_from_slice(weights);
-                C::encode(&tile, blocks);
+                C::encode::<V>(&tile, blocks);
             }
         }
     }

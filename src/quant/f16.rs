@@ -5,7 +5,7 @@
 
 use super::Format;
 use super::codec::{self, Codec};
-use super::lanes::TILE;
+use super::lanes::{Floats, TILE};
 
 /// Two bytes a weight.
 pub static F16: Format = Format {
@@ -33,16 +33,11 @@ pub(super) fn encode(value: f32) -> u16 {
     (half | bits >> 16 & 0x8000) as u16
 }
 
-/// [`encode`] for scales: what would overflow becomes the largest half, 65504.
+/// [`encode`] for scales: what would overflow becomes the largest half, 65504, and 0 has no sign.
 #[inline(always)]
 pub(super) fn encode_scale(value: f32) -> u16 {
-    encode(if value > 65504.0 {
-        65504.0
-    } else if value < -65504.0 {
-        -65504.0
-    } else {
-        value
-    })
+    let half = encode(value.clamp(-65504.0, 65504.0));
+    if half == 0x8000 { 0 } else { half }
 }
 
 /// The value of a half.
@@ -63,7 +58,7 @@ impl Codec for F16Codec {
     const WEIGHTS: usize = 1;
 
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [[u8; 2]]) {
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [[u8; 2]]) {
         for (block, &weight) in blocks.iter_mut().zip(weights) {
             *block = encode(weight).to_le_bytes();
         }

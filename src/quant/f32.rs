@@ -2,7 +2,7 @@
 
 use super::Format;
 use super::codec::{self, Codec};
-use super::lanes::TILE;
+use super::lanes::{Floats, TILE};
 
 /// Four bytes a weight.
 pub static F32: Format = Format {
@@ -22,7 +22,7 @@ impl Codec for F32Codec {
     const WEIGHTS: usize = 1;
 
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [[u8; 4]]) {
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [[u8; 4]]) {
         for (block, weight) in blocks.iter_mut().zip(weights) {
             *block = weight.to_le_bytes();
         }

@@ -1,9 +1,10 @@
 //! IQ4_NL: blocks of 32 four-bit codes for unevenly spaced levels, and a scale; `block_iq4_nl` of ggml-common.h.
 
 use super::codec::{self, Codec};
-use super::lanes::{TILE, load, nibbles, pack};
+use super::lanes::{Floats, TILE, load, nibbles, pack};
+use super::levels::{Iq4, Levels};
 use super::weight::One;
-use super::{Format, f16, iq4, scaled};
+use super::{Format, f16, scaled};
 
 /// 4.5 bits a weight.
 pub static IQ4_NL: Format = Format {
@@ -32,15 +33,15 @@ impl Codec for Block {
     const WEIGHTS: usize = 32;
 
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let x = load::<32>(weights);
-        let inverses = iq4::inverses(scaled::extreme(&x, 1).inverse());
-        let (scale, units) = scaled::blocks(&x, &[One; 32], 1, inverses, iq4::nearest);
-        let words = nibbles(&pack::<32, 8>(&units.map(iq4::code)));
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+        let x = load::<V, 32>(weights);
+        let inverses = scaled::grid(&Iq4::STEPS, scaled::extreme(&x, 1).inverse());
+        let (scale, units) = scaled::blocks::<Iq4, _, 32, _>(&x, &[One; 32], 1, &inverses);
+        let words = nibbles(&pack::<V, 32, 8>(&Iq4::codes(&units)));
         for (lane, block) in blocks.iter_mut().enumerate() {
             block.d = scale[lane].to_le_bytes();
             for (w, bytes) in words.iter().zip(block.qs.chunks_exact_mut(4)) {
-                bytes.copy_from_slice(&w.0[lane].to_le_bytes());
+                bytes.copy_from_slice(&w[lane].to_le_bytes());
             }
         }
     }
@@ -49,8 +50,8 @@ impl Codec for Block {
     fn decode(block: &Self, weights: &mut [f32]) {
         let d = f16::decode(u16::from_le_bytes(block.d));
         for (i, &byte) in block.qs.iter().enumerate() {
-            weights[i] = d * iq4::LEVELS[usize::from(byte & 15)];
-            weights[i + 16] = d * iq4::LEVELS[usize::from(byte >> 4)];
+            weights[i] = d * Iq4::LEVELS[usize::from(byte & 15)];
+            weights[i + 16] = d * Iq4::LEVELS[usize::from(byte >> 4)];
         }
     }
 }

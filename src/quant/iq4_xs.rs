@@ -2,9 +2,10 @@
 //! `block_iq4_xs` of ggml-common.h.
 
 use super::codec::{self, Codec};
-use super::lanes::{LANES, TILE, load, nibbles, pack};
+use super::lanes::{Floats, LANES, TILE, load, nibbles, pack};
+use super::levels::{Iq4, Levels};
 use super::weight::One;
-use super::{Format, f16, iq4, scaled};
+use super::{Format, f16, scaled};
 
 /// 4.25 bits a weight.
 pub static IQ4_XS: Format = Format {
@@ -37,17 +38,17 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let fit = scaled::super_block(&[load::<32>(weights)], &[[One; 32]], 32.0, iq4::inverses, iq4::nearest);
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+        let fit = scaled::super_block::<Iq4, V, 32, 1, 8, _>(&[load(weights)], &[[One; 32]], 32.0, &Iq4::STEPS);
         let block = &mut blocks[0];
         block.d = fit.d.to_le_bytes();
-        let scale = |s: usize| (fit.scales[0].0[s] + 32.0) as u8;
+        let scale = |s: usize| (fit.scales[0][s] + 32.0) as u8;
         block.scales_h = (0..LANES).fold(0, |bits, s| bits | u16::from(scale(s) >> 4) << (2 * s)).to_le_bytes();
         block.scales_l = std::array::from_fn(|i| scale(2 * i) & 15 | scale(2 * i + 1) << 4);
-        let words = nibbles(&pack::<32, 8>(&fit.units[0].map(iq4::code)));
+        let words = nibbles(&pack::<V, 32, 8>(&Iq4::codes(&fit.units[0])));
         for (s, qs) in block.qs.iter_mut().enumerate() {
             for (w, bytes) in words.iter().zip(qs.chunks_exact_mut(4)) {
-                bytes.copy_from_slice(&w.0[s].to_le_bytes());
+                bytes.copy_from_slice(&w[s].to_le_bytes());
             }
         }
     }
@@ -60,8 +61,8 @@ impl Codec for Block {
             let low = block.scales_l[s / 2] >> (s % 2 * 4) & 15;
             let scale = d * (f32::from(low | ((high >> (2 * s) & 3) << 4) as u8) - 32.0);
             for (i, &byte) in block.qs[s].iter().enumerate() {
-                weights[i] = scale * iq4::LEVELS[usize::from(byte & 15)];
-                weights[i + 16] = scale * iq4::LEVELS[usize::from(byte >> 4)];
+                weights[i] = scale * Iq4::LEVELS[usize::from(byte & 15)];
+                weights[i + 16] = scale * Iq4::LEVELS[usize::from(byte >> 4)];
             }
         }
     }

@@ -72,16 +72,17 @@ impl fmt::Display for Format {
 }
 
 mod affine;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod bf16;
 mod codec;
 mod f16;
 mod f32;
-mod fp4;
-mod iq4;
 mod iq4_nl;
 mod iq4_xs;
 mod k_scales;
 mod lanes;
+mod levels;
 mod mxfp4;
 mod nvfp4;
 mod q1_0;

@@ -1,9 +1,10 @@
 //! MXFP4: blocks of 32 four-bit floats and an exponent; `block_mxfp4` of ggml-common.h.
 
 use super::codec::{self, Codec};
-use super::lanes::{F, Lanes, TILE, U, load, nibbles, pack};
+use super::lanes::{Floats, TILE, each, load, nibbles, pack};
+use super::levels::{Fp4, Levels};
 use super::weight::{One, Weight};
-use super::{Format, fp4, scaled};
+use super::{Format, scaled};
 
 /// 4.25 bits a weight.
 pub static MXFP4: Format = Format {
@@ -27,6 +28,9 @@ struct Block {
 
 const _: () = assert!(size_of::<Block>() == 17);
 
+/// The exponent byte of the smallest weight a search sees, 2^-36.
+const SMALLEST: u32 = 91;
+
 /// Half the value of an E8M0 byte, for the levels are doubled: 2^(e − 128).
 #[inline(always)]
 fn half_power(e: u32) -> f32 {
@@ -35,20 +39,20 @@ fn half_power(e: u32) -> f32 {
 
 /// The exponents of least error, of three: the largest magnitude m is 4..8 times 2^(e − 127), half or twice that.
 #[inline(always)]
-fn exponents<W: Weight>(x: &[F; 32], w: &[W; 32]) -> U {
-    let size = scaled::extreme(x, 1).abs();
-    let first = size.map(|m| (m.to_bits() >> 23).saturating_sub(3));
-    let (mut best, mut least) = (U::splat(0), F::splat(f32::MAX));
+fn exponents<V: Floats, W: Weight<V>>(x: &[V; 32], w: &[W; 32]) -> V {
+    let size = scaled::extreme(x, 1).abs().to_array();
+    // Zeros have the exponent of the smallest weight that is not, for 2^-127 has no finite inverse.
+    let first = size.map(|m| (m.to_bits() >> 23).max(SMALLEST) - 3);
+    let (mut best, mut least) = (V::zero(), V::splat(f32::MAX));
     for step in 0..3 {
-        let e = first.map(|e| e + step);
-        let scale = e.map(half_power);
+        let scale = V::from_array(first.map(|e| half_power(e + step)));
         let inverse = scale.inverse();
-        let mut error = F::ZERO;
+        let mut error = V::zero();
         for i in 0..32 {
-            let rest = x[i] - scale * fp4::nearest(x[i] * inverse);
+            let rest = x[i] - scale * Fp4::nearest(x[i] * inverse);
             error = error + w[i] * (rest * rest);
         }
-        best = Lanes(std::array::from_fn(|lane| if least.0[lane] > error.0[lane] { e.0[lane] } else { best.0[lane] }));
+        best = least.if_gt(error, V::from_array(first.map(|e| (e + step) as f32)), best);
         least = least.min(error);
     }
     best
@@ -59,15 +63,15 @@ impl Codec for Block {
     const WEIGHTS: usize = 32;
 
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let x = load::<32>(weights);
-        let e = exponents(&x, &[One; 32]);
-        let inverse = e.map(half_power).inverse();
-        let words = nibbles(&pack::<32, 8>(&x.map(|v| fp4::code(v * inverse))));
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+        let x = load::<V, 32>(weights);
+        let e = exponents(&x, &[One; 32]).to_array().map(|e| e as u32);
+        let inverse = V::from_array(e.map(half_power)).inverse();
+        let words = nibbles(&pack::<V, 32, 8>(&Fp4::codes(&each(&x, |v| v * inverse))));
         for (lane, block) in blocks.iter_mut().enumerate() {
-            block.e = e.0[lane] as u8;
+            block.e = e[lane] as u8;
             for (w, bytes) in words.iter().zip(block.qs.chunks_exact_mut(4)) {
-                bytes.copy_from_slice(&w.0[lane].to_le_bytes());
+                bytes.copy_from_slice(&w[lane].to_le_bytes());
             }
         }
     }
@@ -76,8 +80,8 @@ impl Codec for Block {
     fn decode(block: &Self, weights: &mut [f32]) {
         let d = half_power(u32::from(block.e));
         for (i, &byte) in block.qs.iter().enumerate() {
-            weights[i] = d * fp4::level(byte & 15);
-            weights[i + 16] = d * fp4::level(byte >> 4);
+            weights[i] = d * Fp4::level(byte & 15);
+            weights[i + 16] = d * Fp4::level(byte >> 4);
         }
     }
 }

@@ -2,9 +2,10 @@
 //! ggml-common.h.
 
 use super::codec::{self, Codec};
-use super::lanes::{F, LANES, Lanes, TILE, U, load, pack};
+use super::lanes::{Floats, LANES, TILE, each, load, pack};
+use super::levels::{Fp4, Levels};
 use super::weight::{One, Weight};
-use super::{Format, fp4, scaled};
+use super::{Format, scaled};
 
 /// 4.5 bits a weight.
 pub static NVFP4: Format = Format {
@@ -56,25 +57,27 @@ fn byte_below(v: f32) -> u32 {
     if normal < 8 { subnormal.min(7) } else { normal }
 }
 
-/// Scales to try, in eighths of an octave around the one that makes the largest weight the largest level.
+/// Scales to try around the one that makes the largest weight the largest level: from the one below to where the
+/// largest weight has the level before, so blocks that were in this format stay as they are.
 const TRIES: u32 = 8;
-const BELOW: u32 = 2;
+const BELOW: u32 = 1;
 
 /// The sub-block scales of least error.
 #[inline(always)]
-fn scales<W: Weight>(x: &[F; 16], w: &[W; 16]) -> U {
-    let first = (scaled::extreme(x, 1).abs() / F::splat(6.0)).map(|v| byte_below(v).saturating_sub(BELOW));
-    let (mut best, mut least) = (U::splat(0), F::splat(f32::MAX));
+fn scales<V: Floats, W: Weight<V>>(x: &[V; 16], w: &[W; 16]) -> V {
+    let size = (scaled::extreme(x, 1).abs() / V::splat(6.0)).to_array();
+    let first = size.map(|v| byte_below(v).saturating_sub(BELOW));
+    let (mut best, mut least) = (V::zero(), V::splat(f32::MAX));
     for step in 0..TRIES {
-        let byte = first.map(|byte| (byte + step).min(LARGEST));
-        let scale = byte.map(half_scale);
+        let bytes = first.map(|byte| (byte + step).min(LARGEST));
+        let scale = V::from_array(bytes.map(half_scale));
         let inverse = scale.inverse();
-        let mut error = F::ZERO;
+        let mut error = V::zero();
         for i in 0..16 {
-            let rest = x[i] - scale * fp4::nearest(x[i] * inverse);
+            let rest = x[i] - scale * Fp4::nearest(x[i] * inverse);
             error = error + w[i] * (rest * rest);
         }
-        best = Lanes(std::array::from_fn(|l| if least.0[l] > error.0[l] { byte.0[l] } else { best.0[l] }));
+        best = least.if_gt(error, V::from_array(bytes.map(|byte| byte as f32)), best);
         least = least.min(error);
     }
     best
@@ -85,18 +88,18 @@ impl Codec for Block {
     const WEIGHTS: usize = 64;
 
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
         for (half, weights) in weights.chunks_exact(TILE / 2).enumerate() {
-            let x = load::<16>(weights);
-            let bytes = scales(&x, &[One; 16]);
-            let inverse = bytes.map(half_scale).inverse();
-            let words = pack::<16, 4>(&x.map(|v| fp4::code(v * inverse)));
+            let x = load::<V, 16>(weights);
+            let bytes = scales(&x, &[One; 16]).to_array().map(|byte| byte as u32);
+            let inverse = V::from_array(bytes.map(half_scale)).inverse();
+            let words = pack::<V, 16, 4>(&Fp4::codes(&each(&x, |v| v * inverse)));
             for lane in 0..LANES {
                 let (block, sub) = (half * 2 + lane / 4, lane % 4);
                 let Some(block) = blocks.get_mut(block) else { return };
-                block.d[sub] = bytes.0[lane] as u8;
+                block.d[sub] = bytes[lane] as u8;
                 for (w, bytes) in block.qs[sub].chunks_exact_mut(4).enumerate() {
-                    bytes.copy_from_slice(&(words[w].0[lane] | words[w + 2].0[lane] << 4).to_le_bytes());
+                    bytes.copy_from_slice(&(words[w][lane] | words[w + 2][lane] << 4).to_le_bytes());
                 }
             }
         }
@@ -107,8 +110,8 @@ impl Codec for Block {
         for (s, weights) in weights.chunks_exact_mut(16).enumerate() {
             let d = half_scale(u32::from(block.d[s]));
             for (i, &byte) in block.qs[s].iter().enumerate() {
-                weights[i] = d * fp4::level(byte & 15);
-                weights[i + 8] = d * fp4::level(byte >> 4);
+                weights[i] = d * Fp4::level(byte & 15);
+                weights[i + 8] = d * Fp4::level(byte >> 4);
             }
         }
     }

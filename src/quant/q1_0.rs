@@ -1,7 +1,7 @@
 //! Q1_0: blocks of 128 signs and a scale; `block_q1_0` of ggml-common.h.
 
 use super::codec::{self, Codec};
-use super::lanes::{F, TILE, load};
+use super::lanes::{Floats, TILE, load};
 use super::weight::{One, Weight};
 use super::{Format, f16};
 
@@ -32,8 +32,8 @@ const GROUP: usize = 4;
 
 /// The mean magnitude is the scale of least error.
 #[inline(always)]
-fn scale<W: Weight>(x: &[F; 32], w: &[W; 32]) -> F {
-    let sum = (0..32).fold(F::ZERO, |sum, i| sum + w[i] * x[i].abs());
+fn scale<V: Floats, W: Weight<V>>(x: &[V; 32], w: &[W; 32]) -> V {
+    let sum = (0..32).fold(V::zero(), |sum, i| sum + w[i] * x[i].abs());
     sum.sum_groups(GROUP) * W::sum(w).sum_groups(GROUP).inverse()
 }
 
@@ -42,14 +42,15 @@ impl Codec for Block {
     const WEIGHTS: usize = 128;
 
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let x = load::<32>(weights);
-        let scale = scale(&x, &[One; 32]).map(f16::encode_scale);
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+        let x = load::<V, 32>(weights);
+        let scale = scale(&x, &[One; 32]).to_array().map(f16::encode_scale);
+        let x = x.map(V::to_array);
         for (i, block) in blocks.iter_mut().enumerate() {
-            let d = scale.0[i * GROUP];
+            let d = scale[i * GROUP];
             block.d = d.to_le_bytes();
             for (lane, bytes) in (i * GROUP..).zip(&mut block.qs) {
-                let positive = |bits: u32, i: usize| bits | u32::from(x[i].0[lane] >= 0.0) << i;
+                let positive = |bits: u32, i: usize| bits | u32::from(x[i][lane] >= 0.0) << i;
                 let bits = (0..32).fold(0, positive);
                 *bytes = if d == 0 { 0 } else { bits }.to_le_bytes();
             }

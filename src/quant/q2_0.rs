@@ -1,7 +1,8 @@
 //! Q2_0: blocks of 64 two-bit codes and a scale; `block_q2_0` of ggml-common.h.
 
 use super::codec::{self, Codec};
-use super::lanes::{F, TILE, load, pack};
+use super::lanes::{Floats, TILE, load, pack};
+use super::levels::{Levels, Whole};
 use super::weight::One;
 use super::{Format, f16, scaled};
 
@@ -27,31 +28,26 @@ struct Block {
 
 const _: () = assert!(size_of::<Block>() == 18);
 
+type Codes = Whole<-1, 2>;
 /// Lanes of 32 weights in a block.
 const GROUP: usize = 2;
-/// Scales to try, in extreme weights: a negative one puts the code 2 on the other side of 0.
-const SCALES: [f32; 10] = [0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8, 1.0, -0.4, -0.6];
-
-#[inline(always)]
-fn nearest(v: F) -> F {
-    v.max(F::splat(-1.0)).min(F::splat(2.0)).round()
-}
+/// Codes to try for the extreme weight, before they are bounded: negative ones put the code 2 on the other side of 0.
+const STEPS: [f32; 10] = [1.0, 1.3, 1.7, 2.0, 2.5, 2.9, 3.4, 4.0, -1.7, -2.5];
 
 impl Codec for Block {
     type Block = Self;
     const WEIGHTS: usize = 64;
 
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let x = load::<32>(weights);
-        let inverse_extreme = scaled::extreme(&x, GROUP).inverse();
-        let inverses = SCALES.iter().map(|scale| inverse_extreme * F::splat(1.0 / scale));
-        let (scale, units) = scaled::blocks(&x, &[One; 32], GROUP, inverses, nearest);
-        let words = pack::<32, 8>(&units.map(|v| nearest(v) + F::splat(1.0)));
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+        let x = load::<V, 32>(weights);
+        let inverses = scaled::grid(&STEPS, scaled::extreme(&x, GROUP).inverse());
+        let (scale, units) = scaled::blocks::<Codes, _, 32, _>(&x, &[One; 32], GROUP, &inverses);
+        let words = pack::<V, 32, 8>(&Codes::codes(&units));
         for (i, block) in blocks.iter_mut().enumerate() {
             block.d = scale[i * GROUP].to_le_bytes();
             for (j, byte) in block.qs.iter_mut().enumerate() {
-                let word = words[j % 8].0[i * GROUP + j / 8];
+                let word = words[j % 8][i * GROUP + j / 8];
                 *byte = (word | word >> 6 | word >> 12 | word >> 18) as u8;
             }
         }

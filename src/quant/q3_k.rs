@@ -1,7 +1,8 @@
 //! Q3_K: super-blocks of 256 three-bit codes, in sixteen sub-blocks with a scale; `block_q3_K` of ggml-common.h.
 
 use super::codec::{self, Codec};
-use super::lanes::{F, LANES, TILE, crumbs, load, pack};
+use super::lanes::{Floats, LANES, TILE, crumbs, load, pack};
+use super::levels::{Levels, Whole};
 use super::weight::One;
 use super::{Format, f16, scaled};
 
@@ -32,26 +33,22 @@ struct Block {
 
 const _: () = assert!(size_of::<Block>() == 110);
 
-/// Codes are −4..=3.
-const HALF: f32 = 4.0;
-
-fn nearest(v: F) -> F {
-    v.max(F::splat(-HALF)).min(F::splat(HALF - 1.0)).round()
-}
+type Codes = Whole<-4, 3>;
+/// Codes to try for the extreme weight, before they are bounded.
+const STEPS: [f32; 8] = [-4.9, -4.6, -4.3, -4.0, -3.7, -3.4, 2.9, 3.3];
 
 impl Codec for Block {
     type Block = Self;
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
         let (first, second) = weights.split_at(TILE / 2);
-        // The extreme weight gets a code near -4, or one near 3 of the other sign.
-        let inverses = |extreme: F| GRID.iter().map(move |&code| F::splat(code) * extreme);
-        let fit = scaled::super_block(&[load::<16>(first), load(second)], &[[One; 16]; 2], 32.0, inverses, nearest);
+        let x = [load::<V, 16>(first), load(second)];
+        let fit = scaled::super_block::<Codes, V, 16, 2, 8, _>(&x, &[[One; 16]; 2], 32.0, &STEPS);
         let block = &mut blocks[0];
         block.d = fit.d.to_le_bytes();
-        let scale = |s: usize| (fit.scales[s / LANES].0[s % LANES] + 32.0) as u8;
+        let scale = |s: usize| (fit.scales[s / LANES][s % LANES] + 32.0) as u8;
         for i in 0..8 {
             block.scales[i] = scale(i) & 15 | (scale(i + 8) & 15) << 4;
         }
@@ -60,8 +57,8 @@ impl Codec for Block {
         }
         block.hmask = [0; 32];
         for (half, units) in fit.units.iter().enumerate() {
-            let words = pack::<16, 4>(&units.map(|v| nearest(v) + F::splat(HALF)));
-            let word = |i: usize| words[i % 4].0[i / 4];
+            let words = pack::<V, 16, 4>(&Codes::codes(units));
+            let word = |i: usize| words[i % 4][i / 4];
             block.qs[half] = crumbs(word);
             for (i, bytes) in block.hmask.chunks_exact_mut(4).enumerate() {
                 for j in 0..4 {
@@ -85,10 +82,8 @@ impl Codec for Block {
             let (qs, hmask) = (&block.qs[s / 8][at..], &block.hmask[at..]);
             for (weight, (&low, &high)) in weights.iter_mut().zip(qs.iter().zip(hmask)) {
                 let code = low >> (s % 8 / 2 * 2) & 3 | (high >> (s / 2) & 1) << 2;
-                *weight = scale * (f32::from(code) - HALF);
+                *weight = scale * (f32::from(code) - 4.0);
             }
         }
     }
 }
-
-const GRID: [f32; 8] = [-4.7, -4.5, -4.3, -4.1, -3.9, -3.7, -3.5, -3.3];

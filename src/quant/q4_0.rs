@@ -1,7 +1,7 @@
 //! Q4_0: blocks of 32 four-bit codes and a scale; `block_q4_0` of ggml-common.h.
 
 use super::codec::{self, Codec};
-use super::lanes::{F, TILE, load, nibbles, pack};
+use super::lanes::{Floats, TILE, each, load, nibbles, pack};
 use super::{Format, f16};
 
 /// 4.5 bits a weight.
@@ -32,23 +32,23 @@ impl Codec for Block {
 
     /// As ggml's `quantize_row_q4_0_ref`: the weight of largest magnitude becomes code 0.
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let x = load::<32>(weights);
-        let (mut size, mut extreme) = (F::ZERO, F::ZERO);
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+        let x = load::<V, 32>(weights);
+        let (mut size, mut extreme) = (V::zero(), V::zero());
         for v in x {
             extreme = v.abs().if_gt(size, v, extreme);
             size = size.max(v.abs());
         }
-        let d = extreme / F::splat(-8.0);
-        let half = d.map(f16::encode_scale);
-        let bound = F::splat(65504.0);
-        let inverse = half.map(f16::decode).abs().if_gt(F::ZERO, d.min(bound).max(F::ZERO - bound).inverse(), F::ZERO);
-        let codes = x.map(|v| (v * inverse + F::splat(8.5)).max(F::ZERO).min(F::splat(15.0)).floor());
-        let words = nibbles(&pack::<32, 8>(&codes));
+        let bound = V::splat(65504.0);
+        let d = (extreme / V::splat(-8.0)).min(bound).max(V::zero() - bound);
+        let half = d.to_array().map(f16::encode);
+        let inverse = V::from_array(half.map(f16::decode)).abs().if_gt(V::zero(), d.inverse(), V::zero());
+        let codes = each(&x, |v| floor((v * inverse + V::splat(8.5)).max(V::zero()).min(V::splat(15.0))));
+        let words = nibbles(&pack::<V, 32, 8>(&codes));
         for (lane, block) in blocks.iter_mut().enumerate() {
-            block.d = half.0[lane].to_le_bytes();
+            block.d = half[lane].to_le_bytes();
             for (w, bytes) in words.iter().zip(block.qs.chunks_exact_mut(4)) {
-                bytes.copy_from_slice(&w.0[lane].to_le_bytes());
+                bytes.copy_from_slice(&w[lane].to_le_bytes());
             }
         }
     }
@@ -61,4 +61,11 @@ impl Codec for Block {
             weights[i + 16] = (f32::from(byte >> 4) - 8.0) * d;
         }
     }
+}
+
+/// The next lower integer.
+#[inline(always)]
+fn floor<V: Floats>(v: V) -> V {
+    let nearest = v.round();
+    nearest - nearest.if_gt(v, V::splat(1.0), V::zero())
 }

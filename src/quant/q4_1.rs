@@ -1,7 +1,7 @@
 //! Q4_1: blocks of 32 four-bit codes, a scale and a minimum; `block_q4_1` of ggml-common.h.
 
 use super::codec::{self, Codec};
-use super::lanes::{TILE, load, nibbles, pack};
+use super::lanes::{Floats, TILE, load, nibbles, pack};
 use super::{Format, f16, search};
 
 /// 5 bits a weight.
@@ -33,14 +33,14 @@ impl Codec for Block {
     const WEIGHTS: usize = 32;
 
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let fit = search::affine_blocks(&load(weights), 15.0);
-        let words = nibbles(&pack::<32, 8>(&fit.codes));
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+        let fit = search::affine_blocks::<V>(&load(weights), 15.0);
+        let words = nibbles(&pack::<V, 32, 8>(&fit.codes));
         for (lane, block) in blocks.iter_mut().enumerate() {
             block.d = fit.scale[lane].to_le_bytes();
             block.m = fit.min[lane].to_le_bytes();
             for (w, bytes) in words.iter().zip(block.qs.chunks_exact_mut(4)) {
-                bytes.copy_from_slice(&w.0[lane].to_le_bytes());
+                bytes.copy_from_slice(&w[lane].to_le_bytes());
             }
         }
     }

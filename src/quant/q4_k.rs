@@ -2,7 +2,7 @@
 //! ggml-common.h.
 
 use super::codec::{self, Codec};
-use super::lanes::{TILE, load, pack};
+use super::lanes::{Floats, TILE, load, pack};
 use super::{Format, f16, k_scales, search};
 
 /// 4.5 bits a weight.
@@ -36,16 +36,16 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let fit = search::affine_super(&load(weights), 15.0);
-        let words = pack::<32, 8>(&fit.codes);
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+        let fit = search::affine_super::<V>(&load(weights), 15.0);
+        let words = pack::<V, 32, 8>(&fit.codes);
         let block = &mut blocks[0];
         block.d = fit.d.to_le_bytes();
         block.dmin = fit.dmin.to_le_bytes();
         block.scales = k_scales::pack(&fit.scales, &fit.mins);
         for (pair, qs) in block.qs.iter_mut().enumerate() {
             for (w, bytes) in words.iter().zip(qs.chunks_exact_mut(4)) {
-                bytes.copy_from_slice(&(w.0[2 * pair] | w.0[2 * pair + 1] << 4).to_le_bytes());
+                bytes.copy_from_slice(&(w[2 * pair] | w[2 * pair + 1] << 4).to_le_bytes());
             }
         }
     }

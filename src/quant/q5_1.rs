@@ -1,7 +1,7 @@
 //! Q5_1: blocks of 32 five-bit codes, a scale and a minimum; `block_q5_1` of ggml-common.h.
 
 use super::codec::{self, Codec};
-use super::lanes::{TILE, load, nibbles, pack, plane};
+use super::lanes::{Floats, TILE, fifth_bits, load, nibbles, pack};
 use super::{Format, f16, search};
 
 /// 6 bits a weight.
@@ -35,16 +35,16 @@ impl Codec for Block {
     const WEIGHTS: usize = 32;
 
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let fit = search::affine_blocks(&load(weights), 31.0);
-        let words = pack::<32, 8>(&fit.codes);
-        let (low, high) = (nibbles(&words), plane(&words, 4));
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+        let fit = search::affine_blocks::<V>(&load(weights), 31.0);
+        let words = pack::<V, 32, 8>(&fit.codes);
+        let (low, high) = (nibbles(&words), fifth_bits(&words));
         for (lane, block) in blocks.iter_mut().enumerate() {
             block.d = fit.scale[lane].to_le_bytes();
             block.m = fit.min[lane].to_le_bytes();
-            block.qh = high.0[lane].to_le_bytes();
+            block.qh = high[lane].to_le_bytes();
             for (w, bytes) in low.iter().zip(block.qs.chunks_exact_mut(4)) {
-                bytes.copy_from_slice(&w.0[lane].to_le_bytes());
+                bytes.copy_from_slice(&w[lane].to_le_bytes());
             }
         }
     }

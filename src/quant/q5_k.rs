@@ -2,7 +2,7 @@
 //! ggml-common.h.
 
 use super::codec::{self, Codec};
-use super::lanes::{LANES, TILE, load, pack};
+use super::lanes::{Floats, LANES, TILE, load, pack};
 use super::{Format, f16, k_scales, search};
 
 /// 5.5 bits a weight.
@@ -38,20 +38,20 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let fit = search::affine_super(&load(weights), 31.0);
-        let words = pack::<32, 8>(&fit.codes);
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+        let fit = search::affine_super::<V>(&load(weights), 31.0);
+        let words = pack::<V, 32, 8>(&fit.codes);
         let block = &mut blocks[0];
         block.d = fit.d.to_le_bytes();
         block.dmin = fit.dmin.to_le_bytes();
         block.scales = k_scales::pack(&fit.scales, &fit.mins);
         for (w, bytes) in words.iter().zip(block.qh.chunks_exact_mut(4)) {
-            let high = (0..LANES).fold(0, |bits, s| bits | (w.0[s] >> 4 & 0x0101_0101) << s);
+            let high = (0..LANES).fold(0, |bits, s| bits | (w[s] >> 4 & 0x0101_0101) << s);
             bytes.copy_from_slice(&high.to_le_bytes());
         }
         for (pair, qs) in block.qs.iter_mut().enumerate() {
             for (w, bytes) in words.iter().zip(qs.chunks_exact_mut(4)) {
-                let low = |s: usize| w.0[s] & 0x0f0f_0f0f;
+                let low = |s: usize| w[s] & 0x0f0f_0f0f;
                 bytes.copy_from_slice(&(low(2 * pair) | low(2 * pair + 1) << 4).to_le_bytes());
             }
         }

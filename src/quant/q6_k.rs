@@ -1,7 +1,7 @@
 //! Q6_K: super-blocks of 256 six-bit codes, in sixteen sub-blocks with a scale; `block_q6_K` of ggml-common.h.
 
 use super::codec::{self, Codec};
-use super::lanes::{LANES, TILE, load, pack};
+use super::lanes::{Floats, LANES, TILE, load, pack};
 use super::{Format, f16, search};
 
 /// 6.5625 bits a weight.
@@ -35,16 +35,16 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
         let (first, second) = weights.split_at(TILE / 2);
-        let fit = search::symmetric_super(&[load(first), load(second)], 32.0);
+        let fit = search::symmetric_super::<V>(&[load(first), load(second)], 32.0);
         let block = &mut blocks[0];
         block.d = fit.d.to_le_bytes();
         block.scales = fit.scales;
         for (half, codes) in fit.codes.iter().enumerate() {
-            let words = pack::<16, 4>(codes);
+            let words = pack::<V, 16, 4>(codes);
             // Four codes a word, in the order of the weights.
-            let word = |i: usize| words[i % 4].0[i / 4];
+            let word = |i: usize| words[i % 4][i / 4];
             for (i, bytes) in block.ql[half].chunks_exact_mut(4).enumerate() {
                 let low = word(i) & 0x0f0f_0f0f | (word(i + 16) & 0x0f0f_0f0f) << 4;
                 bytes.copy_from_slice(&low.to_le_bytes());

@@ -1,7 +1,7 @@
 //! Q8_0: blocks of 32 signed bytes and a scale; `block_q8_0` of ggml-common.h.
 
 use super::codec::{self, Codec};
-use super::lanes::{F, TILE, load, pack};
+use super::lanes::{Floats, TILE, load, pack};
 use super::{Format, f16};
 
 /// 8.5 bits a weight.
@@ -32,21 +32,28 @@ impl Codec for Block {
 
     /// As ggml's `quantize_row_q8_0_ref`: the largest magnitude becomes 127, halves round away from zero.
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let x = load::<32>(weights);
-        let d = x.iter().fold(F::ZERO, |most, v| most.max(v.abs())) / F::splat(127.0);
-        let half = d.map(f16::encode_scale);
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+        let x = load::<V, 32>(weights);
+        let mut most = V::zero();
+        for v in x {
+            most = most.max(v.abs());
+        }
+        let d = (most / V::splat(127.0)).min(V::splat(65504.0));
+        let half = d.to_array().map(f16::encode);
         // The codes follow the unrounded scale; one that is stored as 0 has only codes 0, one that overflows stays
         // at the largest.
-        let inverse = half.map(f16::decode).if_gt(F::ZERO, d.min(F::splat(65504.0)).inverse(), F::ZERO);
-        let (least, most) = (F::splat(-127.0), F::splat(127.0));
-        let codes = x.map(|v| round_half_away((v * inverse).max(least).min(most)) + F::splat(128.0));
-        let words = pack::<32, 8>(&codes);
+        let inverse = V::from_array(half.map(f16::decode)).if_gt(V::zero(), d.inverse(), V::zero());
+        let (least, most) = (V::splat(-127.0), V::splat(127.0));
+        let mut codes = x;
+        for code in &mut codes {
+            *code = round_half_away((*code * inverse).max(least).min(most)) + V::splat(128.0);
+        }
+        let words = pack::<V, 32, 8>(&codes);
         for (lane, block) in blocks.iter_mut().enumerate() {
-            block.d = half.0[lane].to_le_bytes();
+            block.d = half[lane].to_le_bytes();
             for (w, bytes) in words.iter().zip(block.qs.chunks_exact_mut(4)) {
                 // Flipping the top bit takes 128 off a byte.
-                bytes.copy_from_slice(&(w.0[lane] ^ 0x8080_8080).to_le_bytes().map(|b| b as i8));
+                bytes.copy_from_slice(&(w[lane] ^ 0x8080_8080).to_le_bytes().map(|b| b as i8));
             }
         }
     }
@@ -62,10 +69,12 @@ impl Codec for Block {
 
 /// C's `roundf`: nearest, halves away from zero.
 #[inline(always)]
-fn round_half_away(v: F) -> F {
+fn round_half_away<V: Floats>(v: V) -> V {
     let even = v.round();
     let rest = v - even;
-    let up = (v.if_gt(F::ZERO, rest, F::ZERO)).map(|r| if r == 0.5 { 1.0 } else { 0.0 });
-    let down = (F::ZERO.if_gt(v, rest, F::ZERO)).map(|r| if r == -0.5 { 1.0 } else { 0.0 });
+    // Only a tie leaves half a step; where it was rounded towards zero, one more step is due.
+    let (zero, one, almost) = (V::zero(), V::splat(1.0), V::splat(0.499_999_97));
+    let up = v.if_gt(zero, rest, zero).if_gt(almost, one, zero);
+    let down = zero.if_gt(v, zero - rest, zero).if_gt(almost, one, zero);
     even + up - down
 }

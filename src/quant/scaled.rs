@@ -4,51 +4,47 @@
 //! the error that remains, without a second look at the weights.
 
 use super::f16;
-use super::lanes::{F, LANES, Lanes};
+use super::lanes::{Floats, LANES, each, inverse};
+use super::levels::Levels;
 use super::weight::Weight;
-use std::array::from_fn;
 
 /// Sums over weights x and levels q, all that a least-squares scale needs.
 #[derive(Clone, Copy)]
-pub(super) struct Fit {
-    qq: F,
-    xq: F,
+struct Fit<V> {
+    qq: V,
+    xq: V,
 }
 
-impl Fit {
-    const ZERO: Self = Self { qq: F::ZERO, xq: F::ZERO };
-
+impl<V: Floats> Fit<V> {
     /// The fit of x to the levels nearest to x · `inverse`. Neighbouring `group`s of lanes share a scale.
     #[inline(always)]
-    fn at<const N: usize, W: Weight>(
-        x: &[F; N],
+    fn at<L: Levels, const N: usize, W: Weight<V>>(
+        x: &[V; N],
         w: &[W; N],
         group: usize,
-        inverse: F,
-        nearest: impl Fn(F) -> F,
+        inverse: V,
     ) -> Self {
-        let mut fit = Self::ZERO;
+        let (mut qq, mut xq) = (V::zero(), V::zero());
         for i in 0..N {
-            let q = nearest(x[i] * inverse);
+            let q = L::nearest(x[i] * inverse);
             let wq = w[i] * q;
-            fit.qq = fit.qq + wq * q;
-            fit.xq = fit.xq + wq * x[i];
+            qq = qq + wq * q;
+            xq = xq + wq * x[i];
         }
-        Self { qq: fit.qq.sum_groups(group), xq: fit.xq.sum_groups(group) }
+        if group == 1 { Self { qq, xq } } else { Self { qq: qq.sum_groups(group), xq: xq.sum_groups(group) } }
     }
 
     /// The best fit among these inverse scales.
     #[inline(always)]
-    fn best<const N: usize, W: Weight>(
-        x: &[F; N],
+    fn best<L: Levels, const N: usize, W: Weight<V>>(
+        x: &[V; N],
         w: &[W; N],
         group: usize,
-        inverses: impl Iterator<Item = F>,
-        nearest: impl Fn(F) -> F,
+        inverses: &[V],
     ) -> Self {
-        let (mut best, mut gain) = (Self::ZERO, F::splat(-1.0));
-        for inverse in inverses {
-            let fit = Self::at(x, w, group, inverse, &nearest);
+        let (mut best, mut gain) = (Self { qq: V::zero(), xq: V::zero() }, V::splat(-1.0));
+        for &inverse in inverses {
+            let fit = Self::at::<L, N, W>(x, w, group, inverse);
             let explained = fit.xq * fit.xq * fit.qq.inverse();
             best = Self { qq: explained.if_gt(gain, fit.qq, best.qq), xq: explained.if_gt(gain, fit.xq, best.xq) };
             gain = explained.max(gain);
@@ -57,81 +53,95 @@ impl Fit {
     }
 
     #[inline(always)]
-    fn scale(self) -> F {
+    fn scale(self) -> V {
         self.xq * self.qq.inverse()
     }
 }
 
 /// The weight of largest magnitude, with its sign, of each group of lanes; the first where several are.
 #[inline(always)]
-pub(super) fn extreme<const N: usize>(x: &[F; N], group: usize) -> F {
-    let (mut size, mut extreme) = (F::ZERO, F::ZERO);
+pub(super) fn extreme<V: Floats, const N: usize>(x: &[V; N], group: usize) -> V {
+    let (mut size, mut extreme) = (V::zero(), V::zero());
     for &v in x {
         extreme = v.abs().if_gt(size, v, extreme);
         size = size.max(v.abs());
     }
-    let first = |lane: usize| lane / group * group;
-    Lanes(from_fn(|lane| {
-        (first(lane)..first(lane) + group)
-            .fold(0.0f32, |most, l| if extreme.0[l].abs() > most.abs() { extreme.0[l] } else { most })
-    }))
+    if group == 1 {
+        return extreme;
+    }
+    let mut lanes = extreme.to_array();
+    for lanes in lanes.chunks_exact_mut(group) {
+        lanes.fill(lanes.iter().fold(0.0, |most: f32, &v| if v.abs() > most.abs() { v } else { most }));
+    }
+    V::from_array(lanes)
+}
+
+/// Each step times the unit: the inverse scales to try.
+#[inline(always)]
+pub(super) fn grid<V: Floats, const STEPS: usize>(steps: &[f32; STEPS], unit: V) -> [V; STEPS] {
+    let mut inverses = [unit; STEPS];
+    for (inverse, &step) in inverses.iter_mut().zip(steps) {
+        *inverse = V::splat(step) * unit;
+    }
+    inverses
 }
 
 /// Scale (f16 bits) of blocks of `group` lanes, and the weights in units of it: to be rounded to levels.
 #[inline(always)]
-pub(super) fn blocks<const N: usize, W: Weight>(
-    x: &[F; N],
+pub(super) fn blocks<L: Levels, V: Floats, const N: usize, W: Weight<V>>(
+    x: &[V; N],
     w: &[W; N],
     group: usize,
-    inverses: impl Iterator<Item = F>,
-    nearest: impl Fn(F) -> F,
-) -> ([u16; LANES], [F; N]) {
-    let first = Fit::best(x, w, group, inverses, &nearest);
+    inverses: &[V],
+) -> ([u16; LANES], [V; N]) {
+    let first = Fit::best::<L, N, W>(x, w, group, inverses);
     // The levels nearest at the fitted scale are no worse than those it was fitted to, and have a better scale still.
-    let fit = Fit::at(x, w, group, first.scale().inverse(), &nearest);
-    let scale = fit.scale().map(f16::encode_scale);
-    let inverse = scale.map(f16::decode).inverse();
-    (scale.0, x.map(|v| v * inverse))
+    let fit = Fit::at::<L, N, W>(x, w, group, first.scale().inverse());
+    let scale = fit.scale().to_array().map(f16::encode_scale);
+    let inverse = V::from_array(scale.map(f16::decode)).inverse();
+    (scale, each(x, |v| v * inverse))
 }
 
 /// A super-block of `H` · 8 sub-blocks of `N` weights: x ≈ d · scale · level.
-pub(super) struct Super<const N: usize, const H: usize> {
+pub(super) struct Super<V, const N: usize, const H: usize> {
     /// f16 bits.
     pub(super) d: u16,
     /// Whole numbers −top..top.
-    pub(super) scales: [F; H],
+    pub(super) scales: [[f32; LANES]; H],
     /// The weights in units of their sub-block's scale: to be rounded to levels.
-    pub(super) units: [[F; N]; H],
+    pub(super) units: [[V; N]; H],
 }
 
 /// Rounds of fitting sub-block scales, levels, and the super-block's scale to one another.
 const ROUNDS: usize = 2;
 
-/// Super-blocks with signed sub-block scales −`top`..`top`.
+/// Super-blocks with signed sub-block scales −`top`..`top`; the steps are tried in inverse extreme weights.
 #[inline(always)]
-pub(super) fn super_block<const N: usize, const H: usize, W: Weight, I: Iterator<Item = F>>(
-    x: &[[F; N]; H],
+pub(super) fn super_block<L: Levels, V: Floats, const N: usize, const H: usize, const STEPS: usize, W: Weight<V>>(
+    x: &[[V; N]; H],
     w: &[[W; N]; H],
     top: f32,
-    inverses: impl Fn(F) -> I,
-    nearest: impl Fn(F) -> F,
-) -> Super<N, H> {
-    let mut fits: [Fit; H] =
-        from_fn(|h| Fit::best(&x[h], &w[h], 1, inverses(extreme(&x[h], 1).inverse()), &nearest));
-    let largest = fits
-        .iter()
-        .flat_map(|fit| fit.scale().0)
-        .fold(0.0f32, |most, s| if s.abs() > most.abs() { s } else { most });
+    steps: &[f32; STEPS],
+) -> Super<V, N, H> {
+    let mut fits = [Fit { qq: V::zero(), xq: V::zero() }; H];
+    let mut largest = 0.0f32;
+    for h in 0..H {
+        let inverses = grid(steps, extreme(&x[h], 1).inverse());
+        fits[h] = Fit::best::<L, N, W>(&x[h], &w[h], 1, &inverses);
+        for scale in fits[h].scale().to_array() {
+            largest = if scale.abs() > largest.abs() { scale } else { largest };
+        }
+    }
     let mut d = largest / -top;
-    let storable = |scale: F, d: f32| {
-        let inverse = F::splat(super::lanes::inverse(d));
-        (scale * inverse).max(F::splat(-top)).min(F::splat(top - 1.0)).round()
+    let storable = |scale: V, d: f32| {
+        let inverse = V::splat(inverse(d));
+        (scale * inverse).max(V::splat(-top)).min(V::splat(top - 1.0)).round()
     };
     for _ in 0..ROUNDS {
         let (mut p, mut a) = (0.0, 0.0);
         for h in 0..H {
             let scales = storable(fits[h].scale(), d);
-            fits[h] = Fit::at(&x[h], &w[h], 1, (F::splat(d) * scales).inverse(), &nearest);
+            fits[h] = Fit::at::<L, N, W>(&x[h], &w[h], 1, (V::splat(d) * scales).inverse());
             p += (scales * fits[h].xq).sum();
             a += (scales * scales * fits[h].qq).sum();
         }
@@ -139,12 +149,14 @@ pub(super) fn super_block<const N: usize, const H: usize, W: Weight, I: Iterator
             d = p / a;
         }
     }
-    let d = f16::encode_scale(d);
-    let stored = f16::decode(d);
-    let scales: [F; H] = fits.map(|fit| storable(fit.scale(), stored));
-    let units = from_fn(|h| {
-        let inverse = (F::splat(stored) * scales[h]).inverse();
-        x[h].map(|v| v * inverse)
-    });
-    Super { d, scales, units }
+    let half = f16::encode_scale(d);
+    let d = f16::decode(half);
+    let mut found = Super { d: half, scales: [[0.0; LANES]; H], units: *x };
+    for h in 0..H {
+        let scales = storable(fits[h].scale(), d);
+        let inverse = (V::splat(d) * scales).inverse();
+        found.scales[h] = scales.to_array();
+        found.units[h] = each(&x[h], |v| v * inverse);
+    }
+    found
 }

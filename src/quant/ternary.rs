@@ -1,25 +1,24 @@
 //! The search of TQ1_0 and TQ2_0: 256 weights as −1, 0 or 1 times one scale.
 
-use super::lanes::{F, LANES, TILE};
+use super::lanes::{Floats, LANES, TILE};
+use super::levels::{Levels, Whole};
 use super::scaled;
 use super::weight::Weight;
 
-/// Scales to try, in mean magnitudes.
-const MEANS: [f32; 8] = [0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0];
+/// Inverse scales to try, in inverse mean magnitudes.
+const STEPS: [f32; 8] = [1.6, 1.25, 1.0, 0.85, 0.75, 0.65, 0.57, 0.5];
 
-#[inline(always)]
-fn nearest(v: F) -> F {
-    v.max(F::splat(-1.0)).min(F::splat(1.0)).round()
-}
+type Codes = Whole<-1, 1>;
 
-/// The scale (f16 bits) and the codes.
+/// The scale (f16 bits) and the codes + 1.
 #[inline(always)]
-pub(super) fn block<W: Weight>(x: &[F; 32], w: &[W; 32]) -> (u16, [F; 32]) {
-    let sum = x.iter().fold(F::ZERO, |sum, v| sum + v.abs()).sum_groups(LANES);
-    let inverse_mean = (sum * F::splat(1.0 / TILE as f32)).inverse();
+pub(super) fn block<V: Floats, W: Weight<V>>(x: &[V; 32], w: &[W; 32]) -> (u16, [V; 32]) {
+    let sum = x.iter().fold(V::zero(), |sum, v| sum + v.abs()).sum_groups(LANES);
+    let inverse_mean = (sum * V::splat(1.0 / TILE as f32)).inverse();
     // The largest magnitude as the scale is right where the weights are ternary already.
     let largest = scaled::extreme(x, LANES).abs().inverse();
-    let inverses = MEANS.iter().map(|mean| inverse_mean * F::splat(1.0 / mean)).chain([largest]);
-    let (scale, units) = scaled::blocks(x, w, LANES, inverses, nearest);
-    (scale[0], units.map(nearest))
+    let mut inverses = [largest; 9];
+    inverses[1..].copy_from_slice(&scaled::grid(&STEPS, inverse_mean));
+    let (scale, units) = scaled::blocks::<Codes, _, 32, _>(x, w, LANES, &inverses);
+    (scale[0], Codes::codes(&units))
 }

@@ -1,7 +1,7 @@
 //! TQ1_0: super-blocks of 256 ternary codes, five a byte, and a scale; `block_tq1_0` of ggml-common.h.
 
 use super::codec::{self, Codec};
-use super::lanes::{TILE, load};
+use super::lanes::{Floats, TILE, load};
 use super::weight::One;
 use super::{Format, f16, ternary};
 
@@ -36,9 +36,10 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let (scale, codes) = ternary::block(&load(weights), &[One; 32]);
-        let digit = |i: usize| (codes[i % 32].0[i / 32] + 1.0) as u32;
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+        let (scale, codes) = ternary::block::<V, One>(&load(weights), &[One; 32]);
+        let codes = codes.map(V::to_array);
+        let digit = |i: usize| codes[i % 32][i / 32] as u32;
         let block = &mut blocks[0];
         block.d = scale.to_le_bytes();
         for (weight, byte, bytes, digits) in RUNS {

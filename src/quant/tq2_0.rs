@@ -1,7 +1,7 @@
 //! TQ2_0: super-blocks of 256 ternary codes in two bits each, and a scale; `block_tq2_0` of ggml-common.h.
 
 use super::codec::{self, Codec};
-use super::lanes::{F, TILE, crumbs, load, pack};
+use super::lanes::{Floats, TILE, crumbs, load, pack};
 use super::weight::One;
 use super::{Format, f16, ternary};
 
@@ -32,13 +32,13 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let (scale, codes) = ternary::block(&load(weights), &[One; 32]);
-        let words = pack::<32, 8>(&codes.map(|code| code + F::splat(1.0)));
+    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+        let (scale, codes) = ternary::block::<V, One>(&load(weights), &[One; 32]);
+        let words = pack::<V, 32, 8>(&codes);
         let block = &mut blocks[0];
         block.d = scale.to_le_bytes();
         for (half, qs) in block.qs.iter_mut().enumerate() {
-            *qs = crumbs(|i| words[i % 8].0[half * 4 + i / 8]);
+            *qs = crumbs(|i| words[i % 8][half * 4 + i / 8]);
         }
     }
 

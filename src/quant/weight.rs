@@ -1,36 +1,36 @@
 //! How much the squared error of each weight counts in a search.
 
-use super::lanes::F;
+use super::lanes::Floats;
 use std::ops::Mul;
 
-/// The factor of a squared error: [`One`] for the plain error, eight floats for one that is weighted.
-pub(super) trait Weight: Copy + Mul<F, Output = F> {
+/// The factor of a squared error: [`One`] for the plain error, floats for one that is weighted.
+pub(super) trait Weight<V: Floats>: Copy + Mul<V, Output = V> {
     /// The sum of the factors of a lane's weights.
-    fn sum<const N: usize>(factors: &[Self; N]) -> F;
+    fn sum<const N: usize>(factors: &[Self; N]) -> V;
 }
 
 /// Every weight counts the same. Multiplying by it costs nothing.
 #[derive(Clone, Copy)]
 pub(super) struct One;
 
-impl Mul<F> for One {
-    type Output = F;
+impl<V: Floats> Mul<V> for One {
+    type Output = V;
     #[inline(always)]
-    fn mul(self, v: F) -> F {
+    fn mul(self, v: V) -> V {
         v
     }
 }
 
-impl Weight for One {
+impl<V: Floats> Weight<V> for One {
     #[inline(always)]
-    fn sum<const N: usize>(_: &[Self; N]) -> F {
-        F::splat(N as f32)
+    fn sum<const N: usize>(_: &[Self; N]) -> V {
+        V::splat(N as f32)
     }
 }
 
-impl Weight for F {
+impl<V: Floats> Weight<V> for V {
     #[inline(always)]
-    fn sum<const N: usize>(factors: &[Self; N]) -> F {
-        factors.iter().fold(F::ZERO, |sum, &w| sum + w)
+    fn sum<const N: usize>(factors: &[Self; N]) -> V {
+        factors.iter().fold(V::zero(), |sum, &w| sum + w)
     }
 }

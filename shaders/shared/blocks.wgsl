@@ -1,0 +1,25 @@
+// Blocks of any even number of bytes, read from words.
+//#include shared/f16.wgsl
+
+// The 16 bits at an even byte.
+fn half_at(byte: u32) -> u32 {
+    return (input[byte >> 2u] >> ((byte & 2u) << 3u)) & 0xffffu;
+}
+
+// The word at an even byte.
+fn word_at(byte: u32) -> u32 {
+    return half_at(byte) | (half_at(byte + 2u) << 16u);
+}
+
+// The f16 at an even byte.
+fn scale_at(byte: u32) -> f32 {
+    return f16_decode(half_at(byte));
+}
+
+fn byte_of(word: u32, i: u32) -> u32 {
+    return (word >> (8u * i)) & 0xffu;
+}
+
+fn write(i: u32, weight: f32) {
+    output[i] = bitcast<u32>(weight);
+}

@@ -1,0 +1,244 @@
+//! The device, its pipelines, and the submission of recordings.
+
+use super::device::Adapter;
+use super::shaders::Shader;
+use super::slot::GpuSlot;
+use crate::graph::{ALIGN, Dispatch, Kernel, RunError, Runner, Slot, SlotSize};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+/// Invocations in a workgroup; `WORKGROUP` in shaders/shared/convert.wgsl.
+const WORKGROUP: u64 = 64;
+/// Workgroups in one dimension of a dispatch.
+const GROUPS: u64 = 65_535;
+/// Weights in one dispatch on a GPU and on a processor, both well under the time after which drivers reset a device.
+const DISPATCH_WEIGHTS: [u64; 2] = [1 << 26, 1 << 22];
+
+/// Whether shaders check their bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checks {
+    /// No: bounds are proven by the host, and checks cost two to fifty times the time.
+    Off,
+    /// Yes, for tests.
+    On,
+}
+
+/// Executes recordings on a GPU.
+pub struct GpuRunner {
+    gpu: Arc<Gpu>,
+}
+
+/// What a runner and its slots share.
+pub(super) struct Gpu {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    /// Host and device work in the same memory: no staging copies.
+    pub(super) shared_memory: bool,
+    name: String,
+    checks: Checks,
+    dispatch_weights: u64,
+    binding_limit: u64,
+    layout: wgpu::BindGroupLayout,
+    pipelines: Mutex<HashMap<(&'static str, u32), Arc<wgpu::ComputePipeline>>>,
+    trouble: Arc<Mutex<Option<Trouble>>>,
+}
+
+/// The first thing that went wrong; nothing after it is to be trusted.
+#[derive(Clone)]
+enum Trouble {
+    Lost(String),
+    Memory(String),
+}
+
+impl GpuRunner {
+    /// Opens the device.
+    pub fn new(adapter: &Adapter) -> Result<Self, RunError> {
+        Self::with_checks(adapter, Checks::Off)
+    }
+
+    /// Opens the device, with or without bounds checks in its shaders.
+    pub fn with_checks(adapter: &Adapter, checks: Checks) -> Result<Self, RunError> {
+        let mappable = wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
+        let shared_memory = adapter.shares_memory() && adapter.adapter.features().contains(mappable);
+        let opened = pollster::block_on(adapter.adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("tuck"),
+            required_features: if shared_memory { mappable } else { wgpu::Features::empty() },
+            required_limits: adapter.adapter.limits(),
+            ..Default::default()
+        }));
+        let (device, queue) =
+            opened.map_err(|e| RunError::DeviceLost { device: adapter.to_string(), reason: e.to_string() })?;
+        let trouble = Arc::new(Mutex::new(None));
+        let note = |trouble: &Arc<Mutex<Option<Trouble>>>| {
+            let trouble = trouble.clone();
+            move |what: Trouble| {
+                trouble.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(what);
+            }
+        };
+        let lost = note(&trouble);
+        device.set_device_lost_callback(move |_, reason| lost(Trouble::Lost(reason)));
+        let failed = note(&trouble);
+        device.on_uncaptured_error(Arc::new(move |error| match error {
+            wgpu::Error::OutOfMemory { source } => failed(Trouble::Memory(source.to_string())),
+            other => failed(Trouble::Lost(other.to_string())),
+        }));
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some("conversion"),
+            entries: &[
+                buffer_entry(0, wgpu::BufferBindingType::Storage { read_only: true }),
+                buffer_entry(1, wgpu::BufferBindingType::Storage { read_only: false }),
+                buffer_entry(2, wgpu::BufferBindingType::Uniform),
+            ],
+        });
+        let gpu = Gpu {
+            shared_memory,
+            name: adapter.to_string(),
+            checks,
+            dispatch_weights: DISPATCH_WEIGHTS[usize::from(adapter.is_cpu())],
+            binding_limit: adapter.binding_limit(),
+            layout,
+            pipelines: Mutex::default(),
+            trouble,
+            device,
+            queue,
+        };
+        Ok(Self { gpu: Arc::new(gpu) })
+    }
+
+    /// Takes the device away, as a reset would: every call from here on answers [`RunError::DeviceLost`].
+    pub fn lose_device(&self) {
+        self.gpu.device.destroy();
+    }
+}
+
+impl Runner for GpuRunner {
+    fn name(&self) -> String {
+        self.gpu.name.clone()
+    }
+
+    fn slot_limit(&self) -> SlotSize {
+        let bytes = self.gpu.binding_limit.min(self.gpu.device.limits().max_buffer_size) / ALIGN * ALIGN;
+        SlotSize { input: bytes, scratch: bytes, output: bytes }
+    }
+
+    fn slot(&self, size: SlotSize) -> Result<Box<dyn Slot>, RunError> {
+        Ok(Box::new(GpuSlot::new(self.gpu.clone(), size)?))
+    }
+}
+
+fn buffer_entry(binding: u32, ty: wgpu::BufferBindingType) -> wgpu::BindGroupLayoutEntry {
+    wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+        count: None,
+    }
+}
+
+/// A dispatch, or a part of one that is short enough.
+pub(super) struct Part {
+    /// Offset and length of what it reads, in bytes.
+    pub(super) read: (u64, u64),
+    /// Offset and length of what it writes, in bytes.
+    pub(super) write: (u64, u64),
+    /// Blocks in it.
+    pub(super) blocks: u32,
+}
+
+impl Gpu {
+    /// What went wrong so far, as an error; `bytes` is what the caller asked for.
+    pub(super) fn check(&self, bytes: u64) -> Result<(), RunError> {
+        let trouble = self.trouble.lock().unwrap_or_else(|e| e.into_inner()).clone();
+        match trouble {
+            None => Ok(()),
+            Some(Trouble::Lost(reason)) => Err(RunError::DeviceLost { device: self.name.clone(), reason }),
+            Some(Trouble::Memory(reason)) => Err(RunError::OutOfMemory { device: self.name.clone(), bytes, reason }),
+        }
+    }
+
+    /// The error for a device that stopped answering without a word.
+    pub(super) fn lost(&self, reason: impl ToString) -> RunError {
+        let error = self.check(0).err();
+        error.unwrap_or_else(|| RunError::DeviceLost { device: self.name.clone(), reason: reason.to_string() })
+    }
+
+    pub(super) fn layout(&self) -> &wgpu::BindGroupLayout {
+        &self.layout
+    }
+
+    /// The dispatch in parts that end on whole words of both sides: a multiple of 256 blocks is one of [`ALIGN`].
+    pub(super) fn parts(&self, dispatch: &Dispatch) -> impl Iterator<Item = Part> {
+        let (from, to) = match dispatch.kernel {
+            Kernel::Quantize { source, to } => (source, to),
+            Kernel::Dequantize { from } => (from, &crate::quant::F32),
+        };
+        let block_weights = from.block_weights.max(to.block_weights) as u64;
+        let step = (self.dispatch_weights / block_weights).next_multiple_of(ALIGN);
+        let (blocks, read, write) = (u64::from(dispatch.params.blocks), dispatch.read.offset, dispatch.write.offset);
+        (0..blocks).step_by(step as usize).map(move |first| {
+            let count = step.min(blocks - first);
+            let range = |format: &crate::quant::Format, offset: u64| {
+                let bytes = format.bytes(count * block_weights).next_multiple_of(ALIGN);
+                (offset + format.bytes(first * block_weights), bytes)
+            };
+            Part { read: range(from, read), write: range(to, write), blocks: count as u32 }
+        })
+    }
+
+    /// Workgroups in two dimensions that cover `blocks` blocks of the kernel.
+    pub(super) fn groups(kernel: Kernel, blocks: u32) -> (u32, u32) {
+        let block_weights = match kernel {
+            Kernel::Quantize { to, .. } => to.block_weights,
+            Kernel::Dequantize { from } => from.block_weights,
+        };
+        let weights = u64::from(blocks) * block_weights as u64;
+        let groups = weights.div_ceil(u64::from(Shader::of(kernel).weights) * WORKGROUP);
+        let rows = groups.div_ceil(GROUPS);
+        (groups.div_ceil(rows.max(1)) as u32, rows as u32)
+    }
+
+    /// The pipeline of a kernel, made when first asked for.
+    pub(super) fn pipeline(&self, kernel: Kernel) -> Arc<wgpu::ComputePipeline> {
+        let shader = Shader::of(kernel);
+        let source = match kernel {
+            Kernel::Quantize { source, .. } => source.ggml_type,
+            Kernel::Dequantize { from } if from.is_float() => from.ggml_type,
+            Kernel::Dequantize { .. } => 0,
+        };
+        let mut pipelines = self.pipelines.lock().unwrap_or_else(|e| e.into_inner());
+        pipelines.entry((shader.name, source)).or_insert_with(|| Arc::new(self.compile(shader, source))).clone()
+    }
+
+    fn compile(&self, shader: &Shader, source: u32) -> wgpu::ComputePipeline {
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(shader.name),
+            source: wgpu::ShaderSource::Wgsl(shader.wgsl().into()),
+        };
+        let module = match self.checks {
+            Checks::On => self.device.create_shader_module(descriptor),
+            // SAFETY: every index a shader forms lies inside the ranges its dispatch binds: the blocks are counted by
+            // the host, which bounds each range, and `tests/kernels.rs` runs all of them with checks too. No loop is
+            // without end, and no divisor is 0.
+            Checks::Off => unsafe {
+                self.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+            },
+        };
+        let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(shader.name),
+            bind_group_layouts: &[Some(&self.layout)],
+            immediate_size: 0,
+        });
+        let source = [("source", f64::from(source))];
+        self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(shader.name),
+            layout: Some(&layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: if shader.reads_floats() { &source } else { &[] },
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        })
+    }
+}

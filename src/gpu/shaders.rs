@@ -1,0 +1,106 @@
+//! The shaders, embedded, and what it takes to run them: one list.
+
+use crate::graph::Kernel;
+
+/// A shader: a file of `shaders/`, named after its kernel.
+pub struct Shader {
+    /// File and label: `quantize_q4_k`.
+    pub name: &'static str,
+    /// Weights an invocation handles.
+    pub weights: u32,
+    source: &'static str,
+}
+
+macro_rules! shaders {
+    ($($name:literal $weights:literal,)*) => {
+        &[$(Shader {
+            name: $name,
+            weights: $weights,
+            source: include_str!(concat!("../../shaders/", $name, ".wgsl")),
+        },)*]
+    };
+}
+
+macro_rules! includes {
+    ($($path:literal,)*) => {
+        &[$(($path, include_str!(concat!("../../shaders/", $path))),)*]
+    };
+}
+
+/// Every shader, with the weights an invocation handles.
+pub static SHADERS: &[Shader] = shaders! {
+    "quantize_f32" 8,
+    "quantize_f16" 8,
+    "quantize_bf16" 8,
+    "quantize_q8_0" 64,
+    "quantize_q6_k" 512,
+    "quantize_q5_k" 256,
+    "quantize_q5_1" 32,
+    "quantize_q5_0" 64,
+    "quantize_q4_k" 256,
+    "quantize_q4_1" 32,
+    "quantize_q4_0" 64,
+    "dequantize_q8_0" 32,
+    "dequantize_q6_k" 32,
+    "dequantize_q5_k" 32,
+    "dequantize_q5_1" 32,
+    "dequantize_q5_0" 32,
+    "dequantize_q4_k" 32,
+    "dequantize_q4_1" 32,
+    "dequantize_q4_0" 32,
+};
+
+static INCLUDES: &[(&str, &str)] = includes! {
+    "shared/affine.wgsl",
+    "shared/affine_block.wgsl",
+    "shared/affine_super.wgsl",
+    "shared/blocks.wgsl",
+    "shared/convert.wgsl",
+    "shared/f16.wgsl",
+    "shared/k_scales.wgsl",
+    "shared/pack.wgsl",
+    "shared/source.wgsl",
+    "shared/symmetric.wgsl",
+};
+
+impl Shader {
+    /// The shader of a kernel; reading a float format is writing F32 from it.
+    pub fn of(kernel: Kernel) -> &'static Self {
+        let name = match kernel {
+            Kernel::Quantize { to, .. } => format!("quantize_{to}"),
+            Kernel::Dequantize { from } if from.is_float() => "quantize_f32".into(),
+            Kernel::Dequantize { from } => format!("dequantize_{from}"),
+        };
+        let found = SHADERS.iter().find(|shader| shader.name.eq_ignore_ascii_case(&name));
+        found.unwrap_or_else(|| panic!("no shader is called {name}"))
+    }
+
+    /// The WGSL with every `//#include` line replaced by the file it names, each file once.
+    pub fn wgsl(&self) -> String {
+        let mut wgsl = String::new();
+        include(self.source, &mut Vec::new(), &mut wgsl);
+        wgsl
+    }
+
+    /// Whether it has the constant `source`, the ggml type of the weights it reads.
+    pub fn reads_floats(&self) -> bool {
+        self.name.starts_with("quantize_")
+    }
+}
+
+fn include(source: &str, seen: &mut Vec<String>, wgsl: &mut String) {
+    for line in source.lines() {
+        match line.strip_prefix("//#include ").map(str::trim) {
+            Some(path) if seen.iter().any(|s| s == path) => {}
+            Some(path) => {
+                seen.push(path.into());
+                let found = INCLUDES.iter().find(|(name, _)| *name == path);
+                include(found.unwrap_or_else(|| panic!("no shader file {path}")).1, seen, wgsl);
+            }
+            None => {
+                wgsl.push_str(line);
+                wgsl.push('\n');
+            }
+        }
+    }
+}
