@@ -6,7 +6,7 @@
 
 const HALF: f32 = 32.0;
 const COUNT: u32 = 16u;
-const SUPER_ROUNDS: u32 = 2u;
+const SUPER_ROUNDS: u32 = 1u;
 
 // Four codes a word, in the order of the weights.
 var<private> codes: array<u32, 64>;

@@ -4,8 +4,9 @@
 
 const STEPS: u32 = 8u;
 // One constant, for compilers may regroup a sum of two and a variable.
-const FIRST: f32 = TOP + -0.7f;
-const STRETCH_STEP: f32 = 0.2;
+const FIRST: f32 = TOP - 0.875f;
+const STRETCH_STEP: f32 = 0.25;
+const SHIFT: f32 = 0.375;
 
 var<private> x: array<f32, 32>;
 
@@ -45,10 +46,11 @@ fn affine() -> Fit {
     var gain = -1.0;
     for (var step = 0u; step < STEPS; step++) {
         let stretched = (FIRST + STRETCH_STEP * f32(step)) * inverse_range;
+        let shift = select(0.0, SHIFT, (step & 1u) == 1u);
         var sums: Sums;
         for (var i = 0u; i < 32u; i++) {
             let y = x[i] - low;
-            let l = round(min(y * stretched, TOP));
+            let l = round(min(y * stretched - shift, TOP));
             sums.l += l;
             sums.ll += l * l;
             sums.xl += y * l;

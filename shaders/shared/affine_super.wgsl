@@ -4,7 +4,7 @@
 //#include shared/affine.wgsl
 
 const KEEP_ZERO: bool = true;
-const SUPER_ROUNDS: u32 = 2u;
+const SUPER_ROUNDS: u32 = 1u;
 const SUPER_TOP: f32 = 63.0;
 
 // What is stored: the two scales as f16 bits, and scale and minimum of each sub-block.

@@ -4,8 +4,8 @@
 
 const STEPS: u32 = 8u;
 // One constant, for compilers may regroup a sum of two and a variable.
-const FIRST: f32 = HALF + -0.7f;
-const STRETCH_STEP: f32 = 0.2;
+const FIRST: f32 = HALF - 2.5f;
+const STRETCH_STEP: f32 = 0.5;
 
 var<private> x: array<f32, COUNT>;
 

@@ -45,8 +45,10 @@ impl<V: Floats> Sums<V> {
 
 /// Steps of the affine range grid; by how many codes the first stretches the range, and each step more.
 const AFFINE_STEPS: usize = 8;
-const AFFINE_FROM: f32 = -0.7;
-const AFFINE_STEP: f32 = 0.2;
+const AFFINE_FROM: f32 = -0.875;
+const AFFINE_STEP: f32 = 0.25;
+/// Every other step begins the range this far (in codes) below its lowest weight: other roundings for the same range.
+const AFFINE_SHIFT: f32 = 0.375;
 
 /// Each lane's sum of weights, and the sums with the codes of its best fit x ≈ scale · code + min.
 struct Affine<V> {
@@ -54,8 +56,8 @@ struct Affine<V> {
     sums: Sums<V>,
 }
 
-/// The best affine fit with codes 0..=`top`; the range always holds `within` (0 where a minimum above 0 cannot be
-/// stored).
+/// The best affine fit with codes 0..=`top`. The range begins at 0 or below if `keep_zero`, for formats that cannot
+/// store a minimum above 0.
 #[inline(always)]
 fn affine<V: Floats, const N: usize>(x: &[V; N], top: f32, keep_zero: bool) -> Affine<V> {
     let mut low = if keep_zero { V::zero() } else { x[0] };
@@ -72,10 +74,11 @@ fn affine<V: Floats, const N: usize>(x: &[V; N], top: f32, keep_zero: bool) -> A
     let (mut best, mut gain) = (Sums::zero(), V::splat(-1.0));
     for step in 0..AFFINE_STEPS {
         let inverse = V::splat((top + AFFINE_FROM) + AFFINE_STEP * step as f32) * inverse_range;
+        let shift = V::splat(if step % 2 == 1 { AFFINE_SHIFT } else { 0.0 });
         let mut sums = Sums::zero();
         for &v in x {
             let y = v - low;
-            sums.add(y, (y * inverse).min(V::splat(top)).round());
+            sums.add(y, (y * inverse - shift).min(V::splat(top)).round());
         }
         let covariance = n * sums.xl - above * sums.l;
         let explained = covariance * covariance * (n * sums.ll - sums.l * sums.l).inverse();
@@ -135,7 +138,7 @@ pub(super) struct AffineSuper<V> {
 }
 
 /// Rounds of fitting sub-block scales and minimums, codes, and the super-block's two scales to one another.
-const SUPER_ROUNDS: usize = 2;
+const SUPER_ROUNDS: usize = 1;
 /// Sub-block scales and minimums have six bits.
 const SUPER_TOP: f32 = 63.0;
 
@@ -216,8 +219,8 @@ fn super_scales<V: Floats>(sums: &Sums<V>, x: V, scales: V, mins: V, d: f32, dmi
 
 /// Steps of the symmetric range grid, as those of the affine one.
 const SYMMETRIC_STEPS: usize = 8;
-const SYMMETRIC_FROM: f32 = -0.7;
-const SYMMETRIC_STEP: f32 = 0.2;
+const SYMMETRIC_FROM: f32 = -2.5;
+const SYMMETRIC_STEP: f32 = 0.5;
 
 /// Sums over codes −`half`..`half` of the best symmetric fit x ≈ scale · code; the scale is `xl / ll`.
 #[inline(always)]
