@@ -70,7 +70,7 @@ impl Fp4 {
     #[inline(always)]
     pub(super) fn level(code: u8) -> f32 {
         let level = Self::LEVELS[usize::from(code & 7)];
-        if code & 8 == 0 { level } else { -level }
+        if code & 8 == 0 { level } else { 0.0 - level }
     }
 }
 
