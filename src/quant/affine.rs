@@ -54,21 +54,18 @@ impl<V: Floats> Sums<V> {
         let (scale, min) = self.fit();
         (min.if_gt(V::zero(), self.xl * self.ll.inverse(), scale), min.min(V::zero()))
     }
-
-    /// What a scale and a minimum take off the weights' squares, with these codes.
-    #[inline(always)]
-    fn explained(&self, scale: V, min: V) -> V {
-        let two = V::splat(2.0);
-        two * (scale * self.xl + min * self.x)
-            - (scale * scale * self.ll + two * scale * min * self.l + min * min * self.n)
-    }
 }
 
-/// A range grid: the first stretch of the range in codes, the step, and how many.
+/// A grid of ranges to try: each step stretches the range by some codes, and in turn begins it at its lowest weight or
+/// some codes below, which rounds the weights otherwise for the same range.
 pub(super) struct Grid {
+    pub(super) steps: usize,
+    /// Codes added to the range by the first step, and more by each step.
     pub(super) from: f32,
     pub(super) step: f32,
-    pub(super) steps: usize,
+    /// Codes below the lowest weight: none, `shift`, ... up to `shifts` − 1 times it, and round again.
+    pub(super) shifts: usize,
+    pub(super) shift: f32,
 }
 
 /// The best fit with codes 0..=`top`; the range always holds 0 where `keep_zero` (a minimum above 0 cannot be stored).
@@ -86,8 +83,9 @@ fn affine<V: Floats, const N: usize, W: Weight<V>>(x: &[V; N], w: &[W; N], top: 
     let base = Sums { x: sums.x - sums.n * low, ..sums };
     let (mut best, mut gain) = (sums, V::splat(-1.0));
     for step in 0..grid.steps {
-        let inverse = V::splat(top + (grid.from + grid.step * step as f32)) * inverse_range;
-        let found = base.coded(&above, w, |y| (y * inverse).min(V::splat(top)).round());
+        let inverse = V::splat((top + grid.from) + grid.step * step as f32) * inverse_range;
+        let shift = V::splat(grid.shift * (step % grid.shifts) as f32);
+        let found = base.coded(&above, w, |y| (y * inverse - shift).max(V::zero()).min(V::splat(top)).round());
         let covariance = found.n * found.xl - found.x * found.l;
         let explained = covariance * covariance * (found.n * found.ll - found.l * found.l).inverse();
         best.l = explained.if_gt(gain, found.l, best.l);
@@ -117,15 +115,14 @@ pub(super) struct AffineSuper<V, const N: usize, const H: usize> {
     pub(super) codes: [[V; N]; H],
 }
 
-/// Largest code, largest sub-block scale and minimum, and how hard to search.
+/// Rounds of fitting sub-block scales and minimums, codes, and the super-block's two scales to one another.
+const ROUNDS: usize = 1;
+
+/// Largest code, largest sub-block scale and minimum, and the grid.
 pub(super) struct Shape {
     pub(super) top: f32,
     pub(super) super_top: f32,
     pub(super) grid: Grid,
-    /// First guesses of the two scales, relative to the one that just reaches the largest sub-block's.
-    pub(super) starts: &'static [f32],
-    /// Rounds of fitting sub-block scales and minimums, codes, and the two scales to one another.
-    pub(super) rounds: usize,
 }
 
 /// The best super-block.
@@ -135,45 +132,29 @@ pub(super) fn affine_super<V: Floats, const N: usize, const H: usize, W: Weight<
     w: &[[W; N]; H],
     shape: &Shape,
 ) -> AffineSuper<V, N, H> {
-    let mut first = [Sums::of(&[V::zero(); N], &w[0]); H];
+    let mut sums = [Sums::of(&[V::zero(); N], &w[0]); H];
     let mut largest = (0.0, 0.0);
     for h in 0..H {
-        first[h] = affine(&x[h], &w[h], shape.top, true, &shape.grid);
-        let (scale, min) = first[h].fit_below();
+        sums[h] = affine(&x[h], &w[h], shape.top, true, &shape.grid);
+        let (scale, min) = sums[h].fit_below();
         largest = (most(scale, largest.0), most(V::zero() - min, largest.1));
     }
-    let (mut best, mut found, mut gain) = ((0.0, 0.0), first, -1.0);
-    for start in shape.starts {
-        let mut sums = first;
-        let (mut d, mut dmin) = (largest.0 / shape.super_top * start, largest.1 / shape.super_top * start);
-        let mut explained = 0.0;
-        for round in 0..shape.rounds {
-            let mut stored = [(V::zero(), V::zero()); H];
-            for h in 0..H {
-                stored[h] = choose(&sums[h], d, dmin, shape.super_top);
-                let (scale, low) = (V::splat(d) * stored[h].0, V::zero() - V::splat(dmin) * stored[h].1);
-                let inverse = scale.inverse();
-                sums[h] = sums[h].coded(&x[h], &w[h], |v| affine_code(v, inverse, low, shape.top));
-            }
-            (d, dmin) = super_scales(&sums, &stored, d, dmin);
-            if round + 1 == shape.rounds {
-                for h in 0..H {
-                    let (scale, low) = (V::splat(d) * stored[h].0, V::zero() - V::splat(dmin) * stored[h].1);
-                    explained += sums[h].explained(scale, low).sum();
-                }
-            }
+    let (mut d, mut dmin) = (largest.0 / shape.super_top, largest.1 / shape.super_top);
+    for _ in 0..ROUNDS {
+        let mut stored = [(V::zero(), V::zero()); H];
+        for h in 0..H {
+            stored[h] = choose(&sums[h], d, dmin, shape.super_top);
+            let inverse = (V::splat(d) * stored[h].0).inverse();
+            let low = V::zero() - V::splat(dmin) * stored[h].1;
+            sums[h] = sums[h].coded(&x[h], &w[h], |v| affine_code(v, inverse, low, shape.top));
         }
-        if explained > gain {
-            gain = explained;
-            best = (d, dmin);
-            found = sums;
-        }
+        (d, dmin) = super_scales(&sums, &stored, d, dmin);
     }
-    let (d, dmin) = (f16::encode_scale(best.0), f16::encode_scale(best.1));
+    let (d, dmin) = (f16::encode_scale(d), f16::encode_scale(dmin));
     let mut result = AffineSuper { d, dmin, scales: [[0.0; LANES]; H], mins: [[0.0; LANES]; H], codes: *x };
     let (d, dmin) = (f16::decode(d), f16::decode(dmin));
     for h in 0..H {
-        let (scale, min) = choose(&found[h], d, dmin, shape.super_top);
+        let (scale, min) = choose(&sums[h], d, dmin, shape.super_top);
         let (inverse, low) = ((V::splat(d) * scale).inverse(), V::zero() - V::splat(dmin) * min);
         result.scales[h] = scale.to_array();
         result.mins[h] = min.to_array();

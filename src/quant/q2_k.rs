@@ -36,9 +36,7 @@ const _: () = assert!(size_of::<Block>() == 84);
 const SHAPE: Shape = Shape {
     top: 3.0,
     super_top: 15.0,
-    grid: Grid { from: -0.9, step: 0.2, steps: 10 },
-    starts: &[1.0, 0.92, 1.08],
-    rounds: 2,
+    grid: Grid { steps: 15, from: -1.0, step: 0.12, shifts: 3, shift: 0.25 },
 };
 
 impl Codec for Block {
