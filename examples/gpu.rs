@@ -1,5 +1,10 @@
 use std::time::Instant;
 use tuck::{cpu::CpuRunner, gpu, graph::*, quant::*};
+fn cpu() -> f64 {
+    let s = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let f: Vec<&str> = s.rsplit(')').next().unwrap().split_whitespace().collect();
+    (f[11].parse::<f64>().unwrap() + f[12].parse::<f64>().unwrap()) / 100.0
+}
 fn main() {
     let a: Vec<String> = std::env::args().collect();
     let b = std::fs::read("/tmp/w_synth.f32").unwrap();
@@ -29,8 +34,16 @@ fn main() {
                 .unwrap();
             let mut best = f64::MAX;
             let mut first = 0.0;
-            for i in 0..5 {
+            let mut c0 = 0.0;
+            let mut cn = 0;
+            for i in 0..9 {
                 slot.input(rec.input_bytes).unwrap()[..src.len()].copy_from_slice(&src);
+                if i == 1 {
+                    c0 = cpu();
+                }
+                if i > 0 {
+                    cn += 1;
+                }
                 let t = Instant::now();
                 slot.submit(&rec).unwrap();
                 let o = slot.output().unwrap();
@@ -41,6 +54,7 @@ fn main() {
                 }
                 best = best.min(e);
             }
+            print!("[{:4.0} M/core] ", n as f64 * cn as f64 / (cpu() - c0).max(0.005) / 1e6);
             print!(
                 "{:<10} {:>6.0} M/s first +{:3.0} ms   ",
                 if r.name().starts_with("CPU") { "cpu" } else { "gpu" },

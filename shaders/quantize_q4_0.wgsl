@@ -1,34 +1,29 @@
 // Q4_0: two blocks an invocation, which are nine words.
 //#include shared/convert.wgsl
-//#include shared/source.wgsl
+//#include shared/weights32.wgsl
 //#include shared/pack.wgsl
 
 fn quantize(block: u32) {
-    var x: array<f32, 32>;
+    load(block);
     var size = 0.0;
     var extreme = 0.0;
-    for (var i = 0u; i < 16u; i++) {
-        let pair = weights(block * 16u + i);
-        x[2u * i] = pair.x;
-        x[2u * i + 1u] = pair.y;
-        extreme = select(extreme, pair.x, abs(pair.x) > size);
-        size = max(size, abs(pair.x));
-        extreme = select(extreme, pair.y, abs(pair.y) > size);
-        size = max(size, abs(pair.y));
+    for (var w = 0u; w < 8u; w++) {
+        for (var i = 0u; i < 4u; i++) {
+            extreme = select(extreme, x[w][i], abs(x[w][i]) > size);
+            size = max(size, abs(x[w][i]));
+        }
     }
     let d = clamp(extreme / -8.0, -65504.0, 65504.0);
     let stored = f16_encode(bitcast<u32>(d));
     put_half(stored);
     let scale = select(0.0, inverse(d), abs(f16_decode(stored)) > 0.0);
     for (var w = 0u; w < 4u; w++) {
-        var word = 0u;
-        for (var i = 0u; i < 4u; i++) {
-            let low = floor(clamp(x[4u * w + i] * scale + 8.5, 0.0, 15.0));
-            let high = floor(clamp(x[4u * w + i + 16u] * scale + 8.5, 0.0, 15.0));
-            word |= (u32(i32(low)) | (u32(i32(high)) << 4u)) << (8u * i);
-        }
-        put(word);
+        put(code_word(w, scale) | (code_word(w + 4u, scale) << 4u));
     }
+}
+
+fn code_word(w: u32, scale: f32) -> u32 {
+    return pack4(floor(clamp(x[w] * scale + 8.5, vec4f(0.0), vec4f(15.0))));
 }
 
 @compute @workgroup_size(64)

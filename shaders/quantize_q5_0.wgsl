@@ -1,11 +1,11 @@
 // Q5_0: two blocks an invocation, which are eleven words.
 //#include shared/convert.wgsl
-//#include shared/source.wgsl
+//#include shared/weights32.wgsl
 //#include shared/pack.wgsl
 //#include shared/symmetric.wgsl
 
 const HALF: f32 = 16.0;
-const COUNT: u32 = 32u;
+const QUADS: u32 = 8u;
 
 fn quantize(block: u32) {
     load(block);

@@ -1,6 +1,5 @@
 // Q5_1: a block an invocation, six words.
 //#include shared/convert.wgsl
-//#include shared/source.wgsl
 //#include shared/pack.wgsl
 //#include shared/affine_block.wgsl
 

@@ -1,32 +1,33 @@
-// Q5_K: a super-block an invocation, 44 words.
+// Q5_K: a sub-block of 32 weights an invocation; eight of them a super-block, 44 words.
 //#include shared/convert.wgsl
-//#include shared/source.wgsl
 //#include shared/pack.wgsl
 //#include shared/affine_super.wgsl
 
 const TOP: f32 = 31.0;
 
-// Two sub-blocks share 32 bytes of low bits: the first the low nibbles, the second the high ones. Before them are 32
-// bytes of fifth bits: bit s of a byte is sub-block s's.
-fn put_codes(block: u32, s: u32, inverse_scale: f32, low: f32) {
-    let high_at = block * 44u + 4u;
-    let low_at = high_at + 8u + s / 2u * 8u;
-    for (var w = 0u; w < 8u; w++) {
-        let codes = affine_word(w, inverse_scale, low);
-        let high_bits = ((codes >> 4u) & 0x01010101u) << s;
-        let low_bits = (codes & 0x0f0f0f0fu) << (4u * (s & 1u));
-        output[high_at + w] = select(output[high_at + w], 0u, s == 0u) | high_bits;
-        output[low_at + w] = select(output[low_at + w], 0u, (s & 1u) == 0u) | low_bits;
-    }
-}
-
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let block = number(id, groups);
+fn main(
+    @builtin(global_invocation_id) id: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+    @builtin(num_workgroups) groups: vec3u,
+) {
+    let sub_block = number(id, groups);
+    let block = sub_block / 8u;
+    // All invocations take part in the barriers; those past the end do the last sub-block once more.
+    let bits = search(lane, min(sub_block, params.blocks * 8u - 1u));
     if block >= params.blocks {
         return;
     }
-    var stored = quantize(block);
-    at = block * 44u;
-    put_scales(&stored);
+    let at = block * 44u;
+    let s = lane & 7u;
+    if s < 4u {
+        output[at + s] = head_word(lane, bits);
+    }
+    // The fifth bits: bit s of a byte is sub-block s's.
+    var high = 0u;
+    for (var j = 0u; j < 8u; j++) {
+        high |= ((codes[(lane & ~7u) + j][s] >> 4u) & 0x01010101u) << j;
+    }
+    output[at + 4u + s] = high;
+    write_low_bits(lane, at + 12u);
 }

@@ -1,94 +1,139 @@
-// Q6_K: two super-blocks an invocation, which are 105 words.
+// Q6_K: a sub-block of 16 weights an invocation; sixteen of them a super-block of 52 words and a half, so a workgroup
+// writes four super-blocks together.
 //#include shared/convert.wgsl
 //#include shared/source.wgsl
 //#include shared/pack.wgsl
 //#include shared/symmetric.wgsl
 
 const HALF: f32 = 32.0;
-const COUNT: u32 = 16u;
+const QUADS: u32 = 4u;
 const SUPER_ROUNDS: u32 = 1u;
+// Whole words of a super-block, and all of its halves.
+const WORDS: u32 = 52u;
+const HALVES: u32 = 105u;
 
-// Four codes a word, in the order of the weights.
-var<private> codes: array<u32, 64>;
-var<private> scales: array<f32, 16>;
+// The weights of a sub-block, in registers.
+var<private> x: array<vec4f, 4>;
+
+// Of each sub-block: its fit; the terms of the super-block's sums; its scale and codes. Then the words of the
+// super-blocks.
+var<workgroup> fits: array<f32, WORKGROUP>;
+var<workgroup> terms: array<vec2f, WORKGROUP>;
+var<workgroup> scales: array<u32, WORKGROUP>;
+var<workgroup> codes: array<u32, 4 * WORKGROUP>;
+var<workgroup> words: array<u32, 4 * (WORDS + 1)>;
+
+fn load(sub_block: u32) {
+    let first = sub_block * 4u;
+    x[0] = weights(first);
+    x[1] = weights(first + 1u);
+    x[2] = weights(first + 2u);
+    x[3] = weights(first + 3u);
+}
 
 // Sub-block scales have eight bits.
 fn storable(scale: f32, d: f32) -> f32 {
     return round(clamp(scale * inverse(d), -128.0, 127.0));
 }
 
-// Finds scales and codes, step for step `symmetric_super` in src/quant/search.rs, and returns the f16 bits of d.
-fn search(block: u32) -> u32 {
-    var fit: array<f32, 16>;
-    var size = 0.0;
-    var d = 0.0;
-    var d_bits = 0u;
-    for (var pass_ = 0u; pass_ < SUPER_ROUNDS + 2u; pass_++) {
-        if pass_ == SUPER_ROUNDS + 1u {
-            d_bits = f16_encode_scale(d);
-            d = f16_decode(d_bits);
-        }
-        var p: vec2f;
-        var a: vec2f;
-        for (var s = 0u; s < 16u; s++) {
-            load(block * 16u + s);
-            if pass_ == 0u {
-                let sums = symmetric();
-                fit[s] = sums.xl * inverse(sums.ll);
-                if abs(fit[s]) > size {
-                    size = abs(fit[s]);
-                    d = fit[s] / -128.0;
-                }
-                continue;
-            }
-            scales[s] = storable(fit[s], d);
-            let inverse_scale = inverse(d * scales[s]);
-            if pass_ == SUPER_ROUNDS + 1u {
-                for (var w = 0u; w < 4u; w++) {
-                    codes[4u * s + w] = symmetric_word(w, inverse_scale);
-                }
-                continue;
-            }
-            let sums = symmetric_sums(inverse_scale);
-            fit[s] = sums.xl * inverse(sums.ll);
-            p[s / 8u] += scales[s] * sums.xl;
-            a[s / 8u] += scales[s] * scales[s] * sums.ll;
-        }
-        if a.x + a.y > 0.0 {
-            d = (p.x + p.y) / (a.x + a.y);
-        }
+// Step for step `symmetric_super` in src/quant/search.rs: leaves the sub-block's codes, returns its scale and the f16
+// bits of d.
+fn search(lane: u32, sub_block: u32) -> vec2u {
+    load(sub_block);
+    var sums = symmetric();
+    fits[lane] = sums.xl * inverse(sums.ll);
+    workgroupBarrier();
+    let first = lane & ~15u;
+    var extreme = 0.0;
+    for (var s = 0u; s < 16u; s++) {
+        let fit = fits[first + s];
+        extreme = select(extreme, fit, abs(fit) > abs(extreme));
     }
-    return d_bits;
+    var d = extreme / -128.0;
+    for (var i = 0u; i < SUPER_ROUNDS; i++) {
+        let scale = storable(sums.xl * inverse(sums.ll), d);
+        sums = symmetric_sums(inverse(d * scale));
+        terms[lane] = vec2f(scale * sums.xl, scale * scale * sums.ll);
+        workgroupBarrier();
+        // By halves of the super-block, as the twin's vectors are summed.
+        var low = vec2f(0.0);
+        var high = vec2f(0.0);
+        for (var s = 0u; s < 8u; s++) {
+            low += terms[first + s];
+            high += terms[first + 8u + s];
+        }
+        let total = low + high;
+        if total.y > 0.0 {
+            d = total.x / total.y;
+        }
+        workgroupBarrier();
+    }
+    let bits = f16_encode_scale(d);
+    d = f16_decode(bits);
+    let scale = storable(sums.xl * inverse(sums.ll), d);
+    for (var w = 0u; w < 4u; w++) {
+        codes[4u * lane + w] = symmetric_word(w, inverse(d * scale));
+    }
+    return vec2u(u32(i32(scale)), bits);
 }
 
-fn quantize(block: u32) {
-    let d = search(block);
-    for (var half = 0u; half < 64u; half += 32u) {
-        for (var i = half; i < half + 16u; i++) {
-            put((codes[i] & 0x0f0f0f0fu) | ((codes[i + 16u] & 0x0f0f0f0fu) << 4u));
-        }
+// Word `i` of a super-block whose codes begin at `first`: 32 words of low bits, then 16 of high bits.
+fn code_word(first: u32, i: u32) -> u32 {
+    let low_at = first + i / 16u * 32u + i % 16u;
+    let low = (codes[low_at] & 0x0f0f0f0fu) | ((codes[low_at + 16u] & 0x0f0f0f0fu) << 4u);
+    if i < 32u {
+        return low;
     }
-    for (var half = 0u; half < 64u; half += 32u) {
-        for (var i = half; i < half + 8u; i++) {
-            var word = 0u;
-            for (var j = 0u; j < 4u; j++) {
-                word |= ((codes[i + 8u * j] >> 4u) & 0x03030303u) << (2u * j);
-            }
-            put(word);
-        }
+    let high_at = first + (i - 32u) / 8u * 32u + i % 8u;
+    var high = 0u;
+    for (var j = 0u; j < 4u; j++) {
+        high |= ((codes[high_at + 8u * j] >> 4u) & 0x03030303u) << (2u * j);
     }
-    for (var s = 0u; s < 16u; s += 4u) {
-        put(pack4xI8(vec4i(i32(scales[s]), i32(scales[s + 1u]), i32(scales[s + 2u]), i32(scales[s + 3u]))));
-    }
-    put_half(d);
+    return high;
+}
+
+// Half `i` of the workgroup's super-blocks in a row.
+fn stream_half(i: u32) -> u32 {
+    let half = i % HALVES;
+    return (words[i / HALVES * (WORDS + 1u) + half / 2u] >> ((half & 1u) * 16u)) & 0xffffu;
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let first = 2u * number(id, groups);
-    at = first / 2u * 105u;
-    for (var block = first; block < min(first + 2u, params.blocks); block++) {
-        quantize(block);
+fn main(
+    @builtin(global_invocation_id) id: vec3u,
+    @builtin(local_invocation_index) lane: u32,
+    @builtin(num_workgroups) groups: vec3u,
+) {
+    let sub_block = number(id, groups);
+    // All invocations take part in the barriers; those past the end do the last sub-block once more.
+    let found = search(lane, min(sub_block, params.blocks * 16u - 1u));
+    scales[lane] = found.x & 0xffu;
+    workgroupBarrier();
+    let s = lane & 15u;
+    let first = lane & ~15u;
+    let words_at = lane / 16u * (WORDS + 1u);
+    for (var i = s; i < 48u; i += 16u) {
+        words[words_at + i] = code_word(4u * first, i);
     }
-    finish();
+    if s < 4u {
+        var word = 0u;
+        for (var i = 0u; i < 4u; i++) {
+            word |= scales[first + 4u * s + i] << (8u * i);
+        }
+        words[words_at + 48u + s] = word;
+    }
+    if s == 4u {
+        words[words_at + WORDS] = found.y;
+    }
+    workgroupBarrier();
+    // The workgroup's blocks are halves in a row; a last lone half shares its word with nothing.
+    let block = (sub_block - lane) / 16u;
+    if block >= params.blocks {
+        return;
+    }
+    let halves = min(params.blocks - block, 4u) * HALVES;
+    for (var i = 2u * lane; i < halves; i += 2u * WORKGROUP) {
+        let upper = select(0u, stream_half(i + 1u), i + 1u < halves);
+        output[(block * HALVES + i) / 2u] = stream_half(i) | (upper << 16u);
+    }
 }

@@ -1,23 +1,23 @@
 // Q8_0: two blocks an invocation, which are 17 words.
 //#include shared/convert.wgsl
-//#include shared/source.wgsl
+//#include shared/weights32.wgsl
 //#include shared/pack.wgsl
 
 // C's roundf: nearest, halves away from zero.
-fn round_half_away(v: f32) -> f32 {
+fn round_half_away(v: vec4f) -> vec4f {
     let even = round(v);
     let rest = v - even;
-    return even + select(0.0, 1.0, rest == 0.5 && v > 0.0) - select(0.0, 1.0, rest == -0.5 && v < 0.0);
+    let up = (rest == vec4f(0.5)) & (v > vec4f(0.0));
+    let down = (rest == vec4f(-0.5)) & (v < vec4f(0.0));
+    return even + select(vec4f(0.0), vec4f(1.0), up) - select(vec4f(0.0), vec4f(1.0), down);
 }
 
 fn quantize(block: u32) {
-    var x: array<f32, 32>;
+    load(block);
     var most = 0.0;
-    for (var i = 0u; i < 16u; i++) {
-        let pair = weights(block * 16u + i);
-        x[2u * i] = pair.x;
-        x[2u * i + 1u] = pair.y;
-        most = max(most, max(abs(pair.x), abs(pair.y)));
+    for (var w = 0u; w < 8u; w++) {
+        let size = abs(x[w]);
+        most = max(most, max(max(size.x, size.y), max(size.z, size.w)));
     }
     let d = min(most / 127.0, 65504.0);
     let stored = f16_encode(bitcast<u32>(d));
@@ -26,12 +26,9 @@ fn quantize(block: u32) {
     // the largest.
     let scale = select(0.0, inverse(d), f16_decode(stored) > 0.0);
     for (var w = 0u; w < 8u; w++) {
-        var word = 0u;
-        for (var i = 0u; i < 4u; i++) {
-            let code = round_half_away(clamp(x[4u * w + i] * scale, -127.0, 127.0));
-            word |= (u32(i32(code)) & 0xffu) << (8u * i);
-        }
-        put(word);
+        let codes = round_half_away(clamp(x[w] * scale, vec4f(-127.0), vec4f(127.0)));
+        // Flipping the top bit takes 128 off a byte.
+        put(pack4(codes + 128.0) ^ 0x80808080u);
     }
 }
 

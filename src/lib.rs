@@ -1,4 +1,50 @@
 //! Tuck makes a language model small enough for the machine in front of its owner.
+//!
+//! A dropped checkpoint is opened, understood, planned to the byte, and packed into a GGUF file that llama.cpp, Ollama
+//! and LM Studio load. Arithmetic runs as WGSL compute on any vendor's GPU, or on the processor.
+//!
+//! # The house
+//!
+//! ```text
+//! main ──> gui ──┐
+//!          cli ──┴─> engine ──> jobs ──> recipe ──> model ──> arch, tokenizer ──> checkpoint ──> gguf ──> quant
+//!                      │          │
+//!                      └──> gpu, cpu ──> graph ──> quant
+//! ```
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`quant`] | block formats: one file each, layout and arithmetic; the list `FORMATS` |
+//! | [`graph`] | a recording: which kernels run over which bytes, as plain data; what a runner is |
+//! | [`cpu`] | runs a recording on the processor: the twin of every kernel |
+//! | [`gpu`] | runs a recording on a GPU: devices, shaders, buffers. `wgpu` is named only here |
+//! | [`gguf`] | the container: metadata values, reading, writing |
+//! | [`checkpoint`] | what a user can open, as one list of stored tensors; reads headers only |
+//! | [`arch`] | model families: one table each, from stored names to GGUF names; the list `ARCHS` |
+//! | [`tokenizer`] | GGUF token lists from `tokenizer.json` |
+//! | [`model`] | a checkpoint understood: tensors and metadata of the file it becomes, and a card for people |
+//! | [`recipe`] | which tensor gets which format; the list `PRESETS`; the plan, known to the byte |
+//! | [`fit`] | what this machine has |
+//! | [`engine`] | one worker thread: commands in, events out; the jobs |
+//! | [`cli`] | what was typed. `clap` and `indicatif` are named only here |
+//! | [`gui`] | the window. `egui`, `eframe` and `rfd` are named only here |
+//! | [`units`] | numbers as people read them |
+//!
+//! Shaders lie in `shaders/`, one kernel a file. Nothing points back up; `tests/layers.rs` reads the `use` lines and
+//! fails when that breaks.
+//!
+//! # How a file is packed
+//!
+//! [`model::Model::open`] reads headers and documents. [`recipe::Plan`] gives every tensor a format and a position. The
+//! pack job cuts the plan into chunks of a few million weights, and three threads pass slots of memory around: one reads
+//! weights from the files straight into a slot, one starts the kernels, one writes results to a temporary file beside
+//! the target. Then the file is read again and compared, flushed to the disk, and renamed. Memory is bounded by the
+//! slots, whatever the model's size; a failure at any point leaves the target as it was.
+//!
+//! # Adding things
+//!
+//! A format is one file in [`quant`], its shaders, and a line in `FORMATS`. A family is one file in [`arch`] and a line
+//! in `ARCHS`. A recipe is a line in `PRESETS`. Tests, command line and window loop over those lists.
 
 pub mod arch;
 pub mod checkpoint;
@@ -9,6 +55,7 @@ pub mod fit;
 pub mod gguf;
 pub mod gpu;
 pub mod graph;
+pub mod gui;
 pub mod model;
 mod positioned;
 pub mod quant;

@@ -95,6 +95,22 @@ fn writes_what_ggml_writes() {
 }
 
 #[test]
+fn searches_beat_rounding() {
+    for name in ["Q4_1", "Q5_0", "Q5_1"] {
+        let format = tuck::quant::format_from_name(name).unwrap();
+        let weights = random_weights(1 << 18, 6);
+        let error = |bytes: &[u8]| {
+            let mut back = vec![0.0; weights.len()];
+            (format.dequantize)(bytes, &mut back);
+            weights.iter().zip(&back).map(|(&w, &b)| f64::from(w - b).powi(2)).sum::<f64>()
+        };
+        let ours = error(&quantize(format, &weights));
+        let theirs = error(&peer("quantize", format, bytemuck::cast_slice(&weights)));
+        assert!(ours < 0.95 * theirs, "{format}: squared error {ours:e}, gguf's {theirs:e}");
+    }
+}
+
+#[test]
 fn error_is_near_what_the_step_allows() {
     // b bits over a range of ±3 to ±4 standard deviations leave 3 to 5.3 times 4^-b of the energy; searches less.
     for &format in FORMATS.iter().filter(|f| !f.is_float()) {

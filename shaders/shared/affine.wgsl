@@ -2,13 +2,13 @@
 // The including shader declares TOP, the largest code, and KEEP_ZERO: whether only minimums of at most 0 can be stored.
 // Step for step `affine` in src/quant/search.rs.
 
+//#include shared/weights32.wgsl
+
 const STEPS: u32 = 8u;
 // One constant, for compilers may regroup a sum of two and a variable.
 const FIRST: f32 = TOP - 0.875f;
 const STRETCH_STEP: f32 = 0.25;
 const SHIFT: f32 = 0.375;
-
-var<private> x: array<f32, 32>;
 
 // Sums over weights and codes, all that a least-squares fit needs.
 struct Sums {
@@ -17,11 +17,12 @@ struct Sums {
     xl: f32,
 }
 
-fn load(sub_block: u32) {
-    for (var i = 0u; i < 16u; i++) {
-        let pair = weights(sub_block * 16u + i);
-        x[2u * i] = pair.x;
-        x[2u * i + 1u] = pair.y;
+// In the order of the weights.
+fn add(sums: ptr<function, Sums>, v: vec4f, l: vec4f) {
+    for (var i = 0u; i < 4u; i++) {
+        (*sums).l += l[i];
+        (*sums).ll += l[i] * l[i];
+        (*sums).xl += v[i] * l[i];
     }
 }
 
@@ -32,13 +33,15 @@ struct Fit {
 }
 
 fn affine() -> Fit {
-    var low = select(x[0], 0.0, KEEP_ZERO);
+    var low = select(x[0].x, 0.0, KEEP_ZERO);
     var high = low;
     var sum = 0.0;
-    for (var i = 0u; i < 32u; i++) {
-        low = min(low, x[i]);
-        high = max(high, x[i]);
-        sum += x[i];
+    for (var w = 0u; w < 8u; w++) {
+        for (var i = 0u; i < 4u; i++) {
+            low = min(low, x[w][i]);
+            high = max(high, x[w][i]);
+            sum += x[w][i];
+        }
     }
     let inverse_range = inverse(high - low);
     let above = sum - 32.0 * low;
@@ -48,12 +51,10 @@ fn affine() -> Fit {
         let stretched = (FIRST + STRETCH_STEP * f32(step)) * inverse_range;
         let shift = select(0.0, SHIFT, (step & 1u) == 1u);
         var sums: Sums;
-        for (var i = 0u; i < 32u; i++) {
-            let y = x[i] - low;
-            let l = round(min(y * stretched - shift, TOP));
-            sums.l += l;
-            sums.ll += l * l;
-            sums.xl += y * l;
+        for (var w = 0u; w < 8u; w++) {
+            let y = x[w] - low;
+            let l = round(min(y * stretched - shift, vec4f(TOP)));
+            add(&sums, y, l);
         }
         let covariance = 32.0 * sums.xl - above * sums.l;
         let explained = covariance * covariance * inverse(32.0 * sums.ll - sums.l * sums.l);
@@ -72,27 +73,19 @@ fn least_squares(sums: Sums, sum: f32) -> vec2f {
     return vec2f(scale, (sum - scale * sums.l) * (1.0 / 32.0));
 }
 
-fn affine_code(v: f32, inverse_scale: f32, low: f32) -> f32 {
-    return round(clamp((v - low) * inverse_scale, 0.0, TOP));
+// The codes of weights 4w..4w + 4.
+fn affine_codes(w: u32, inverse_scale: f32, low: f32) -> vec4f {
+    return round(clamp((x[w] - low) * inverse_scale, vec4f(0.0), vec4f(TOP)));
 }
 
 fn affine_sums(inverse_scale: f32, low: f32) -> Sums {
     var sums: Sums;
-    for (var i = 0u; i < 32u; i++) {
-        let l = affine_code(x[i], inverse_scale, low);
-        sums.l += l;
-        sums.ll += l * l;
-        sums.xl += x[i] * l;
+    for (var w = 0u; w < 8u; w++) {
+        add(&sums, x[w], affine_codes(w, inverse_scale, low));
     }
     return sums;
 }
 
-// The codes of weights 4w..4w + 4.
 fn affine_word(w: u32, inverse_scale: f32, low: f32) -> u32 {
-    return pack4(
-        affine_code(x[4u * w], inverse_scale, low),
-        affine_code(x[4u * w + 1u], inverse_scale, low),
-        affine_code(x[4u * w + 2u], inverse_scale, low),
-        affine_code(x[4u * w + 3u], inverse_scale, low),
-    );
+    return pack4(affine_codes(w, inverse_scale, low));
 }

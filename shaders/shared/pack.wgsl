@@ -1,8 +1,9 @@
 // Codes to bytes, four to a word, and words to a stream that may begin in the middle of one.
 
 // Four codes (0..=255), first in the lowest byte.
-fn pack4(a: f32, b: f32, c: f32, d: f32) -> u32 {
-    return u32(i32(a)) | (u32(i32(b)) << 8u) | (u32(i32(c)) << 16u) | (u32(i32(d)) << 24u);
+fn pack4(codes: vec4f) -> u32 {
+    let bytes = vec4u(vec4i(codes)) << vec4u(0u, 8u, 16u, 24u);
+    return bytes.x | bytes.y | bytes.z | bytes.w;
 }
 
 // The lowest bits of a word's four bytes, side by side.

@@ -29,8 +29,9 @@ fn tame(bits: u32) -> f32 {
     return bitcast<f32>(select(0u, bounded, magnitude >= (91u << 23u) && magnitude < 0x7f800000u));
 }
 
-// Weights 2i and 2i + 1 for a search.
-fn weights(i: u32) -> vec2f {
-    let bits = weight_bits(i);
-    return vec2f(tame(bits.x), tame(bits.y));
+// Weights 4i..4i + 4 for a search.
+fn weights(i: u32) -> vec4f {
+    let a = weight_bits(2u * i);
+    let b = weight_bits(2u * i + 1u);
+    return vec4f(tame(a.x), tame(a.y), tame(b.x), tame(b.y));
 }

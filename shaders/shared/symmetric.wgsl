@@ -1,5 +1,6 @@
 // The search of formats with a signed scale and no minimum: x = scale * (code - HALF).
-// The including shader declares HALF, half the number of codes, and COUNT, the weights that share a scale.
+// The including shader declares HALF, half the number of codes, and x, the weights that share a scale, in QUADS
+// vectors.
 // Step for step `symmetric` in src/quant/search.rs.
 
 const STEPS: u32 = 8u;
@@ -7,32 +8,26 @@ const STEPS: u32 = 8u;
 const FIRST: f32 = HALF - 2.5f;
 const STRETCH_STEP: f32 = 0.5;
 
-var<private> x: array<f32, COUNT>;
-
 // Sums over weights and codes, all that a least-squares fit needs.
 struct Sums {
     ll: f32,
     xl: f32,
 }
 
-fn load(sub_block: u32) {
-    for (var i = 0u; i < COUNT / 2u; i++) {
-        let pair = weights(sub_block * (COUNT / 2u) + i);
-        x[2u * i] = pair.x;
-        x[2u * i + 1u] = pair.y;
-    }
+// The codes of weights 4w..4w + 4.
+fn symmetric_codes(w: u32, inverse_scale: f32) -> vec4f {
+    return round(clamp(x[w] * inverse_scale, vec4f(-HALF), vec4f(HALF - 1.0)));
 }
 
-fn symmetric_code(v: f32, inverse_scale: f32) -> f32 {
-    return round(clamp(v * inverse_scale, -HALF, HALF - 1.0));
-}
-
+// In the order of the weights.
 fn symmetric_sums(inverse_scale: f32) -> Sums {
     var sums: Sums;
-    for (var i = 0u; i < COUNT; i++) {
-        let l = symmetric_code(x[i], inverse_scale);
-        sums.ll += l * l;
-        sums.xl += x[i] * l;
+    for (var w = 0u; w < QUADS; w++) {
+        let l = symmetric_codes(w, inverse_scale);
+        for (var i = 0u; i < 4u; i++) {
+            sums.ll += l[i] * l[i];
+            sums.xl += x[w][i] * l[i];
+        }
     }
     return sums;
 }
@@ -40,9 +35,11 @@ fn symmetric_sums(inverse_scale: f32) -> Sums {
 fn symmetric() -> Sums {
     var size = 0.0;
     var extreme = 0.0;
-    for (var i = 0u; i < COUNT; i++) {
-        extreme = select(extreme, x[i], abs(x[i]) > size);
-        size = max(size, abs(x[i]));
+    for (var w = 0u; w < QUADS; w++) {
+        for (var i = 0u; i < 4u; i++) {
+            extreme = select(extreme, x[w][i], abs(x[w][i]) > size);
+            size = max(size, abs(x[w][i]));
+        }
     }
     let inverse_extreme = inverse(-extreme);
     var best: Sums;
@@ -58,12 +55,7 @@ fn symmetric() -> Sums {
     return best;
 }
 
-// The codes of weights 4w..4w + 4, offset so that none is negative.
+// The same, offset so that none is negative, in a word.
 fn symmetric_word(w: u32, inverse_scale: f32) -> u32 {
-    return pack4(
-        symmetric_code(x[4u * w], inverse_scale) + HALF,
-        symmetric_code(x[4u * w + 1u], inverse_scale) + HALF,
-        symmetric_code(x[4u * w + 2u], inverse_scale) + HALF,
-        symmetric_code(x[4u * w + 3u], inverse_scale) + HALF,
-    );
+    return pack4(symmetric_codes(w, inverse_scale) + HALF);
 }

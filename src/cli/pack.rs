@@ -2,7 +2,7 @@
 
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{Command, DeviceChoice, EventKind, PackReport, PackRequest};
-use crate::recipe::{Plan, Recipe};
+use crate::recipe::{FallbackGroup, Plan, Recipe};
 use crate::units;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
@@ -62,7 +62,7 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
                 units::grouped(plan.file_bytes),
                 plan.bits_per_weight
             );
-            plan.fallbacks.iter().for_each(|fallback| println!("  {fallback}"));
+            FallbackGroup::of(&plan.fallbacks).iter().for_each(|group| println!("  {group}"));
         }
         return Ok(());
     }
@@ -132,9 +132,9 @@ fn print(report: &PackReport) {
         let label = if index == 0 { "Tensors" } else { "" };
         println!("  {label:<9} {tensors:>4} as {:<5} {}", format.name, units::bytes(*bytes));
     }
-    for (index, fallback) in report.fallbacks.iter().enumerate() {
+    for (index, group) in FallbackGroup::of(&report.fallbacks).iter().enumerate() {
         let label = if index == 0 { "Fallbacks" } else { "" };
-        println!("  {label:<9} {fallback}");
+        println!("  {label:<9} {group}");
     }
     println!("  Verified  every tensor read back as written");
     println!("\nTry it:  llama-cli -m {}", report.output.display());

@@ -5,6 +5,7 @@ use crate::units;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value as Json;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -44,7 +45,12 @@ impl Session {
         let engine = Engine::start(Box::new(|| {}));
         let running: Arc<Mutex<Option<JobId>>> = Arc::default();
         let (cancel, job) = (engine.canceller(), Arc::clone(&running));
+        let pressed = AtomicBool::new(false);
         let handler = move || {
+            // A second Ctrl-C ends the program at once.
+            if pressed.swap(true, Ordering::Relaxed) {
+                std::process::exit(CANCELLED.into());
+            }
             if let Some(job) = *job.lock().unwrap_or_else(PoisonError::into_inner) {
                 cancel(job);
             }

@@ -1,23 +1,82 @@
-//! The devices the worker owns: found on first use, opened on first use.
+//! The devices the worker owns: found on first use, opened on first use, kept until one is lost.
 
 use super::command::DeviceChoice;
 use super::event::Device;
 use super::worker::Stop;
 use crate::cpu::CpuRunner;
-use crate::graph::Runner;
+use crate::gpu::{self, Adapter, GpuRunner};
+use crate::graph::{RunError, Runner};
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
 /// Found on first use.
 #[derive(Default)]
-pub(super) struct Devices {}
+pub(super) struct Devices {
+    adapters: Option<Vec<Adapter>>,
+    open: Option<(String, Arc<dyn Runner>)>,
+}
 
 impl Devices {
-    /// Best first, the processor last.
+    /// Best first: GPUs, the processor, and drivers that run shaders on the processor, which are no faster than it.
     pub(super) fn list(&mut self) -> Vec<Device> {
-        Vec::new()
+        let listed = |adapter: &Adapter| Device {
+            name: adapter.name().to_owned(),
+            backend: adapter.backend(),
+            kind: adapter.kind().to_owned(),
+            driver: adapter.driver(),
+        };
+        let threads = available_parallelism().map_or(1, usize::from);
+        let processor = Device {
+            name: "CPU".to_owned(),
+            backend: "native".to_owned(),
+            kind: "processor".to_owned(),
+            driver: if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") },
+        };
+        let (software, gpus): (Vec<_>, Vec<_>) = self.adapters().iter().partition(|adapter| adapter.is_cpu());
+        gpus.into_iter().map(listed).chain([processor]).chain(software.into_iter().map(listed)).collect()
     }
 
-    pub(super) fn runner(&mut self, _: &DeviceChoice) -> Result<Arc<dyn Runner>, Stop> {
-        Ok(Arc::new(CpuRunner::new(2)))
+    /// A runner on the chosen device.
+    pub(super) fn runner(&mut self, choice: &DeviceChoice) -> Result<Arc<dyn Runner>, Stop> {
+        let found = match choice {
+            DeviceChoice::Cpu => None,
+            DeviceChoice::Auto => self.adapters().iter().find(|adapter| !adapter.is_cpu()).cloned(),
+            DeviceChoice::Named(name) => Some(self.named(name)?),
+        };
+        let key = found.as_ref().map_or_else(|| "CPU".to_owned(), Adapter::to_string);
+        if let Some((_, runner)) = self.open.as_ref().filter(|(open, _)| *open == key) {
+            return Ok(Arc::clone(runner));
+        }
+        let runner: Arc<dyn Runner> = match found {
+            Some(adapter) => Arc::new(GpuRunner::new(&adapter)?),
+            None => Arc::new(CpuRunner::new(0)),
+        };
+        self.open = Some((key, Arc::clone(&runner)));
+        Ok(runner)
+    }
+
+    /// Forgets the open device after an error, so that the next job opens it anew.
+    pub(super) fn close(&mut self) {
+        self.open = None;
+    }
+
+    fn named(&mut self, name: &str) -> Result<Adapter, Stop> {
+        let wanted = name.to_lowercase();
+        let adapters = self.adapters();
+        adapters.iter().find(|adapter| adapter.name().to_lowercase().contains(&wanted)).cloned().ok_or_else(|| {
+            let mut names: Vec<&str> = adapters.iter().map(Adapter::name).collect();
+            names.push("cpu");
+            Stop::Failed(format!("there is no device called {name:?} here; there are: {}", names.join(", ")))
+        })
+    }
+
+    fn adapters(&mut self) -> &[Adapter] {
+        self.adapters.get_or_insert_with(gpu::devices)
+    }
+}
+
+impl From<RunError> for Stop {
+    fn from(error: RunError) -> Self {
+        Self::Failed(format!("{error}; nothing was kept; try again, or go on with the processor (--device cpu)"))
     }
 }

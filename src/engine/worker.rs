@@ -3,8 +3,12 @@
 use super::command::{Command, JobId};
 use super::event::{Event, EventKind, Progress};
 use super::{Wake, device, jobs, sample};
+use crate::checkpoint::OpenError;
 use crate::model::Model;
+use crate::recipe::RecipeError;
+use std::any::Any;
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -53,8 +57,14 @@ pub(super) enum Stop {
     Failed(String),
 }
 
-impl<E: std::error::Error> From<E> for Stop {
-    fn from(error: E) -> Self {
+impl From<OpenError> for Stop {
+    fn from(error: OpenError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<RecipeError> for Stop {
+    fn from(error: RecipeError) -> Self {
         Self::Failed(error.to_string())
     }
 }
@@ -104,8 +114,17 @@ impl Worker {
     pub(super) fn run(mut self) {
         while let Ok((job, command)) = self.inbox.recv() {
             let context = Context { job, shared: &self.shared, outbox: &self.outbox };
-            let result =
-                if context.is_cancelled() { Err(Stop::Cancelled) } else { run(&mut self.devices, command, &context) };
+            let devices = &mut self.devices;
+            let result = if context.is_cancelled() {
+                Err(Stop::Cancelled)
+            } else {
+                // A panic is a fault of ours; it must end the job, not leave its reader waiting for ever.
+                let caught = catch_unwind(AssertUnwindSafe(|| run(devices, command, &context)));
+                caught.unwrap_or_else(|panic| Err(Stop::Failed(own_fault(&*panic))))
+            };
+            if matches!(result, Err(Stop::Failed(_))) {
+                self.devices.close();
+            }
             context.send(match result {
                 Ok(kind) => kind,
                 Err(Stop::Cancelled) => EventKind::Cancelled,
@@ -116,12 +135,20 @@ impl Worker {
     }
 }
 
+fn own_fault(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("Tuck made an error of its own, so nothing was kept: {}; please report it", text.unwrap_or("no message"))
+}
+
 fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -> Result<EventKind, Stop> {
     let open = |path: &Path| Ok(EventKind::Opened(Arc::new(Model::open(path)?)));
     match command {
         Command::ListDevices => Ok(EventKind::Devices(devices.list())),
         Command::Open(path) => open(&path),
-        Command::OpenSample => open(&sample::folder()?),
+        Command::OpenSample => {
+            let folder = sample::folder();
+            open(&folder.map_err(|error| Stop::Failed(format!("the sample model could not be unpacked: {error}")))?)
+        }
         Command::Pack(request) => Ok(EventKind::Packed(Arc::new(jobs::pack::run(devices, &request, context)?))),
     }
 }

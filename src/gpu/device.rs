@@ -48,13 +48,18 @@ impl Adapter {
         format!("{:?}", self.info.backend)
     }
 
+    /// The driver's name and version, as it gives them.
+    pub fn driver(&self) -> String {
+        format!("{} {}", self.info.driver, self.info.driver_info).trim().to_owned()
+    }
+
     /// What kind of device it is, in words.
     pub fn kind(&self) -> &'static str {
         match self.info.device_type {
             wgpu::DeviceType::DiscreteGpu => "discrete GPU",
             wgpu::DeviceType::IntegratedGpu => "integrated GPU",
             wgpu::DeviceType::VirtualGpu => "virtual GPU",
-            wgpu::DeviceType::Cpu => "CPU",
+            wgpu::DeviceType::Cpu => "software",
             wgpu::DeviceType::Other => "other",
         }
     }

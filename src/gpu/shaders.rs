@@ -33,11 +33,11 @@ pub static SHADERS: &[Shader] = shaders! {
     "quantize_f16" 8,
     "quantize_bf16" 8,
     "quantize_q8_0" 64,
-    "quantize_q6_k" 512,
-    "quantize_q5_k" 256,
+    "quantize_q6_k" 16,
+    "quantize_q5_k" 32,
     "quantize_q5_1" 32,
     "quantize_q5_0" 64,
-    "quantize_q4_k" 256,
+    "quantize_q4_k" 32,
     "quantize_q4_1" 32,
     "quantize_q4_0" 64,
     "dequantize_q8_0" 32,
@@ -61,6 +61,7 @@ static INCLUDES: &[(&str, &str)] = includes! {
     "shared/pack.wgsl",
     "shared/source.wgsl",
     "shared/symmetric.wgsl",
+    "shared/weights32.wgsl",
 };
 
 impl Shader {

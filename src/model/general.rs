@@ -25,8 +25,10 @@ pub(super) fn metadata(documents: &Documents, arch: &str, parameters: u64) -> Ve
     let mut keys = vec![("architecture".to_owned(), arch.into()), ("type".to_owned(), "model".into())];
     keys.extend(sampling(&documents.generation_config));
 
-    let folder = documents.folder.canonicalize().unwrap_or_else(|_| documents.folder.clone());
-    let folder = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    // "." and ".." have no name of their own.
+    let resolved = documents.folder.canonicalize().unwrap_or_default();
+    let folder = documents.folder.file_name().or(resolved.file_name());
+    let folder = folder.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let from_config = documents.config["_name_or_path"]
         .as_str()
         .filter(|id| !id.is_empty() && id.matches('/').count() <= 1)

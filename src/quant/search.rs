@@ -312,3 +312,52 @@ pub(super) fn symmetric_super<V: Floats>(x: &[[V; 16]; 2], half: f32) -> Symmetr
 fn storable<V: Floats>(scale: V, d: f32) -> V {
     (scale * V::splat(inverse(d))).max(V::splat(-128.0)).min(V::splat(127.0)).round()
 }
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::super::avx2::Avx2;
+    use super::super::lanes::{Portable, TILE, load, pack};
+    use super::*;
+
+    /// Everything that formats take from the searches, as plain numbers.
+    fn found<V: Floats>(weights: &[f32; TILE]) -> Vec<u32> {
+        let mut all = vec![];
+        let words = |codes: &[V; 32]| pack::<V, 32, 8>(codes).as_flattened().to_vec();
+        for top in [15.0, 31.0] {
+            let blocks = affine_blocks::<V>(&load(weights), top);
+            all.extend(blocks.scale.iter().chain(&blocks.min).map(|&half| u32::from(half)));
+            all.extend(words(&blocks.codes));
+            let block = affine_super::<V>(&load(weights), top);
+            all.extend([block.d, block.dmin].map(u32::from));
+            all.extend(block.scales.iter().chain(&block.mins).map(|&scale| u32::from(scale)));
+            all.extend(words(&block.codes));
+        }
+        let (scale, codes) = symmetric_blocks::<V>(&load(weights), 16.0);
+        all.extend(scale.map(u32::from));
+        all.extend(words(&codes));
+        let (first, second) = weights.split_at(TILE / 2);
+        let block = symmetric_super::<V>(&[load(first), load(second)], 32.0);
+        all.push(u32::from(block.d));
+        all.extend(block.scales.iter().map(|&scale| scale as u32));
+        all.extend(block.codes.iter().flat_map(|codes| pack::<V, 16, 4>(codes)).flatten());
+        all
+    }
+
+    #[test]
+    fn the_width_of_a_register_changes_nothing() {
+        assert!(is_x86_feature_detected!("avx2"), "this test needs a processor with AVX2");
+        let mut state = 1u32;
+        for round in 0..2000 {
+            let tile = from_fn(|i| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                match round % 4 {
+                    0 => f32::from_bits(state),
+                    1 => ((state >> 8) as f32 - 8e6) * 2f32.powi(i as i32 / 32 * 3 - 40),
+                    2 => (state >> 28) as f32 * 0.125 - 1.0,
+                    _ => (state >> 8) as f32 * (state >> 20) as f32 * 1e-9 - 3.0,
+                }
+            });
+            assert_eq!(found::<Portable>(&tile), found::<Avx2>(&tile), "round {round}");
+        }
+    }
+}

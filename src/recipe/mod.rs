@@ -6,7 +6,7 @@ mod plan;
 mod preset;
 mod rules;
 
-pub use plan::{Fallback, Plan, PlannedTensor};
+pub use plan::{Fallback, FallbackGroup, Plan, PlannedTensor, choose_formats};
 pub use preset::{PRESETS, Preset, preset_from_name};
 
 use crate::quant::{FORMATS, FormatRef, format_from_name};
@@ -79,7 +79,12 @@ impl Override {
             refuse(format!("names the type {name:?}; choose one of {known}"))
         })?;
         let pattern = Regex::new(&pattern.to_lowercase())
-            .map_err(|error| refuse(format!("has a pattern that is no regular expression: {error}")))?;
+            .map_err(|error| refuse(format!("has a pattern that is no regular expression ({})", last_line(&error))))?;
         Ok(Self { pattern, format })
     }
+}
+
+/// A regex error draws the pattern over several lines; the last says what is wrong.
+fn last_line(error: &regex::Error) -> String {
+    error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }

@@ -3,7 +3,7 @@
 use super::preset::PRESETS;
 use super::rules::{Chooser, quantizable};
 use super::{Recipe, RecipeError};
-use crate::arch::{Source, Tensor};
+use crate::arch::{Hparams, Source, Tensor};
 use crate::gguf::{self, HeaderTensor, Layout, Value};
 use crate::model::Model;
 use crate::quant::FormatRef;
@@ -39,6 +39,65 @@ impl fmt::Display for Fallback {
     }
 }
 
+/// Fallbacks that share a reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FallbackGroup {
+    /// What the recipe asked for.
+    pub wanted: FormatRef,
+    /// What they get.
+    pub got: FormatRef,
+    /// Weights in a row.
+    pub columns: u64,
+    /// Their names, in the order of the file.
+    pub tensors: Vec<String>,
+}
+
+impl FallbackGroup {
+    /// Groups fallbacks by formats and row length, in order of first appearance.
+    pub fn of(fallbacks: &[Fallback]) -> Vec<Self> {
+        let mut groups: Vec<Self> = Vec::new();
+        for Fallback { tensor, columns, wanted, got } in fallbacks {
+            let same = |group: &&mut Self| (group.columns, group.wanted, group.got) == (*columns, *wanted, *got);
+            match groups.iter_mut().find(same) {
+                Some(group) => group.tensors.push(tensor.clone()),
+                None => groups.push(Self { wanted, got, columns: *columns, tensors: vec![tensor.clone()] }),
+            }
+        }
+        groups
+    }
+
+    /// The names with layers left out, each once: `attn_k (30 layers), token_embd`.
+    pub fn names(&self) -> String {
+        let mut kinds: Vec<(&str, usize)> = Vec::new();
+        for tensor in &self.tensors {
+            let name = tensor.strip_suffix(".weight").unwrap_or(tensor);
+            let kind = name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')).map_or(name, |(_, kind)| kind);
+            match kinds.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, count)) => *count += 1,
+                None => kinds.push((kind, 1)),
+            }
+        }
+        let show = |(kind, count): &(&str, usize)| match count {
+            1 => (*kind).to_owned(),
+            n => format!("{kind} ({n} layers)"),
+        };
+        kinds.iter().map(show).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl fmt::Display for FallbackGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { wanted, got, columns, tensors } = self;
+        let block = wanted.block_weights;
+        let count = match tensors.len() {
+            1 => "1 tensor".to_owned(),
+            n => format!("{n} tensors"),
+        };
+        write!(f, "{count} as {got}, since {wanted} needs rows of a multiple of {block} and these have {columns}: ")?;
+        f.write_str(&self.names())
+    }
+}
+
 /// What a tensor becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlannedTensor {
@@ -48,6 +107,14 @@ pub struct PlannedTensor {
     pub bytes: u64,
     /// Its position in the file.
     pub offset: u64,
+}
+
+/// The format of each tensor under a recipe, and the fallbacks among them. `tensors` are in the order of
+/// [`Model::tensors`], which the rules count by.
+pub fn choose_formats(recipe: &Recipe, hparams: &Hparams, tensors: &[Tensor]) -> (Vec<FormatRef>, Vec<Fallback>) {
+    let mut chooser = Chooser::new(recipe, hparams, tensors);
+    let (formats, fallbacks): (Vec<_>, Vec<_>) = tensors.iter().map(|tensor| chooser.choose(tensor)).unzip();
+    (formats, fallbacks.into_iter().flatten().collect())
 }
 
 /// A file to be written, known to the byte.
@@ -80,17 +147,7 @@ impl Plan {
                 });
             }
         }
-        let mut chooser = Chooser::new(recipe, &model.hparams, &model.tensors);
-        let mut fallbacks = Vec::new();
-        let formats: Vec<FormatRef> = model
-            .tensors
-            .iter()
-            .map(|tensor| {
-                let (format, fallback) = chooser.choose(tensor);
-                fallbacks.extend(fallback);
-                format
-            })
-            .collect();
+        let (formats, fallbacks) = choose_formats(recipe, &model.hparams, &model.tensors);
         let requantized = model
             .tensors
             .iter()

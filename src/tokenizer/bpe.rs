@@ -1,6 +1,6 @@
 //! Tokens, their types and the merges of a byte-level BPE tokenizer.
 
-use crate::checkpoint::OpenError;
+use crate::checkpoint::{Documents, OpenError};
 use crate::gguf::{Array, Value, ValueType};
 use serde_json::Value as Json;
 use std::collections::HashMap;
@@ -37,7 +37,8 @@ impl Bpe {
 }
 
 /// Reads a `tokenizer.json` of model type BPE, with the `added_tokens_decoder` of `tokenizer_config.json`.
-pub(super) fn read(path: &Path, tokenizer: &Json, config: &Json, vocabulary: u64) -> Result<Bpe, OpenError> {
+pub(super) fn read(path: &Path, documents: &Documents, vocabulary: u64) -> Result<Bpe, OpenError> {
+    let tokenizer = &documents.tokenizer;
     let refuse = |problem: String| OpenError::new(path, problem);
     if tokenizer.is_null() {
         return Err(refuse(
@@ -67,7 +68,7 @@ pub(super) fn read(path: &Path, tokenizer: &Json, config: &Json, vocabulary: u64
             return Err(refuse(format!("its tokens {other:?} and {token:?} share the id {id}")));
         }
     }
-    for added in added_tokens(tokenizer, config) {
+    for added in added_tokens(documents) {
         let (Some(id), Some(content)) = (added.id, added.content) else {
             return Err(refuse("one of its added tokens has no id or no content; download it again".into()));
         };
@@ -91,17 +92,28 @@ struct Added<'a> {
     special: bool,
 }
 
-/// Those of `tokenizer.json`, then those of `tokenizer_config.json`, which win.
-fn added_tokens<'a>(tokenizer: &'a Json, config: &'a Json) -> Vec<Added<'a>> {
-    let added = |id: Option<u64>, token: &'a Json| Added {
-        id,
-        content: token["content"].as_str(),
-        special: token["special"].as_bool().unwrap_or(false),
-    };
-    let listed =
-        tokenizer["added_tokens"].as_array().into_iter().flatten().map(|token| added(token["id"].as_u64(), token));
-    let decoder = config["added_tokens_decoder"].as_object().into_iter().flatten();
-    listed.chain(decoder.map(|(id, token)| added(id.parse().ok(), token))).collect()
+/// Those of `tokenizer.json`, then those of `tokenizer_config.json`, which win. A token is special where any of the
+/// documents says so, or names it as one (`pad_token` and its like).
+fn added_tokens(documents: &Documents) -> Vec<Added<'_>> {
+    let named: Vec<&str> = [&documents.tokenizer_config, &documents.special_tokens_map]
+        .into_iter()
+        .filter_map(Json::as_object)
+        .flatten()
+        .filter(|(key, _)| key.ends_with("_token") || *key == "additional_special_tokens")
+        .flat_map(|(_, value)| value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice))
+        .filter_map(|token| token.as_str().or_else(|| token["content"].as_str()))
+        .collect();
+    let listed = documents.tokenizer["added_tokens"].as_array().into_iter().flatten();
+    let decoder = documents.tokenizer_config["added_tokens_decoder"].as_object().into_iter().flatten();
+    listed
+        .map(|token| (token["id"].as_u64(), token))
+        .chain(decoder.map(|(id, token)| (id.parse().ok(), token)))
+        .map(|(id, token)| {
+            let content = token["content"].as_str();
+            let special = token["special"] == true || content.is_some_and(|content| named.contains(&content));
+            Added { id, content, special }
+        })
+        .collect()
 }
 
 /// An added token's text and type. Some models forget to mark control tokens as special, so their looks count too.

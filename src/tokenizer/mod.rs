@@ -17,7 +17,7 @@ pub fn metadata(documents: &Documents, vocabulary: u64, is_llama: bool) -> Resul
     if is_llama && let Some(add_prefix_space) = documents.tokenizer_config["add_prefix_space"].as_bool() {
         keys.push(("tokenizer.ggml.add_space_prefix".to_owned(), Value::Bool(add_prefix_space)));
     }
-    let bpe = bpe::read(&path, &documents.tokenizer, &documents.tokenizer_config, vocabulary)?;
+    let bpe = bpe::read(&path, documents, vocabulary)?;
     keys.push(("tokenizer.ggml.model".to_owned(), "gpt2".into()));
     keys.push(("tokenizer.ggml.pre".to_owned(), pre::identify(&path, &documents.tokenizer)?.into()));
     keys.extend(bpe.metadata());

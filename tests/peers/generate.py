@@ -26,6 +26,7 @@ def generate(path: str, prompt: str, count: int) -> dict:
     params.n_ctx = 512
     params.n_parallel = 1
     params.n_gpu_layers = 0
+    params.port = 0  # any free one: several of these may run at once
     params.warmup = False
     params.verbosity = 2
     params.endpoint_metrics = False
@@ -62,7 +63,12 @@ def child(path: str, prompt: str, count: int) -> None:
     """Answers on the original stdout; llama.cpp's chatter goes to stderr, which the parent keeps."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    print(json.dumps(shape(path, generate(path, prompt, count)), ensure_ascii=False), file=out, flush=True)
+    try:
+        answer = shape(path, generate(path, prompt, count))
+    except Exception as failure:  # the parent shows the end of the log, where llama.cpp's own words are
+        print(failure, file=sys.stderr, flush=True)
+        os._exit(1)
+    print(json.dumps(answer, ensure_ascii=False), file=out, flush=True)
     os._exit(0)  # the server's threads need no goodbye
 
 

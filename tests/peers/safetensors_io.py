@@ -63,11 +63,13 @@ def header(path: Path):
 
 
 def read(path: Path):
-    """Yields (name, dtype, f32 array) sorted by name, one tensor in memory at a time."""
+    """Yields (name, dtype, f32 array) sorted by name, one tensor in memory at a time; float tensors only."""
     entries, base = header(path)
     with open(path, "rb") as file:
         for name in sorted(entries):
             entry = entries[name]
+            if entry["dtype"] not in ITEM_BYTES:
+                continue
             start, end = entry["data_offsets"]
             file.seek(base + start)
             yield name, entry["dtype"], decode(file.read(end - start), entry["dtype"], entry["shape"])

@@ -34,8 +34,8 @@ impl Output {
             return fail("this is a folder; name the file to write".to_owned());
         }
         if target.exists() {
-            let target = target.canonicalize()?;
-            if model.files.iter().any(|file| file.path.canonicalize().is_ok_and(|path| path == target)) {
+            let same = |path: &Path| Some(path.canonicalize().ok()? == target.canonicalize().ok()?);
+            if model.files.iter().any(|file| same(&file.path) == Some(true)) {
                 return fail(
                     "this is a file of the model being packed, which is never changed; choose another name".to_owned(),
                 );

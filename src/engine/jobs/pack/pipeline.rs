@@ -8,6 +8,7 @@ use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::graph::{Recording, RunError, Runner, Slot, SlotSize};
 use crate::model::Model;
+use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
@@ -37,8 +38,8 @@ pub(super) fn run(
         let reader = scope.spawn(|| read_chunks(model, chunks, takes, to_compute, allow_nonfinite, context));
         let computer = scope.spawn(|| compute_chunks(chunks, filled, to_write));
         let written = write_chunks(model, chunks, [give, give_copied], submitted, output, &meter);
-        reader.join().expect("the reading thread panicked")?;
-        computer.join().expect("the computing thread panicked")?;
+        reader.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        computer.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         written
     })
 }

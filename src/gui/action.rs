@@ -1,0 +1,198 @@
+//! What a user can do. Each action is one value that owns its label, its explanation and its shortcut, so menus,
+//! buttons, dialogs and the keyboard say and do the same. Panels ask for actions; `perform.rs` carries them out.
+
+use super::state::{Column, Tab, Target};
+use crate::engine::DeviceChoice;
+use crate::recipe::Preset;
+use egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
+use std::path::PathBuf;
+
+/// One thing a user can ask for.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Choose a model folder in a dialog.
+    OpenFolder,
+    /// Choose a model file in a dialog.
+    OpenFile,
+    /// Open this, or ask first where a pack is running.
+    Open(Target),
+    /// Cancel the running pack and open this.
+    CancelAndOpen(Target),
+    /// Stop opening, or stop packing.
+    Cancel,
+    /// Choose a type.
+    ChooseType(&'static Preset),
+    /// The next smaller type of the list.
+    NextType,
+    /// The next larger type of the list.
+    PreviousType,
+    /// Add an empty override.
+    AddOverride,
+    /// Change an override's text.
+    EditOverride(usize, String),
+    /// Drop an override.
+    RemoveOverride(usize),
+    /// Show only tensors whose name has this.
+    Filter(String),
+    /// Type into the filter.
+    FocusFilter,
+    /// Sort the tensors by this column, or the other way round.
+    Sort(Column),
+    /// Bring a tab to the front.
+    Show(Tab),
+    /// Compute here.
+    ChooseDevice(DeviceChoice),
+    /// Choose the output in a dialog.
+    SaveAs,
+    /// Write to this file.
+    SaveTo(PathBuf),
+    /// Write the file.
+    Pack,
+    /// Write the file over the one that is there.
+    Replace,
+    /// Write the file although weights are NaN or infinite.
+    PackAnyway,
+    /// Put text on the clipboard.
+    Copy(String),
+    /// Show a file's folder in the system's file manager.
+    ShowInFolder(PathBuf),
+    /// Put the warnings away.
+    DismissWarnings,
+    /// Close the dialog.
+    Dismiss,
+    /// Light if it is dark, dark if it is light.
+    ToggleTheme,
+    /// Light, dark, or as the system.
+    Theme(ThemePreference),
+    /// Show the keyboard's shortcuts.
+    ShowShortcuts,
+    /// Close the window, or ask first where a pack is running.
+    Quit,
+    /// Close the window.
+    QuitNow,
+}
+
+/// Control, or Command on a Mac.
+const COMMAND: Modifiers = Modifiers::COMMAND;
+const COMMAND_SHIFT: Modifiers = COMMAND.plus(Modifiers::SHIFT);
+
+impl Action {
+    /// Those with shortcuts. Shortcuts with more modifiers come first, because a shorter one would match as well.
+    pub fn with_shortcuts() -> Vec<Self> {
+        vec![
+            Self::OpenFile,
+            Self::SaveAs,
+            Self::ToggleTheme,
+            Self::OpenFolder,
+            Self::Pack,
+            Self::FocusFilter,
+            Self::Quit,
+            Self::Cancel,
+            Self::PreviousType,
+            Self::NextType,
+        ]
+    }
+
+    /// What buttons and menus call it.
+    pub fn label(&self) -> String {
+        match self {
+            Self::OpenFolder => "Open folder…",
+            Self::OpenFile => "Open file…",
+            Self::Open(Target::Sample) => "Open the sample",
+            Self::Open(Target::Path(path)) => return format!("Open {}", path.display()),
+            Self::CancelAndOpen(_) => "Cancel the pack and open",
+            Self::Cancel => "Cancel",
+            Self::ChooseType(preset) => preset.name,
+            Self::NextType => "Next type",
+            Self::PreviousType => "Previous type",
+            Self::AddOverride => "Add override",
+            Self::EditOverride(..) => "Override",
+            Self::RemoveOverride(_) => "Remove override",
+            Self::Filter(_) | Self::FocusFilter => "Filter tensors",
+            Self::Sort(column) => column.label(),
+            Self::Show(tab) => tab.label(),
+            Self::ChooseDevice(DeviceChoice::Auto) => "Automatic",
+            Self::ChooseDevice(DeviceChoice::Cpu) => "Processor",
+            Self::ChooseDevice(DeviceChoice::Named(name)) => name,
+            Self::SaveAs => "Save as…",
+            Self::SaveTo(_) => "Save here",
+            Self::Pack => "Pack",
+            Self::Replace => "Replace the file",
+            Self::PackAnyway => "Pack anyway",
+            Self::Copy(_) => "Copy",
+            Self::ShowInFolder(_) => "Show in folder",
+            Self::DismissWarnings | Self::Dismiss => "Close",
+            Self::ToggleTheme => "Light or dark",
+            Self::Theme(ThemePreference::System) => "As the system",
+            Self::Theme(ThemePreference::Light) => "Light",
+            Self::Theme(ThemePreference::Dark) => "Dark",
+            Self::ShowShortcuts => "Keyboard shortcuts",
+            Self::Quit => "Quit",
+            Self::QuitNow => "Cancel the pack and quit",
+        }
+        .to_owned()
+    }
+
+    /// One sentence for the pointer to find, where the label does not say it all.
+    pub fn tooltip(&self) -> &'static str {
+        match self {
+            Self::OpenFolder => "Open a Hugging Face model folder, with its config.json and .safetensors files.",
+            Self::OpenFile => "Open a .safetensors file beside its config.json, or a .gguf file.",
+            Self::Open(Target::Sample) => "Open the small model that comes with Tuck.",
+            Self::Cancel => "Stop; nothing is left behind.",
+            Self::ChooseType(preset) => preset.about,
+            Self::AddOverride => "Give the tensors whose name matches a pattern a type of their own.",
+            Self::RemoveOverride(_) => "Remove this override.",
+            Self::FocusFilter => "Show only the tensors whose name contains this text.",
+            Self::Sort(_) => "Sort by this column; again for the other way round.",
+            Self::ChooseDevice(DeviceChoice::Auto) => "The fastest GPU, or the processor where there is none.",
+            Self::ChooseDevice(DeviceChoice::Cpu) => "The processor, without any graphics driver.",
+            Self::SaveAs => "Choose the folder and name of the file to write.",
+            Self::Pack => "Write the model as a GGUF file of the chosen type.",
+            Self::PackAnyway => "Weights that are NaN or infinite count as 0 in block formats.",
+            Self::ShowInFolder(_) => "Open the folder the file is in.",
+            Self::ToggleTheme => "Change between the light and the dark theme.",
+            Self::Theme(ThemePreference::System) => "Follow the light or dark setting of the system.",
+            _ => "",
+        }
+    }
+
+    /// The keys that do the same.
+    pub fn shortcut(&self) -> Option<KeyboardShortcut> {
+        let (modifiers, key) = match self {
+            Self::OpenFolder => (COMMAND, Key::O),
+            Self::OpenFile => (COMMAND_SHIFT, Key::O),
+            Self::SaveAs => (COMMAND_SHIFT, Key::S),
+            Self::Pack => (COMMAND, Key::P),
+            Self::FocusFilter => (COMMAND, Key::F),
+            Self::ToggleTheme => (COMMAND_SHIFT, Key::L),
+            Self::Quit => (COMMAND, Key::Q),
+            Self::Cancel => (Modifiers::NONE, Key::Escape),
+            Self::PreviousType => (Modifiers::NONE, Key::ArrowUp),
+            Self::NextType => (Modifiers::NONE, Key::ArrowDown),
+            _ => return None,
+        };
+        Some(KeyboardShortcut::new(modifiers, key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shortcuts_are_distinct_and_listed() {
+        let actions = Action::with_shortcuts();
+        let shortcuts: Vec<_> = actions.iter().map(|action| action.shortcut().expect("listed")).collect();
+        for (i, shortcut) in shortcuts.iter().enumerate() {
+            assert!(!shortcuts[..i].contains(shortcut), "{shortcut:?} means two things");
+        }
+    }
+
+    #[test]
+    fn longer_shortcuts_come_first() {
+        let shifted: Vec<bool> =
+            Action::with_shortcuts().iter().map(|a| a.shortcut().unwrap().modifiers.shift).collect();
+        assert!(shifted.is_sorted_by(|a, b| a >= b), "{shifted:?}");
+    }
+}

@@ -1,0 +1,112 @@
+//! The application: events in, actions out, panels between.
+
+use super::action::Action;
+use super::files::Pickers;
+use super::screenshots::Script;
+use super::state::{Dialog, State, Target};
+use super::{Options, panels, theme};
+use crate::engine::{Command, Engine};
+use crate::fit;
+
+/// The window's application.
+pub struct App {
+    pub(super) state: State,
+    pub(super) engine: Engine,
+    pub(super) pickers: Pickers,
+    /// Asked for while drawing, carried out before the next frame.
+    actions: Vec<Action>,
+    script: Option<Script>,
+}
+
+impl App {
+    /// Starts the engine, and opens what the options say.
+    pub fn new(ctx: &egui::Context, options: Options) -> Self {
+        theme::install(ctx);
+        let repaint = ctx.clone();
+        let engine = Engine::start(Box::new(move || repaint.request_repaint()));
+        let state = State { memory: fit::this_machine(), ..State::default() };
+        let script = options.screenshots.map(Script::new);
+        let mut app = Self { state, engine, pickers: Pickers::new(ctx), actions: Vec::new(), script };
+        if app.script.is_some() {
+            app.open(Target::Sample);
+        } else if let Some(path) = options.path {
+            app.open(Target::Path(path));
+        }
+        // After the model, because the first look for graphics drivers can take a second.
+        app.state.listing = Some(app.engine.submit(Command::ListDevices));
+        app
+    }
+
+    /// What the window shows.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn take_events(&mut self) {
+        let events = match &mut self.script {
+            Some(script) => script.events(&self.engine),
+            None => self.engine.drain(),
+        };
+        for event in events {
+            self.state.apply(event);
+        }
+    }
+
+    fn take_keys(&mut self, ctx: &egui::Context) {
+        let is_typing = ctx.text_edit_focused();
+        let has_focus = ctx.memory(|memory| memory.focused().is_some());
+        for action in Action::with_shortcuts() {
+            let free = match action {
+                // The dialog has its own keys, and a pack is not to start behind it.
+                _ if self.state.dialog.is_some() => false,
+                Action::PreviousType | Action::NextType => !has_focus,
+                Action::Cancel => !is_typing,
+                _ => true,
+            };
+            let Some(shortcut) = action.shortcut().filter(|_| free) else { continue };
+            if ctx.input_mut(|input| input.consume_shortcut(&shortcut)) {
+                self.actions.push(action);
+            }
+        }
+    }
+
+    fn take_drops(&mut self, ctx: &egui::Context) {
+        let dropped = ctx.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_owned()));
+        self.actions.extend(dropped.map(|path| Action::Open(Target::Path(path))));
+    }
+
+    fn take_close(&mut self, ctx: &egui::Context) {
+        let is_closing = ctx.input(|input| input.viewport().close_requested());
+        if is_closing && self.state.packing.is_some() && self.state.dialog != Some(Dialog::Quit) {
+            ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+            self.state.dialog = Some(Dialog::Quit);
+        }
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
+        self.take_events();
+        self.take_keys(ctx);
+        self.take_drops(ctx);
+        self.take_close(ctx);
+        self.actions.extend(self.pickers.poll());
+        if let Some(script) = &mut self.script {
+            self.actions.extend(script.step(&self.state, ctx));
+        }
+        for action in std::mem::take(&mut self.actions) {
+            self.perform(action, ctx);
+        }
+        if self.script.is_some() {
+            // So that the script sees a pack from its first moment.
+            self.take_events();
+        }
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+        panels::show(ui, &self.state, &mut self.actions);
+        if !self.actions.is_empty() {
+            ui.ctx().request_repaint();
+        }
+    }
+}

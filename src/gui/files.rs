@@ -1,0 +1,88 @@
+//! The system's file dialogs and file manager. They run beside the window; what was chosen comes back as an action.
+
+use super::action::Action;
+use super::state::Target;
+use rfd::{AsyncFileDialog, FileHandle};
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+/// Open dialogs and what they answer.
+pub(super) struct Pickers {
+    ctx: egui::Context,
+    answers: Receiver<Action>,
+    answer: Sender<Action>,
+}
+
+impl Pickers {
+    pub(super) fn new(ctx: &egui::Context) -> Self {
+        let (answer, answers) = channel();
+        Self { ctx: ctx.clone(), answers, answer }
+    }
+
+    /// What was chosen since the last call.
+    pub(super) fn poll(&self) -> Vec<Action> {
+        self.answers.try_iter().collect()
+    }
+
+    pub(super) fn folder(&self) {
+        let dialog = AsyncFileDialog::new().set_title("Open a model folder");
+        self.wait(dialog.pick_folder(), |path| Action::Open(Target::Path(path.to_owned())));
+    }
+
+    pub(super) fn file(&self) {
+        let dialog = AsyncFileDialog::new()
+            .set_title("Open a model file")
+            .add_filter("Models", &["safetensors", "gguf"])
+            .add_filter("All files", &["*"]);
+        self.wait(dialog.pick_file(), |path| Action::Open(Target::Path(path.to_owned())));
+    }
+
+    pub(super) fn save(&self, proposed: &Path) {
+        let mut dialog = AsyncFileDialog::new().set_title("Save the packed model").add_filter("GGUF", &["gguf"]);
+        if let Some(folder) = proposed.parent() {
+            dialog = dialog.set_directory(folder);
+        }
+        if let Some(name) = proposed.file_name() {
+            dialog = dialog.set_file_name(name.to_string_lossy());
+        }
+        self.wait(dialog.save_file(), |path| Action::SaveTo(path.to_owned()));
+    }
+
+    /// Waits for the user on a thread of its own.
+    fn wait(
+        &self,
+        dialog: impl Future<Output = Option<FileHandle>> + Send + 'static,
+        action: impl FnOnce(&Path) -> Action + Send + 'static,
+    ) {
+        let (ctx, answer) = (self.ctx.clone(), self.answer.clone());
+        thread::spawn(move || {
+            if let Some(file) = pollster::block_on(dialog) {
+                // The window is gone when nobody listens.
+                let _ = answer.send(action(file.path()));
+                ctx.request_repaint();
+            }
+        });
+    }
+}
+
+/// Shows a file in the system's file manager.
+pub(super) fn show_in_folder(file: &Path) -> io::Result<()> {
+    let mut command;
+    if cfg!(target_os = "macos") {
+        command = Command::new("open");
+        command.arg("-R").arg(file);
+    } else if cfg!(windows) {
+        command = Command::new("explorer");
+        command.arg("/select,").arg(file);
+    } else {
+        command = Command::new("xdg-open");
+        command.arg(file.parent().unwrap_or(file));
+    }
+    let mut child = command.spawn()?;
+    thread::spawn(move || child.wait());
+    Ok(())
+}

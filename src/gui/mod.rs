@@ -1,0 +1,51 @@
+//! The window: shows the engine's events, turns clicks and keys into its commands.
+//!
+//! `State` is plain data and knows no pixels; `panels` draw it and push `Action`s; `App` feeds events in and carries
+//! actions out, in one place each. Nothing here reads a model, computes, or waits.
+
+mod action;
+mod app;
+mod choice;
+mod files;
+mod panels;
+mod perform;
+mod screenshots;
+mod state;
+mod table;
+mod theme;
+mod widgets;
+
+pub use action::Action;
+pub use app::App;
+pub use choice::{Choice, FallbackGroup, OverrideLine, Size};
+pub use state::{Column, Destination, Dialog, Opened, Opening, Packing, State, Tab, Target};
+pub use table::Table;
+
+use std::path::PathBuf;
+
+/// The window's size on its first start, and the smallest that shows everything.
+const SIZE: [f32; 2] = [1280.0, 720.0];
+const MIN_SIZE: [f32; 2] = [960.0, 600.0];
+
+/// What the window is started with.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// A model to open at once.
+    pub path: Option<PathBuf>,
+    /// Pack the sample, save a picture before, during and after into this folder, and end.
+    pub screenshots: Option<PathBuf>,
+}
+
+/// Opens the window and returns when it is closed.
+pub fn run(options: Options) -> Result<(), String> {
+    let viewport = egui::ViewportBuilder::default()
+        .with_app_id("tuck")
+        .with_title("Tuck")
+        .with_icon(egui::IconData::default())
+        .with_inner_size(SIZE)
+        .with_min_inner_size(MIN_SIZE)
+        .with_drag_and_drop(true);
+    let native = eframe::NativeOptions { viewport, renderer: eframe::Renderer::Wgpu, ..Default::default() };
+    eframe::run_native("tuck", native, Box::new(|creation| Ok(Box::new(App::new(&creation.egui_ctx, options)))))
+        .map_err(|error| format!("the window cannot be opened: {error}; tuck pack does the same without one"))
+}

@@ -1,0 +1,95 @@
+//! Questions and messages in front of everything. Enter presses the button in focus, Escape is the careful answer.
+
+use crate::gui::action::Action;
+use crate::gui::state::{Dialog, file_name};
+use crate::gui::theme;
+use crate::gui::widgets::explain;
+use egui::{Align, Context, Frame, Id, Label, Layout, Modal, RichText, ScrollArea, Ui};
+
+const WIDTH: f32 = 480.0;
+
+pub(super) fn show(ctx: &Context, dialog: &Dialog, actions: &mut Vec<Action>) {
+    let colours = theme::of(ctx.theme());
+    let frame = Frame::window(&ctx.global_style()).inner_margin(egui::Margin::same(24));
+    let modal = Modal::new(Id::unique("dialog")).frame(frame).backdrop_color(colours.veil);
+    let response = modal.show(ctx, |ui| {
+        ui.set_width(WIDTH);
+        match dialog {
+            Dialog::Failed { title, message, can_pack_anyway } => {
+                let mut buttons = vec![("Close", Action::Dismiss)];
+                if *can_pack_anyway {
+                    buttons.push(("Pack anyway", Action::PackAnyway));
+                }
+                message_box(ui, title, message, &buttons, actions);
+            }
+            Dialog::Replace(path) => {
+                let title = format!("{} exists", file_name(path));
+                let text = "Replace it? The file that is there stays whole until the new one is written and verified.";
+                message_box(
+                    ui,
+                    &title,
+                    text,
+                    &[("Keep it", Action::Dismiss), ("Replace it", Action::Replace)],
+                    actions,
+                );
+            }
+            Dialog::Busy(target) => {
+                let title = "A file is being packed";
+                let text =
+                    format!("Cancel it and open {}? Nothing of the unfinished file is left behind.", target.name());
+                let other = Action::CancelAndOpen(target.clone());
+                let buttons = [("Keep packing", Action::Dismiss), ("Cancel and open", other)];
+                message_box(ui, title, &text, &buttons, actions);
+            }
+            Dialog::Quit => {
+                let text = "Cancel it and quit? Nothing of the unfinished file is left behind.";
+                let buttons = [("Keep packing", Action::Dismiss), ("Cancel and quit", Action::QuitNow)];
+                message_box(ui, "A file is being packed", text, &buttons, actions);
+            }
+            Dialog::Shortcuts => shortcuts(ui, actions),
+        }
+    });
+    if response.should_close() {
+        actions.push(Action::Dismiss);
+    }
+}
+
+/// A title, a paragraph, and buttons from the right; the first has the focus.
+fn message_box(ui: &mut Ui, title: &str, text: &str, buttons: &[(&str, Action)], actions: &mut Vec<Action>) {
+    ui.label(RichText::new(title).heading());
+    ui.add_space(theme::GRID);
+    ScrollArea::vertical().max_height(280.0).show(ui, |ui| {
+        ui.add(Label::new(text).wrap().selectable(true));
+    });
+    ui.add_space(theme::APART);
+    answers(ui, buttons, actions);
+}
+
+fn answers(ui: &mut Ui, buttons: &[(&str, Action)], actions: &mut Vec<Action>) {
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        for (index, (label, action)) in buttons.iter().enumerate() {
+            let response = explain(ui.button(*label), action);
+            if index == 0 && ui.memory(|memory| memory.focused().is_none()) {
+                response.request_focus();
+            }
+            if response.clicked() {
+                actions.push(action.clone());
+            }
+        }
+    });
+}
+
+fn shortcuts(ui: &mut Ui, actions: &mut Vec<Action>) {
+    ui.label(RichText::new("Keyboard shortcuts").heading());
+    ui.add_space(theme::GRID);
+    egui::Grid::new("shortcuts").num_columns(2).spacing([8.0 * theme::GRID, theme::NEAR]).show(ui, |ui| {
+        for action in Action::with_shortcuts() {
+            let Some(shortcut) = action.shortcut() else { continue };
+            ui.label(action.label());
+            ui.monospace(ui.ctx().format_shortcut(&shortcut));
+            ui.end_row();
+        }
+    });
+    ui.add_space(theme::APART);
+    answers(ui, &[("Close", Action::Dismiss)], actions);
+}

@@ -1,0 +1,46 @@
+//! The window's parts, from top to bottom. Each draws a part of the state and pushes what the user asks for.
+
+mod card;
+mod dialogs;
+mod dropping;
+mod menu;
+mod notices;
+mod overrides;
+mod pack_bar;
+mod result;
+mod tabs;
+mod tensors;
+mod types;
+mod welcome;
+
+pub(super) use tensors::filter_id;
+
+use super::action::Action;
+use super::state::State;
+use super::theme;
+use egui::{CentralPanel, Frame, Ui};
+
+/// Draws the whole window.
+pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    menu::show(ui, state, actions);
+    notices::show(ui, &state.warnings, actions);
+    match &state.opened {
+        None => welcome::show(ui, state, actions),
+        Some(opened) => {
+            card::show(ui, &opened.model);
+            pack_bar::show(ui, state, opened, actions);
+            types::show(ui, opened, actions);
+            let frame = Frame::new().fill(theme::palette(ui).window).inner_margin(theme::MARGIN);
+            CentralPanel::default().frame(frame).show(ui, |ui| tabs::show(ui, opened, actions));
+        }
+    }
+    if let Some(dialog) = &state.dialog {
+        dialogs::show(ui.ctx(), dialog, actions);
+    }
+    dropping::show(ui);
+}
+
+/// The frame of bars and side panels.
+fn panel_frame(ui: &Ui) -> Frame {
+    Frame::new().fill(theme::palette(ui).panel).inner_margin(theme::MARGIN)
+}

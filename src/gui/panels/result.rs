@@ -1,0 +1,139 @@
+//! The file that was written, and how to run it.
+
+use crate::engine::PackReport;
+use crate::gui::action::Action;
+use crate::gui::state::{Opened, file_name};
+use crate::gui::theme;
+use crate::gui::widgets::{button, fact_list};
+use crate::units;
+use egui::accesskit::Role;
+use egui::{Align, Frame, Label, Layout, RichText, ScrollArea, Ui, WidgetInfo, vec2};
+use std::path::Path;
+
+/// Of the column of programs.
+const PROGRAM_WIDTH: f32 = 120.0;
+
+pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
+    let Some(report) = &opened.report else {
+        ui.add_space(theme::APART);
+        let text = "Nothing has been packed yet. Choose a type and press Pack.";
+        ui.vertical_centered(|ui| ui.label(RichText::new(text).color(theme::palette(ui).muted)));
+        return;
+    };
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        card(ui, |ui| written(ui, report, actions));
+        card(ui, |ui| {
+            ui.heading("Run it");
+            for (program, text) in commands(&report.output) {
+                command(ui, program, &text, actions);
+            }
+        });
+    });
+}
+
+fn card(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
+    let colours = theme::palette(ui);
+    Frame::new().fill(colours.panel).corner_radius(theme::CARD_ROUND).inner_margin(theme::CARD_MARGIN).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        add(ui);
+    });
+    ui.add_space(theme::GRID);
+}
+
+fn written(ui: &mut Ui, report: &PackReport, actions: &mut Vec<Action>) {
+    let colours = theme::palette(ui);
+    let path = report.output.display().to_string();
+    ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
+        button(ui, actions, Action::ShowInFolder(report.output.clone()));
+        ui.with_layout(Layout::top_down(Align::Min), |ui| {
+            ui.add(Label::new(RichText::new(file_name(&report.output)).heading()).truncate());
+            ui.add(Label::new(RichText::new(&path).small().color(colours.muted)).truncate());
+        });
+    });
+    ui.add_space(theme::GRID);
+    let rate = report.source_bytes as f64 / report.elapsed.as_secs_f64().max(1e-9);
+    let read = format!("{} of weights read, {}", units::bytes(report.source_bytes), units::rate(rate));
+    let exact = format!("{} bytes", units::grouped(report.file_bytes));
+    fact_list(
+        ui,
+        &[
+            ("Size", units::bytes(report.file_bytes), exact),
+            ("Type", report.recipe.to_owned(), String::new()),
+            ("Bits / weight", format!("{:.2}", report.bits_per_weight), String::new()),
+            ("Time", units::duration(report.elapsed), read),
+            ("Verified", "every tensor".to_owned(), "Each was read back and is as it was written.".to_owned()),
+        ],
+    );
+    ui.add_space(theme::GRID);
+    let formats = report.formats.iter().map(|(format, tensors, _)| format!("{tensors} {format}"));
+    let formats = formats.collect::<Vec<_>>().join(", ");
+    ui.label(RichText::new(format!("Computed on {}. Tensors: {formats}.", report.device)).small().color(colours.muted));
+    for fallback in &report.fallbacks {
+        ui.label(RichText::new(fallback.to_string()).small().color(colours.warn));
+    }
+}
+
+fn command(ui: &mut Ui, program: &str, text: &str, actions: &mut Vec<Action>) {
+    let colours = theme::palette(ui);
+    Frame::new().fill(colours.sunken).corner_radius(theme::ROUND).inner_margin(theme::GRID).show(ui, |ui| {
+        let width = ui.available_width();
+        ui.allocate_ui_with_layout(vec2(width, theme::ROW), Layout::right_to_left(Align::Center), |ui| {
+            let copy = Action::Copy(text.to_owned());
+            let response = ui.button(copy.label());
+            let spoken = format!("Copy for {program}");
+            response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &spoken));
+            if response.clicked() {
+                actions.push(copy);
+            }
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.add_space(theme::GRID);
+                let label = RichText::new(program).small().color(colours.muted);
+                let left = ui.label(label).rect.left();
+                ui.add_space(left + PROGRAM_WIDTH - ui.cursor().left());
+                ui.add(Label::new(RichText::new(text).monospace()).truncate().selectable(true));
+            });
+        });
+    });
+}
+
+/// What each program wants to be told.
+fn commands(file: &Path) -> [(&'static str, String); 4] {
+    let path = quoted(&file.display().to_string());
+    [
+        ("llama.cpp", format!("llama-cli -m {path}")),
+        ("LM Studio", format!("lms import {path}")),
+        ("Ollama’s Modelfile", format!("FROM {}", file.display())),
+        ("Ollama", format!("ollama create {} -f Modelfile", ollama_name(file))),
+    ]
+}
+
+/// As a shell takes it.
+fn quoted(path: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/\\:._-".contains(c);
+    match path {
+        _ if path.chars().all(plain) => path.to_owned(),
+        _ if cfg!(windows) => format!("\"{path}\""),
+        _ => format!("'{}'", path.replace('\'', r"'\''")),
+    }
+}
+
+/// Ollama's names are lower case.
+fn ollama_name(file: &Path) -> String {
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    stem.chars().map(plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_survive_a_shell() {
+        assert_eq!(quoted("/models/a-b_c.gguf"), "/models/a-b_c.gguf");
+        if cfg!(unix) {
+            assert_eq!(quoted("/my models/it's.gguf"), r"'/my models/it'\''s.gguf'");
+        }
+        assert_eq!(ollama_name(Path::new("/x/Tuck Sample-Q4_K_M.gguf")), "tuck-sample-q4_k_m");
+    }
+}

@@ -1,0 +1,42 @@
+//! The middle of the window: one tab in front. A later capability adds its tab to `Tab` and its panel here.
+
+use super::{result, tensors};
+use crate::gui::action::Action;
+use crate::gui::state::{Opened, Tab};
+use crate::gui::theme;
+use egui::{Button, RichText, Ui};
+
+pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().button_padding.x = 0.0;
+        ui.spacing_mut().item_spacing.x = 6.0 * theme::GRID;
+        for tab in [Tab::Tensors, Tab::Result] {
+            head(ui, opened, tab, actions);
+        }
+        ui.reset_style();
+        if opened.tab == Tab::Tensors {
+            tensors::filter(ui, opened, actions);
+        }
+    });
+    ui.add_space(theme::GRID);
+    match opened.tab {
+        Tab::Tensors => tensors::show(ui, opened, actions),
+        Tab::Result => result::show(ui, opened, actions),
+    }
+}
+
+fn head(ui: &mut Ui, opened: &Opened, tab: Tab, actions: &mut Vec<Action>) {
+    let colours = theme::palette(ui);
+    let is_front = opened.tab == tab;
+    let colour = if is_front { colours.text } else { colours.muted };
+    let text = RichText::new(tab.label()).text_style(egui::TextStyle::Heading).color(colour);
+    let button = Button::selectable(is_front, text).fill(egui::Color32::TRANSPARENT).stroke(egui::Stroke::NONE);
+    let response = ui.add(button);
+    if is_front {
+        let line = response.rect.bottom();
+        ui.painter().hline(response.rect.x_range(), line, (2.0, colours.accent));
+    }
+    if response.clicked() {
+        actions.push(Action::Show(tab));
+    }
+}

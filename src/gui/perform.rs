@@ -1,0 +1,144 @@
+//! Carries actions out: the one place where what the user asks for changes the window's state or starts a job.
+
+use super::action::Action;
+use super::app::App;
+use super::choice::OverrideLine;
+use super::state::{Dialog, Opened, Opening, Packing, Target};
+use super::{files, panels};
+use crate::engine::{Command, PackRequest};
+use crate::fit;
+use std::path::Path;
+
+impl App {
+    pub(super) fn perform(&mut self, action: Action, ctx: &egui::Context) {
+        match action {
+            Action::OpenFolder => self.pickers.folder(),
+            Action::OpenFile => self.pickers.file(),
+            Action::Open(target) if self.state.packing.is_some() => self.state.dialog = Some(Dialog::Busy(target)),
+            Action::Open(target) => self.open(target),
+            Action::CancelAndOpen(target) => {
+                self.cancel();
+                // The pack's last events find no job, and the engine opens the model when the pack has cleaned up.
+                self.state.packing = None;
+                self.open(target);
+            }
+            Action::Cancel => self.cancel(),
+            Action::SaveAs => {
+                if let Some(opened) = &self.state.opened {
+                    self.pickers.save(&opened.output());
+                }
+            }
+            Action::ChooseDevice(device) => self.state.device = device,
+            Action::Pack => self.pack(false),
+            Action::Replace => self.pack(true),
+            Action::PackAnyway => {
+                if let Some(opened) = &mut self.state.opened {
+                    opened.allows_nonfinite = true;
+                }
+                self.pack(false);
+            }
+            Action::DismissWarnings => self.state.warnings.clear(),
+            Action::Dismiss => self.state.dialog = None,
+            Action::ShowShortcuts => self.state.dialog = Some(Dialog::Shortcuts),
+            Action::FocusFilter => ctx.memory_mut(|memory| memory.request_focus(panels::filter_id())),
+            Action::Copy(text) => ctx.copy_text(text),
+            Action::ShowInFolder(file) => self.show_in_folder(&file),
+            Action::ToggleTheme => ctx.set_theme(match ctx.theme() {
+                egui::Theme::Dark => egui::Theme::Light,
+                egui::Theme::Light => egui::Theme::Dark,
+            }),
+            Action::Theme(preference) => ctx.set_theme(preference),
+            Action::Quit => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
+            Action::QuitNow => {
+                self.cancel();
+                ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+            }
+            choice => {
+                if let Some(opened) = &mut self.state.opened {
+                    opened.perform(choice);
+                }
+            }
+        }
+    }
+
+    pub(super) fn open(&mut self, target: Target) {
+        if let Some(before) = &self.state.opening {
+            self.engine.cancel(before.job);
+        }
+        let job = self.engine.submit(match &target {
+            Target::Sample => Command::OpenSample,
+            Target::Path(path) => Command::Open(path.clone()),
+        });
+        self.state.opening = Some(Opening { job, target });
+        self.state.dialog = None;
+        self.state.warnings.clear();
+        self.state.memory = fit::this_machine();
+    }
+
+    fn cancel(&mut self) {
+        if let Some(packing) = &mut self.state.packing {
+            packing.is_cancelling = true;
+            self.engine.cancel(packing.job);
+        }
+        if let Some(opening) = &self.state.opening {
+            self.engine.cancel(opening.job);
+        }
+        self.state.dialog = None;
+    }
+
+    fn pack(&mut self, overwrite: bool) {
+        self.state.dialog = None;
+        let Some(opened) = &self.state.opened else { return };
+        if self.state.packing.is_some() || self.state.opening.is_some() || !opened.choice.is_valid() {
+            return;
+        }
+        let output = opened.output();
+        if !overwrite && output.exists() {
+            self.state.dialog = Some(Dialog::Replace(output));
+            return;
+        }
+        let request = PackRequest {
+            model: opened.model.clone(),
+            recipe: opened.choice.plan.recipe.clone(),
+            output: output.clone(),
+            overwrite,
+            allow_nonfinite: opened.allows_nonfinite,
+            device: self.state.device.clone(),
+        };
+        let job = self.engine.submit(Command::Pack(request));
+        self.state.packing = Some(Packing { job, output, progress: None, is_cancelling: false });
+        self.state.warnings.clear();
+    }
+
+    fn show_in_folder(&mut self, file: &Path) {
+        if let Err(error) = files::show_in_folder(file) {
+            self.state.warnings.push(format!("The file manager does not start: {error}."));
+        }
+    }
+}
+
+impl Opened {
+    /// Carries out a choice about the opened model.
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::ChooseType(preset) => self.choice.preset = preset,
+            Action::NextType => self.choice.preset = self.choice.neighbour(1),
+            Action::PreviousType => self.choice.preset = self.choice.neighbour(-1),
+            Action::AddOverride => self.choice.overrides.push(OverrideLine::default()),
+            Action::EditOverride(index, text) => {
+                if let Some(line) = self.choice.overrides.get_mut(index) {
+                    line.text = text;
+                }
+            }
+            Action::RemoveOverride(index) if index < self.choice.overrides.len() => {
+                self.choice.overrides.remove(index);
+            }
+            Action::Filter(text) => self.table.filter = text,
+            Action::Sort(column) => self.table.sort(column),
+            Action::Show(tab) => return self.tab = tab,
+            Action::SaveTo(path) => return self.save_to(&path),
+            _ => return,
+        }
+        self.update();
+    }
+}

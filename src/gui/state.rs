@@ -1,0 +1,408 @@
+//! Everything the window shows, as plain data. [`State::apply`] is the only change that comes from the engine; the
+//! user's changes come from `perform.rs`.
+
+use super::choice::Choice;
+use super::table::Table;
+use crate::engine::{Device, DeviceChoice, Event, EventKind, JobId, PackReport, Progress};
+use crate::fit::Memory;
+use crate::model::Model;
+use crate::recipe::{Preset, preset_from_name};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The type a model starts with.
+const USUAL: &str = "Q4_K_M";
+
+/// What the window shows.
+#[derive(Default)]
+pub struct State {
+    /// A model on its way.
+    pub opening: Option<Opening>,
+    /// The opened model.
+    pub opened: Option<Opened>,
+    /// Devices that can compute, best first; empty until they are known.
+    pub devices: Vec<Device>,
+    /// The job that lists them.
+    pub listing: Option<JobId>,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// A pack under way.
+    pub packing: Option<Packing>,
+    /// Things to know that stopped nothing.
+    pub warnings: Vec<String>,
+    /// A question or a message in front of everything.
+    pub dialog: Option<Dialog>,
+    /// This machine's memory, where the system tells.
+    pub memory: Option<Memory>,
+}
+
+/// What to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The bundled sample.
+    Sample,
+    /// A folder or file.
+    Path(PathBuf),
+}
+
+impl Target {
+    /// For people.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Sample => "the sample model".to_owned(),
+            Self::Path(path) => file_name(path),
+        }
+    }
+}
+
+/// A model on its way.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The job that opens it.
+    pub job: JobId,
+    /// What it is.
+    pub target: Target,
+}
+
+/// The opened model with the user's choices.
+pub struct Opened {
+    /// The model.
+    pub model: Arc<Model>,
+    /// Type, overrides and the plan that follows.
+    pub choice: Choice,
+    /// The tensor table.
+    pub table: Table,
+    /// Where to write.
+    pub destination: Destination,
+    /// What is in front.
+    pub tab: Tab,
+    /// Whether the user agreed to pack it although weights are NaN or infinite.
+    pub allows_nonfinite: bool,
+    /// The last file written from it.
+    pub report: Option<Arc<PackReport>>,
+}
+
+/// Where to write. The name follows the type until the user gives another.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// The folder.
+    pub folder: PathBuf,
+    /// A name of the user's own.
+    pub name: Option<String>,
+}
+
+/// A pack under way.
+#[derive(Clone, Debug)]
+pub struct Packing {
+    /// The job that packs.
+    pub job: JobId,
+    /// The file being written.
+    pub output: PathBuf,
+    /// The latest progress.
+    pub progress: Option<Progress>,
+    /// Whether it was asked to stop.
+    pub is_cancelling: bool,
+}
+
+/// A question or a message in front of everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dialog {
+    /// Something failed.
+    Failed {
+        /// What.
+        title: String,
+        /// One paragraph.
+        message: String,
+        /// Whether packing can go on although weights are NaN or infinite.
+        can_pack_anyway: bool,
+    },
+    /// The output exists.
+    Replace(PathBuf),
+    /// A pack is running, and this is to be opened.
+    Busy(Target),
+    /// A pack is running, and the window is to be closed.
+    Quit,
+    /// The keyboard's shortcuts.
+    Shortcuts,
+}
+
+/// What is in front in the middle of the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tab {
+    /// The table of tensors.
+    #[default]
+    Tensors,
+    /// The file that was written.
+    Result,
+}
+
+impl Tab {
+    /// On its head.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Tensors => "Tensors",
+            Self::Result => "Result",
+        }
+    }
+}
+
+/// What the tensors are sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Column {
+    /// The model's own order.
+    #[default]
+    Order,
+    /// GGUF name.
+    Name,
+    /// Number of weights.
+    Shape,
+    /// Format in the user's file.
+    Stored,
+    /// Format in the file to be.
+    Planned,
+    /// Bytes in the file to be.
+    Bytes,
+}
+
+impl Column {
+    /// Those with a head.
+    pub const HEADS: [Self; 5] = [Self::Name, Self::Shape, Self::Stored, Self::Planned, Self::Bytes];
+
+    /// On its head.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Order => "Order",
+            Self::Name => "Tensor",
+            Self::Shape => "Shape",
+            Self::Stored => "Stored",
+            Self::Planned => "Plan",
+            Self::Bytes => "Bytes",
+        }
+    }
+}
+
+impl State {
+    /// Takes in what the engine tells. Events of jobs nobody waits for any more change nothing.
+    pub fn apply(&mut self, event: Event) {
+        let job = Some(event.job);
+        if job == self.listing {
+            self.apply_to_listing(event.kind);
+        } else if job == self.opening.as_ref().map(|opening| opening.job) {
+            self.apply_to_opening(event.kind);
+        } else if job == self.packing.as_ref().map(|packing| packing.job) {
+            self.apply_to_packing(event.kind);
+        }
+    }
+
+    fn apply_to_listing(&mut self, kind: EventKind) {
+        match kind {
+            EventKind::Devices(devices) => self.devices = devices,
+            EventKind::Failed(message) => self.warnings.push(format!("No device could be listed: {message}")),
+            _ => return,
+        }
+        self.listing = None;
+    }
+
+    fn apply_to_opening(&mut self, kind: EventKind) {
+        match kind {
+            EventKind::Warning(warning) => self.warnings.push(warning),
+            EventKind::Opened(model) => {
+                let target = self.opening.take().map(|opening| opening.target);
+                self.show(model, target == Some(Target::Sample));
+            }
+            EventKind::Failed(message) => {
+                let name = self.opening.take().map(|opening| opening.target.name()).unwrap_or_default();
+                self.fail(format!("{name} cannot be opened"), message);
+            }
+            EventKind::Cancelled => self.opening = None,
+            EventKind::Progress(_) | EventKind::Devices(_) | EventKind::Packed(_) => {}
+        }
+    }
+
+    fn apply_to_packing(&mut self, kind: EventKind) {
+        match kind {
+            EventKind::Progress(progress) => {
+                if let Some(packing) = &mut self.packing {
+                    packing.progress = Some(progress);
+                }
+                return;
+            }
+            EventKind::Warning(warning) => return self.warnings.push(warning),
+            EventKind::Packed(report) => {
+                if let Some(opened) = &mut self.opened {
+                    opened.report = Some(report);
+                    opened.tab = Tab::Result;
+                }
+                // A question about the running pack has answered itself.
+                self.dialog.take_if(|dialog| matches!(dialog, Dialog::Busy(_) | Dialog::Quit));
+            }
+            EventKind::Failed(message) => self.fail("The file was not written".to_owned(), message),
+            EventKind::Cancelled => {}
+            EventKind::Opened(_) | EventKind::Devices(_) => return,
+        }
+        self.packing = None;
+    }
+
+    /// Shows an opened model, with the type that was chosen for the one before.
+    fn show(&mut self, model: Arc<Model>, is_sample: bool) {
+        let usual = || preset_from_name(USUAL).expect("the usual type is in the list");
+        let preset: &'static Preset = self.opened.as_ref().map_or_else(usual, |opened| opened.choice.preset);
+        let choice = Choice::new(&model, preset);
+        let mut table = Table::default();
+        table.update(&model, &choice.plan);
+        let destination = Destination { folder: default_folder(&model.path, is_sample), name: None };
+        self.opened = Some(Opened {
+            model,
+            choice,
+            table,
+            destination,
+            tab: Tab::default(),
+            allows_nonfinite: false,
+            report: None,
+        });
+    }
+
+    fn fail(&mut self, title: String, message: String) {
+        let can_pack_anyway = message.contains("--allow-nonfinite");
+        self.dialog = Some(Dialog::Failed { title, message, can_pack_anyway });
+    }
+}
+
+impl Opened {
+    /// Plans anew after a change by the user.
+    pub fn update(&mut self) {
+        self.choice.update(&self.model);
+        self.table.update(&self.model, &self.choice.plan);
+    }
+
+    /// The file that Pack writes.
+    pub fn output(&self) -> PathBuf {
+        let default = || self.model.default_file_name(self.choice.preset.name);
+        self.destination.folder.join(self.destination.name.clone().unwrap_or_else(default))
+    }
+
+    /// Writes to `path` from now on; the name goes on following the type where it is the type's own.
+    pub fn save_to(&mut self, path: &Path) {
+        self.destination.folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        let name = file_name(path);
+        self.destination.name = (name != self.model.default_file_name(self.choice.preset.name)).then_some(name);
+    }
+}
+
+/// The last part of a path, for people.
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Beside the model; the sample's file goes to the user's documents, because its own folder is the program's.
+fn default_folder(model: &Path, is_sample: bool) -> PathBuf {
+    if is_sample || model.ends_with("assets/sample") {
+        let dirs = directories::UserDirs::new();
+        let documents = dirs.as_ref().and_then(|dirs| dirs.document_dir()).filter(|folder| folder.is_dir());
+        return documents.map(Path::to_owned).or_else(|| std::env::current_dir().ok()).unwrap_or_default();
+    }
+    let absolute = std::path::absolute(model).unwrap_or_else(|_| model.to_owned());
+    absolute.parent().map(Path::to_owned).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Command, Engine, Stage};
+    use std::time::Duration;
+
+    fn sample() -> Arc<Model> {
+        Arc::new(Model::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/sample")).unwrap())
+    }
+
+    /// Two jobs of an engine whose events are left alone.
+    fn jobs() -> (JobId, JobId) {
+        let mut engine = Engine::start(Box::new(|| {}));
+        (engine.submit(Command::ListDevices), engine.submit(Command::ListDevices))
+    }
+
+    fn progress() -> EventKind {
+        EventKind::Progress(Progress {
+            stage: Stage::Packing,
+            done: 1,
+            total: 2,
+            rate: 3.0,
+            remaining: Some(Duration::from_secs(4)),
+            tensor: "output.weight".to_owned(),
+        })
+    }
+
+    fn packing(job: JobId) -> State {
+        let packing = Packing { job, output: "out.gguf".into(), progress: None, is_cancelling: false };
+        let mut state = State { packing: Some(packing), ..State::default() };
+        state.show(sample(), true);
+        state
+    }
+
+    #[test]
+    fn late_events_of_a_dead_job_change_nothing() {
+        let (dead, living) = jobs();
+        let mut state = State {
+            opening: Some(Opening { job: living, target: Target::Sample }),
+            packing: Some(Packing { job: living, output: "out.gguf".into(), progress: None, is_cancelling: false }),
+            ..State::default()
+        };
+        let late = [
+            progress(),
+            EventKind::Warning("late".to_owned()),
+            EventKind::Devices(Vec::new()),
+            EventKind::Opened(sample()),
+            EventKind::Failed("late".to_owned()),
+            EventKind::Cancelled,
+        ];
+        for kind in late {
+            state.apply(Event { job: dead, kind });
+            assert!(state.opening.is_some() && state.packing.is_some() && state.opened.is_none());
+            assert!(state.dialog.is_none() && state.warnings.is_empty());
+            assert!(state.packing.as_ref().unwrap().progress.is_none());
+        }
+    }
+
+    #[test]
+    fn progress_is_the_latest_and_failure_ends_it() {
+        let (job, _) = jobs();
+        let mut state = packing(job);
+        state.apply(Event { job, kind: progress() });
+        assert_eq!(state.packing.as_ref().unwrap().progress.as_ref().unwrap().fraction(), 0.5);
+        state.apply(Event { job, kind: EventKind::Failed("the disk is full".to_owned()) });
+        assert!(state.packing.is_none());
+        assert!(matches!(&state.dialog, Some(Dialog::Failed { can_pack_anyway: false, .. })), "{:?}", state.dialog);
+    }
+
+    #[test]
+    fn a_failure_by_nan_offers_to_go_on() {
+        let (job, _) = jobs();
+        let mut state = packing(job);
+        state.apply(Event { job, kind: EventKind::Failed("a NaN; go on with --allow-nonfinite".to_owned()) });
+        assert!(matches!(&state.dialog, Some(Dialog::Failed { can_pack_anyway: true, .. })), "{:?}", state.dialog);
+    }
+
+    #[test]
+    fn the_output_follows_the_type_until_it_has_a_name_of_its_own() {
+        let mut state = State::default();
+        state.show(sample(), true);
+        let opened = state.opened.as_mut().unwrap();
+        let kept = opened.output();
+        opened.save_to(&Path::new("/elsewhere").join(file_name(&kept)));
+        opened.choice.preset = preset_from_name("Q8_0").unwrap();
+        assert_eq!(opened.output(), Path::new("/elsewhere").join(opened.model.default_file_name("Q8_0")));
+        opened.save_to(Path::new("/elsewhere/mine.gguf"));
+        opened.choice.preset = preset_from_name("Q6_K").unwrap();
+        assert_eq!(opened.output(), Path::new("/elsewhere/mine.gguf"));
+    }
+
+    #[test]
+    fn the_next_model_keeps_the_type() {
+        let mut state = State::default();
+        state.show(sample(), true);
+        state.opened.as_mut().unwrap().choice.preset = preset_from_name("Q6_K").unwrap();
+        state.show(sample(), false);
+        let opened = state.opened.unwrap();
+        assert_eq!((opened.choice.preset.name, opened.choice.plan.recipe.preset.name), ("Q6_K", "Q6_K"));
+    }
+}

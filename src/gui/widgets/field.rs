@@ -1,0 +1,29 @@
+//! A line of text.
+
+use egui::{FontSelection, Id, Response, TextEdit, TextStyle, Ui};
+
+/// What a text field is like.
+pub(in crate::gui) struct Field<'a> {
+    /// To move the focus to it.
+    pub(in crate::gui) id: Id,
+    /// What a screen reader calls it.
+    pub(in crate::gui) label: &'a str,
+    /// Shown while it is empty.
+    pub(in crate::gui) hint: &'a str,
+    pub(in crate::gui) style: TextStyle,
+    pub(in crate::gui) width: f32,
+}
+
+/// Edits a copy of `text`; returns the new one where it changed.
+pub(in crate::gui) fn field(ui: &mut Ui, text: &str, field: Field<'_>) -> (Response, Option<String>) {
+    let mut edited = text.to_owned();
+    let edit = TextEdit::singleline(&mut edited)
+        .id(field.id)
+        .hint_text(field.hint)
+        .font(FontSelection::Style(field.style))
+        .desired_width(field.width);
+    let response = ui.add(edit);
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(field.label));
+    let changed = response.changed().then_some(edited);
+    (response, changed)
+}

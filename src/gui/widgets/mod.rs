@@ -1,0 +1,11 @@
+//! Small pieces that panels are made of. They know no state, only what they are given.
+
+mod bar;
+mod button;
+mod fact;
+mod field;
+
+pub(super) use bar::{Segment, bar};
+pub(super) use button::{button, cross, explain, menu_item, primary};
+pub(super) use fact::fact_list;
+pub(super) use field::{Field, field};

@@ -1,0 +1,111 @@
+//! A window to test with, and models to open in it.
+
+use egui_kittest::Harness;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+use tuck::gguf::{HeaderTensor, Value, encode_header, lay_out};
+use tuck::gui::{App, Options, State};
+use tuck::model::Model;
+use tuck::quant::F16;
+use tuck::recipe::{Plan, Preset, Recipe};
+use tuck::units;
+
+pub(crate) type Window = Harness<'static, App>;
+
+/// A window of this size in points, with so many pixels per point, on this model.
+pub(crate) fn scaled(size: [f32; 2], scale: f32, path: Option<&Path>) -> Window {
+    let options = Options { path: path.map(Path::to_owned), screenshots: None };
+    Harness::builder()
+        .with_size(size)
+        .with_pixels_per_point(scale)
+        .with_max_steps(60)
+        .build_eframe(|creation| App::new(&creation.egui_ctx, options))
+}
+
+/// A window of this size, on this model.
+pub(crate) fn window(size: [f32; 2], path: Option<&Path>) -> Window {
+    scaled(size, 1.0, path)
+}
+
+/// A window with this model open.
+pub(crate) fn window_with(size: [f32; 2], path: &Path) -> Window {
+    opened_scaled(size, 1.0, path)
+}
+
+/// A window with this model open, with so many pixels per point.
+pub(crate) fn opened_scaled(size: [f32; 2], scale: f32, path: &Path) -> Window {
+    let mut window = scaled(size, scale, Some(path));
+    wait(&mut window, "the model to open", |state| state.opened.is_some() && state.listing.is_none());
+    window
+}
+
+/// Draws frames until something is so.
+pub(crate) fn wait(window: &mut Window, what: &str, is_so: impl Fn(&State) -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so(window.state().state()) {
+        let State { dialog, packing, opening, .. } = window.state().state();
+        assert!(Instant::now() < deadline, "waited a minute for {what}: {dialog:?}, {packing:?}, {opening:?}");
+        window.step();
+        thread::sleep(Duration::from_millis(2));
+    }
+    // What the last frame asked for is done and drawn.
+    window.run_steps(4);
+}
+
+/// What a screen reader says for a type.
+pub(crate) fn type_label(model: &Model, preset: &'static Preset) -> String {
+    let plan = Plan::new(model, &Recipe::new(preset)).unwrap();
+    format!("{}, {}, {:.2} bits per weight", preset.name, units::bytes(plan.file_bytes), plan.bits_per_weight)
+}
+
+/// The bundled sample.
+pub(crate) fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/sample")
+}
+
+/// A Llama-shaped GGUF whose weights are a hole in the file: `hidden` wide, with `layers` layers.
+pub(crate) fn hollow_model(folder: &Path, name: &str, hidden: u64, layers: u64) -> PathBuf {
+    let sample = Model::open(&sample()).unwrap();
+    let mut metadata = sample.metadata.clone();
+    for (key, value) in &mut metadata {
+        match key.as_str() {
+            "general.name" => *value = Value::from(name),
+            "llama.block_count" => *value = Value::U32(layers as u32),
+            "llama.embedding_length" => *value = Value::U32(hidden as u32),
+            _ => {}
+        }
+    }
+    let widen = |shape: &[u64]| -> Vec<u64> { shape.iter().map(|&n| if n == 256 { hidden } else { n }).collect() };
+    let mut tensors: Vec<(String, Vec<u64>, tuck::quant::FormatRef)> = Vec::new();
+    for tensor in &sample.tensors {
+        // Of the sample, 256 is its width, and also that of its queries, which keep theirs.
+        let mut shape = widen(&tensor.shape);
+        if tensor.name.contains("attn_q.") {
+            shape[1] = tensor.shape[1];
+        } else if tensor.name.contains("attn_output.") {
+            shape[0] = tensor.shape[0];
+        }
+        let format = if shape.len() == 1 { tensor.format } else { &F16 };
+        match tensor.name.strip_prefix("blk.0.") {
+            Some(rest) => {
+                tensors.extend((0..layers).map(|layer| (format!("blk.{layer}.{rest}"), shape.clone(), format)))
+            }
+            None if tensor.layer().is_none() => tensors.push((tensor.name.clone(), shape, format)),
+            None => {}
+        }
+    }
+    let listed: Vec<HeaderTensor<'_>> =
+        tensors.iter().map(|(name, shape, format)| HeaderTensor { name, shape, format }).collect();
+    let sizes = tensors.iter().map(|(_, shape, format)| format.bytes(shape.iter().product()));
+    let header_len = encode_header(&metadata, &listed, &vec![0; listed.len()]).len() as u64;
+    let layout = lay_out(header_len, sizes, 32);
+    let offsets: Vec<u64> = layout.offsets.iter().map(|offset| offset - layout.header_bytes).collect();
+    let path = folder.join("hollow.gguf");
+    let mut file = File::create(&path).unwrap();
+    file.write_all(&encode_header(&metadata, &listed, &offsets)).unwrap();
+    file.set_len(layout.file_bytes).unwrap();
+    path
+}

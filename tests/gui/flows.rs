@@ -1,0 +1,287 @@
+//! What a person does, from opening to the finished file.
+
+use crate::fixture::{Window, hollow_model, sample, type_label, wait, window, window_with};
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::{NodeT, Queryable};
+use std::fs::OpenOptions;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tuck::gui::{Action, Dialog, Opened, Tab};
+use tuck::recipe::{PRESETS, Plan, Recipe};
+use tuck::units;
+
+const SIZE: [f32; 2] = [1280.0, 720.0];
+
+fn opened(window: &Window) -> &Opened {
+    window.state().state().opened.as_ref().expect("a model is open")
+}
+
+fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
+    window.key_press_modifiers(modifiers, key);
+    window.run_steps(4);
+}
+
+fn click(window: &mut Window, label: &str) {
+    window.get_by_label(label).click();
+    window.run_steps(4);
+}
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        Err("Tuck opens dropped files by their path".to_owned())
+    }
+}
+
+fn let_go(window: &mut Window, path: &Path) {
+    window.input_mut().dropped_files.push(Arc::new(Dropped(path.to_owned())));
+    window.run_steps(3);
+}
+
+#[test]
+fn the_sample_opens_from_the_empty_window() {
+    let mut window = window(SIZE, None);
+    window.get_by_label("Open the sample").click();
+    wait(&mut window, "the sample", |state| state.opened.is_some());
+    assert_eq!(opened(&window).model.card.layers, 8);
+    window.get_by_label("token_embd.weight");
+}
+
+#[test]
+fn every_type_shows_the_size_of_its_plan() {
+    let mut window = window_with([1280.0, 1080.0], &sample());
+    for preset in PRESETS {
+        let plan = Plan::new(&opened(&window).model, &Recipe::new(preset)).unwrap();
+        let label = type_label(&opened(&window).model, preset);
+        click(&mut window, &label);
+        assert_eq!(opened(&window).choice.preset.name, preset.name);
+        assert_eq!(opened(&window).choice.plan.file_bytes, plan.file_bytes);
+        window.get_by_label_contains(&format!("{} file, ", units::bytes(plan.file_bytes)));
+        window.get_by_label(&format!("Pack as {}", preset.name));
+    }
+}
+
+#[test]
+fn the_arrow_keys_walk_the_types() {
+    let mut window = window_with(SIZE, &sample());
+    let before = opened(&window).choice.preset.name;
+    press(&mut window, Modifiers::NONE, Key::ArrowDown);
+    assert_ne!(opened(&window).choice.preset.name, before);
+    press(&mut window, Modifiers::NONE, Key::ArrowUp);
+    assert_eq!(opened(&window).choice.preset.name, before);
+    for _ in PRESETS {
+        press(&mut window, Modifiers::NONE, Key::ArrowUp);
+    }
+    assert_eq!(opened(&window).choice.preset.name, PRESETS[0].name);
+}
+
+#[test]
+fn the_table_filters_and_sorts() {
+    let mut window = window_with(SIZE, &sample());
+    let all = opened(&window).model.tensors.len();
+    press(&mut window, Modifiers::COMMAND, Key::F);
+    window.event(egui::Event::Text("FFN_down".to_owned()));
+    window.run_steps(4);
+    assert_eq!(opened(&window).table.rows.len(), 8);
+    window.get_by_label(&format!("8 of {all} tensors"));
+    let names = |window: &Window| -> Vec<String> {
+        let opened = opened(window);
+        opened.table.rows.iter().map(|&row| opened.model.tensors[row].name.clone()).collect()
+    };
+    assert!(names(&window).iter().all(|name| name.contains("ffn_down")));
+    click(&mut window, "Tensor");
+    assert!(names(&window).is_sorted());
+    click(&mut window, "Tensor ↑");
+    assert!(names(&window).is_sorted_by(|a, b| a >= b));
+    click(&mut window, "Bytes");
+    let bytes: Vec<u64> =
+        opened(&window).table.rows.iter().map(|&row| opened(&window).choice.plan.tensors[row].bytes).collect();
+    assert!(bytes.is_sorted());
+}
+
+#[test]
+fn overrides_change_the_plan_and_show_their_errors() {
+    let mut window = window_with([1280.0, 1080.0], &sample());
+    let before = opened(&window).choice.plan.file_bytes;
+    click(&mut window, "Add override");
+    let type_in = |window: &mut Window, text: &str| {
+        window.get_by_role_and_label(egui::accesskit::Role::TextInput, "Override 1").focus();
+        window.run_steps(2);
+        press(window, Modifiers::COMMAND, Key::A);
+        window.event(egui::Event::Text(text.to_owned()));
+        window.run_steps(4);
+    };
+    for (text, problem) in [
+        ("attn_v", "It has no '='"),
+        ("attn_v=Q9", "It names the type"),
+        ("(=Q8_0", "It has a pattern that is no regular expression"),
+        ("nothing_like_it=Q8_0", "It matches no tensor"),
+    ] {
+        type_in(&mut window, text);
+        window.get_by_label_contains(problem);
+        assert_eq!(opened(&window).choice.plan.file_bytes, before, "{text}");
+        assert!(window.get_by_label_contains("Pack as").accesskit_node().is_disabled());
+    }
+    type_in(&mut window, "attn_v=F32");
+    assert!(opened(&window).choice.is_valid());
+    assert!(opened(&window).choice.plan.file_bytes > before);
+    click(&mut window, "Remove override");
+    assert_eq!(opened(&window).choice.plan.file_bytes, before);
+}
+
+#[test]
+fn fallbacks_are_listed_with_their_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let window = window_with([1280.0, 1080.0], &hollow_model(folder.path(), "Odd", 576, 2));
+    let text = "cannot be Q4_K: rows of 576 weights are no multiple of Q4_K's 256";
+    assert!(window.query_all_by_label_contains(text).next().is_some());
+}
+
+#[test]
+fn what_cannot_be_opened_is_explained_and_put_away_by_escape_or_enter() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broken.gguf");
+    std::fs::write(&path, b"GGUF, but not really").unwrap();
+    let mut window = window(SIZE, None);
+    for key in [Key::Escape, Key::Enter] {
+        let_go(&mut window, &path);
+        wait(&mut window, "the message", |state| state.dialog.is_some());
+        window.get_by_label("broken.gguf cannot be opened");
+        press(&mut window, Modifiers::NONE, key);
+        assert_eq!(window.state().state().dialog, None, "{key:?}");
+    }
+    window.get_by_label("Open the sample");
+}
+
+#[test]
+fn a_dropped_folder_opens() {
+    let mut window = window(SIZE, None);
+    let_go(&mut window, &sample());
+    wait(&mut window, "the dropped model", |state| state.opened.is_some());
+}
+
+#[test]
+fn the_newest_of_two_models_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = hollow_model(folder.path(), "Newest", 512, 2);
+    let mut window = window(SIZE, Some(&sample()));
+    let_go(&mut window, &path);
+    wait(&mut window, "the model", |state| state.opening.is_none());
+    assert_eq!(opened(&window).model.card.name, "Newest");
+}
+
+#[test]
+fn a_pack_asks_before_it_replaces_and_shows_its_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = hollow_model(folder.path(), "Small", 512, 2);
+    let mut window = window_with(SIZE, &path);
+    let output = folder.path().join("Small-Q4_K_M.gguf");
+    assert_eq!(opened(&window).output(), output);
+    std::fs::write(&output, b"something else").unwrap();
+
+    press(&mut window, Modifiers::COMMAND, Key::P);
+    assert_eq!(window.state().state().dialog, Some(Dialog::Replace(output.clone())));
+    click(&mut window, "Keep it");
+    assert!(window.state().state().packing.is_none());
+    assert_eq!(std::fs::read(&output).unwrap(), b"something else");
+
+    press(&mut window, Modifiers::COMMAND, Key::P);
+    click(&mut window, "Replace it");
+    wait(&mut window, "the file", |state| state.packing.is_none());
+    let report = opened(&window).report.clone().expect("a report");
+    assert_eq!(report.output, output);
+    assert_eq!(std::fs::metadata(&output).unwrap().len(), report.file_bytes);
+    assert_eq!(report.file_bytes, opened(&window).choice.plan.file_bytes);
+    assert_eq!(opened(&window).tab, Tab::Result);
+    window.get_by_label(&format!("llama-cli -m {}", output.display()));
+    click(&mut window, "Copy for LM Studio");
+}
+
+#[test]
+fn a_pack_can_be_cancelled_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = hollow_model(folder.path(), "Large", 1024, 400);
+    let mut window = window_with(SIZE, &path);
+    click(&mut window, "Pack as Q4_K_M");
+    wait(&mut window, "progress", |state| state.packing.as_ref().is_some_and(|packing| packing.progress.is_some()));
+    let_go(&mut window, &sample());
+    assert!(matches!(window.state().state().dialog, Some(Dialog::Busy(_))));
+    click(&mut window, "Keep packing");
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    wait(&mut window, "the end", |state| state.packing.is_none());
+    assert!(opened(&window).report.is_none());
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["hollow.gguf"]);
+}
+
+#[test]
+fn another_model_can_be_opened_instead_of_the_running_pack() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = hollow_model(folder.path(), "Large", 1024, 400);
+    let mut window = window_with(SIZE, &path);
+    click(&mut window, "Pack as Q4_K_M");
+    let_go(&mut window, &sample());
+    click(&mut window, "Cancel and open");
+    wait(&mut window, "the sample", |state| state.opening.is_none());
+    assert_ne!(opened(&window).model.card.name, "Large");
+    assert!(opened(&window).report.is_none(), "the cancelled pack's events are ignored");
+}
+
+#[test]
+fn the_theme_changes_by_key() {
+    let mut window = window(SIZE, None);
+    let before = window.ctx.theme();
+    press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::L);
+    assert_ne!(window.ctx.theme(), before);
+}
+
+#[test]
+fn weights_that_are_nan_are_named_and_packed_only_on_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = hollow_model(folder.path(), "Damaged", 512, 2);
+    let mut file = OpenOptions::new().write(true).open(&path).unwrap();
+    // The last two bytes are a weight of a matrix.
+    file.seek(SeekFrom::End(-2)).unwrap();
+    file.write_all(&half::f16::NAN.to_le_bytes()).unwrap();
+    let mut window = window_with(SIZE, &path);
+    press(&mut window, Modifiers::COMMAND, Key::P);
+    wait(&mut window, "the message", |state| state.dialog.is_some());
+    assert!(opened(&window).report.is_none());
+    click(&mut window, "Pack anyway");
+    wait(&mut window, "the file", |state| state.packing.is_none());
+    assert!(opened(&window).report.is_some());
+    assert!(!window.state().state().warnings.is_empty());
+}
+
+#[test]
+fn closing_the_window_during_a_pack_asks_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = hollow_model(folder.path(), "Large", 1024, 400);
+    let mut window = window_with(SIZE, &path);
+    click(&mut window, "Pack as Q4_K_M");
+    let root = window.input_mut().viewports.get_mut(&egui::ViewportId::ROOT).unwrap();
+    root.events.push(egui::ViewportEvent::Close);
+    window.run_steps(4);
+    assert_eq!(window.state().state().dialog, Some(Dialog::Quit));
+    click(&mut window, "Keep packing");
+    assert!(window.state().state().packing.is_some());
+}
+
+#[test]
+fn every_shortcut_is_listed() {
+    let mut window = window(SIZE, None);
+    click(&mut window, "Help");
+    // With the menu's arrow or without.
+    window.query_all_by_label_contains("Keyboard shortcuts").next().expect("a menu item").click();
+    window.run_steps(4);
+    for action in Action::with_shortcuts() {
+        assert!(window.query_all_by_label_contains(&action.label()).next().is_some(), "{action:?}");
+    }
+}

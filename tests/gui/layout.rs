@@ -1,0 +1,115 @@
+//! Nothing overlaps or leaves the window, at any size. With `TUCK_PICTURES=FOLDER` every state is also drawn there, in
+//! both themes, for a person to judge.
+
+use crate::fixture::{Window, hollow_model, opened_scaled, sample, scaled, type_label, wait, window_with};
+use egui::{Key, Modifiers, Theme};
+use egui_kittest::kittest::Queryable;
+use std::path::PathBuf;
+use tuck::recipe::PRESETS;
+
+/// Points and pixels per point: the smallest window, a laptop's, a desktop's, and a 4K screen at 200 %.
+const SIZES: [([f32; 2], f32); 4] =
+    [([960.0, 600.0], 1.0), ([1280.0, 720.0], 1.0), ([1920.0, 1080.0], 1.0), ([1920.0, 1080.0], 2.0)];
+
+fn picture(window: &mut Window, name: &str) {
+    let Some(folder) = std::env::var_os("TUCK_PICTURES").map(PathBuf::from) else { return };
+    std::fs::create_dir_all(&folder).unwrap();
+    for (theme, suffix) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        window.ctx.set_theme(theme);
+        window.run_steps(3);
+        window.render().unwrap().save(folder.join(format!("{name}-{suffix}.png"))).unwrap();
+    }
+}
+
+/// Those of `labels` lie inside the window and apart from each other.
+fn assert_apart(window: &Window, labels: &[&str]) {
+    let all = window.ctx.content_rect();
+    let rect = |label: &&str| {
+        let found =
+            window.query_all_by_label(label).next().or_else(|| window.query_all_by_label_contains(label).next());
+        found.unwrap_or_else(|| panic!("nothing is labelled {label}")).rect()
+    };
+    let rects: Vec<_> = labels.iter().map(rect).collect();
+    for (i, rect) in rects.iter().enumerate() {
+        assert!(all.contains_rect(*rect), "{} at {rect:?} leaves {all:?}", labels[i]);
+        for (j, other) in rects[..i].iter().enumerate() {
+            assert!(!rect.shrink(1.0).intersects(other.shrink(1.0)), "{} overlaps {}", labels[i], labels[j]);
+        }
+    }
+}
+
+#[test]
+fn everything_has_its_place_at_every_size() {
+    for (size, scale) in SIZES {
+        let tag = format!("{}x{}@{scale}", size[0], size[1]);
+        let mut window = opened_scaled(size, scale, &sample());
+        let model = window.state().state().opened.as_ref().unwrap().model.clone();
+        let names: Vec<String> = PRESETS.iter().take(8).map(|preset| type_label(&model, preset)).collect();
+        let mut labels: Vec<&str> = names.iter().map(String::as_str).collect();
+        labels.extend(["Pack as", "Save as…", "Compute on", "MB file, ", "Tensors", "Result"]);
+        assert_apart(&window, &labels);
+        picture(&mut window, &format!("opened-{tag}"));
+    }
+}
+
+#[test]
+fn the_empty_window_invites() {
+    for (size, scale) in SIZES {
+        let mut window = scaled(size, scale, None);
+        assert_apart(&window, &["Drop a model here", "Open folder…", "Open file…", "Open the sample"]);
+        picture(&mut window, &format!("empty-{}x{}@{scale}", size[0], size[1]));
+    }
+}
+
+#[test]
+fn a_long_name_and_many_tensors_do_not_break_the_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "A-model-with-a-name-that-somebody-made-much-too-long-to-fit-anywhere-Instruct-2407-v0.3";
+    let path = hollow_model(folder.path(), name, 576, 300);
+    let mut window = window_with([1280.0, 720.0], &path);
+    window.get_by_label("Add override").click();
+    window.run_steps(3);
+    window.get_by_label("Add override").click();
+    window.run_steps(3);
+    window.key_press_modifiers(Modifiers::NONE, Key::Escape);
+    window.run_steps(3);
+    assert_apart(&window, &["Pack as", "Save as…", "Compute on", "MB file, "]);
+    picture(&mut window, "many");
+    assert!(!window.state().state().opened.as_ref().unwrap().choice.plan.fallbacks.is_empty());
+}
+
+#[test]
+fn a_pack_and_its_result_have_their_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = hollow_model(folder.path(), "Hollow", 512, 2);
+    for (size, scale) in SIZES {
+        let tag = format!("{}x{}@{scale}", size[0], size[1]);
+        let mut window = opened_scaled(size, scale, &path);
+        window.get_by_label_contains("Pack as").click();
+        window.run_steps(4);
+        if window.state().state().dialog.is_some() {
+            assert_apart(&window, &["Replace it", "Keep it"]);
+            picture(&mut window, &format!("replace-{tag}"));
+            window.get_by_label("Replace it").click();
+        }
+        wait(&mut window, "the file", |state| state.opened.as_ref().is_some_and(|opened| opened.report.is_some()));
+        assert_apart(&window, &["Show in folder", "Copy for llama.cpp", "Copy for LM Studio", "Pack as"]);
+        picture(&mut window, &format!("result-{tag}"));
+    }
+}
+
+#[test]
+fn messages_and_drops_stand_in_front() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pytorch_model.bin");
+    std::fs::write(&path, [0x80, 2, 0x63]).unwrap();
+    let mut window = scaled([1280.0, 720.0], 1.0, Some(&path));
+    wait(&mut window, "the message", |state| state.dialog.is_some());
+    assert_apart(&window, &["Close", "pytorch_model.bin cannot be opened"]);
+    picture(&mut window, "failed");
+    window.key_press(Key::Escape);
+    window.run_steps(3);
+    window.input_mut().hovered_files.push(egui::HoveredFile { path: Some(sample()), ..Default::default() });
+    window.run_steps(2);
+    picture(&mut window, "hover");
+}
