@@ -1,14 +1,10 @@
-// The search of formats with a scale and a minimum: x = scale * code + min, for 32 weights an invocation.
-// The including shader declares TOP, the largest code, and KEEP_ZERO: whether only minimums of at most 0 can be stored.
-// Step for step `affine` in src/quant/search.rs.
+// The search of formats with a scale and a minimum: x = scale * code + min.
+// The including shader declares x, the weights of an invocation, in QUADS vectors; TOP, the largest code; KEEP_ZERO:
+// whether only minimums of at most 0 can be stored; and the grid: STEPS ranges, the FIRST and by how much the next is
+// longer (STRETCH), begun in turn at SHIFTS places, SHIFT apart.
+// Step for step `affine` in src/quant/affine.rs.
 
-//#include shared/weights32.wgsl
-
-const STEPS: u32 = 8u;
-// One constant, for compilers may regroup a sum of two and a variable.
-const FIRST: f32 = TOP - 0.875f;
-const STRETCH_STEP: f32 = 0.25;
-const SHIFT: f32 = 0.375;
+const COUNT: f32 = f32(4u * QUADS);
 
 // Sums over weights and codes, all that a least-squares fit needs.
 struct Sums {
@@ -36,7 +32,7 @@ fn affine() -> Fit {
     var low = select(x[0].x, 0.0, KEEP_ZERO);
     var high = low;
     var sum = 0.0;
-    for (var w = 0u; w < 8u; w++) {
+    for (var w = 0u; w < QUADS; w++) {
         for (var i = 0u; i < 4u; i++) {
             low = min(low, x[w][i]);
             high = max(high, x[w][i]);
@@ -44,20 +40,20 @@ fn affine() -> Fit {
         }
     }
     let inverse_range = inverse(high - low);
-    let above = sum - 32.0 * low;
+    let above = sum - COUNT * low;
     var best: Sums;
     var gain = -1.0;
     for (var step = 0u; step < STEPS; step++) {
-        let stretched = (FIRST + STRETCH_STEP * f32(step)) * inverse_range;
-        let shift = select(0.0, SHIFT, (step & 1u) == 1u);
+        let stretched = (FIRST + STRETCH * f32(step)) * inverse_range;
+        let shift = SHIFT * f32(step % SHIFTS);
         var sums: Sums;
-        for (var w = 0u; w < 8u; w++) {
+        for (var w = 0u; w < QUADS; w++) {
             let y = x[w] - low;
             let l = round(min(y * stretched - shift, vec4f(TOP)));
             add(&sums, y, l);
         }
-        let covariance = 32.0 * sums.xl - above * sums.l;
-        let explained = covariance * covariance * inverse(32.0 * sums.ll - sums.l * sums.l);
+        let covariance = COUNT * sums.xl - above * sums.l;
+        let explained = covariance * covariance * inverse(COUNT * sums.ll - sums.l * sums.l);
         if explained > gain {
             best = sums;
             gain = explained;
@@ -69,8 +65,8 @@ fn affine() -> Fit {
 
 // The scale and minimum that leave the least error for given codes.
 fn least_squares(sums: Sums, sum: f32) -> vec2f {
-    let scale = (32.0 * sums.xl - sum * sums.l) * inverse(32.0 * sums.ll - sums.l * sums.l);
-    return vec2f(scale, (sum - scale * sums.l) * (1.0 / 32.0));
+    let scale = (COUNT * sums.xl - sum * sums.l) * inverse(COUNT * sums.ll - sums.l * sums.l);
+    return vec2f(scale, (sum - scale * sums.l) * (1.0 / COUNT));
 }
 
 // The codes of weights 4w..4w + 4.
@@ -80,7 +76,7 @@ fn affine_codes(w: u32, inverse_scale: f32, low: f32) -> vec4f {
 
 fn affine_sums(inverse_scale: f32, low: f32) -> Sums {
     var sums: Sums;
-    for (var w = 0u; w < 8u; w++) {
+    for (var w = 0u; w < QUADS; w++) {
         add(&sums, x[w], affine_codes(w, inverse_scale, low));
     }
     return sums;

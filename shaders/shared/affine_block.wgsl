@@ -1,7 +1,10 @@
 // Blocks of 32 weights with a scale and a minimum of their own. The including shader declares TOP.
 // Step for step `affine_blocks` in src/quant/search.rs.
+//#include shared/weights32.wgsl
+//#include shared/affine_grid.wgsl
 //#include shared/affine.wgsl
 
+const QUADS: u32 = 8u;
 const KEEP_ZERO: bool = false;
 
 // Writes the word of scale and minimum, and returns the fit as it will be read: 1 / scale, minimum.

@@ -70,7 +70,13 @@ pub(super) struct Grid {
 
 /// The best fit with codes 0..=`top`; the range always holds 0 where `keep_zero` (a minimum above 0 cannot be stored).
 #[inline(always)]
-fn affine<V: Floats, const N: usize, W: Weight<V>>(x: &[V; N], w: &[W; N], top: f32, keep_zero: bool, grid: &Grid) -> Sums<V> {
+fn affine<V: Floats, const N: usize, W: Weight<V>>(
+    x: &[V; N],
+    w: &[W; N],
+    top: f32,
+    keep_zero: bool,
+    grid: &Grid,
+) -> Sums<V> {
     let mut low = if keep_zero { V::zero() } else { x[0] };
     let mut high = low;
     for &v in x {

@@ -33,11 +33,8 @@ struct Block {
 
 const _: () = assert!(size_of::<Block>() == 84);
 
-const SHAPE: Shape = Shape {
-    top: 3.0,
-    super_top: 15.0,
-    grid: Grid { steps: 15, from: -1.0, step: 0.12, shifts: 3, shift: 0.25 },
-};
+const SHAPE: Shape =
+    Shape { top: 3.0, super_top: 15.0, grid: Grid { steps: 15, from: -1.0, step: 0.12, shifts: 3, shift: 0.25 } };
 
 impl Codec for Block {
     type Block = Self;

@@ -18,12 +18,7 @@ struct Fit<V> {
 impl<V: Floats> Fit<V> {
     /// The fit of x to the levels nearest to x · `inverse`. Neighbouring `group`s of lanes share a scale.
     #[inline(always)]
-    fn at<L: Levels, const N: usize, W: Weight<V>>(
-        x: &[V; N],
-        w: &[W; N],
-        group: usize,
-        inverse: V,
-    ) -> Self {
+    fn at<L: Levels, const N: usize, W: Weight<V>>(x: &[V; N], w: &[W; N], group: usize, inverse: V) -> Self {
         let (mut qq, mut xq) = (V::zero(), V::zero());
         for i in 0..N {
             let q = L::nearest(x[i] * inverse);
@@ -36,12 +31,7 @@ impl<V: Floats> Fit<V> {
 
     /// The best fit among these inverse scales.
     #[inline(always)]
-    fn best<L: Levels, const N: usize, W: Weight<V>>(
-        x: &[V; N],
-        w: &[W; N],
-        group: usize,
-        inverses: &[V],
-    ) -> Self {
+    fn best<L: Levels, const N: usize, W: Weight<V>>(x: &[V; N], w: &[W; N], group: usize, inverses: &[V]) -> Self {
         let (mut best, mut gain) = (Self { qq: V::zero(), xq: V::zero() }, V::splat(-1.0));
         for &inverse in inverses {
             let fit = Self::at::<L, N, W>(x, w, group, inverse);

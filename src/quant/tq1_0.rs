@@ -44,9 +44,8 @@ impl Codec for Block {
         block.d = scale.to_le_bytes();
         for (weight, byte, bytes, digits) in RUNS {
             for i in 0..bytes {
-                let number = (0..5).fold(0, |number, j| {
-                    number * 3 + if j < digits { digit(weight + j * bytes + i) } else { 0 }
-                });
+                let number =
+                    (0..5).fold(0, |number, j| number * 3 + if j < digits { digit(weight + j * bytes + i) } else { 0 });
                 // A fraction of 243 as one of 256, so that multiplying brings out digit after digit.
                 block.qs[byte + i] = (number * 256).div_ceil(243) as u8;
             }
