@@ -3,8 +3,8 @@
 //!     cargo bench --bench kernels
 //!
 //! Speed is taken on 16 Mi random weights in F16, from a filled input to a readable output. The error is compared with
-//! ggml's own quantizer where `TUCK_GGML` names its libggml-base.so and `TUCK_PEERS_PYTHON` an interpreter with the
-//! package `gguf`, on the weights of the sample model and of every .safetensors file given as an argument.
+//! ggml's own quantizer where `TUCK_PEERS_PYTHON` names an interpreter with the test peers, on the weights of the sample
+//! model and of every .safetensors file given as an argument.
 
 use safetensors::{Dtype, SafeTensors};
 use std::path::{Path, PathBuf};
@@ -75,38 +75,35 @@ fn rate(runner: &dyn Runner, from: FormatRef, to: FormatRef, weights: &[f32]) ->
 
 /// Prints the squared error relative to ggml's, model by model.
 fn errors() {
-    let (Some(ggml), Some(python)) = (std::env::var_os("TUCK_GGML"), std::env::var_os("TUCK_PEERS_PYTHON")) else {
-        println!("\nSet TUCK_GGML and TUCK_PEERS_PYTHON to compare errors with ggml's.");
+    let Some(python) = std::env::var_os("TUCK_PEERS_PYTHON") else {
+        println!("\nSet TUCK_PEERS_PYTHON to compare errors with ggml's.");
         return;
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let sample = root.join("assets/sample/model.safetensors");
     let given = std::env::args_os().skip(1).map(PathBuf::from).filter(|path| path.is_file());
     let formats: Vec<_> = FORMATS.iter().filter(|format| !format.is_float()).collect();
-    println!("\nmean squared error relative to ggml's, and weights a second relative to one core of it");
+    println!("\nmean squared error relative to ggml's");
     for model in std::iter::once(sample).chain(given) {
         println!("{}", model.display());
         let weights = model_weights(&model);
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("weights");
+        let file = folder.path().join("weights.f32");
         std::fs::write(&file, bytemuck::cast_slice::<f32, u8>(&weights)).expect("room for the weights");
         let script = root.join("tests/peers/ggml_error.py");
-        let mut command = Command::new(&python);
-        command.arg(script).arg(&ggml).arg(&file).args(formats.iter().map(|format| format.name));
-        let run = command.output().expect("the interpreter starts");
+        let run = Command::new(&python).arg(script).arg(format!("{}:256", file.display())).output();
+        let run = run.expect("the interpreter starts");
         assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-        for (format, line) in formats.iter().zip(String::from_utf8_lossy(&run.stdout).lines()) {
-            let mut numbers = line.split(' ').skip(1).map(|n| n.parse::<f64>().expect("a number"));
-            let (theirs, rate) = (numbers.next().expect("an error"), numbers.next().expect("a rate"));
-            let start = Instant::now();
+        let ggml: serde_json::Value = serde_json::from_slice(&run.stdout).expect("a line of JSON");
+        for format in &formats {
             let mut bytes = vec![0; format.bytes(weights.len() as u64) as usize];
             (format.quantize)(&weights, &mut bytes);
-            let ours = weights.len() as f64 / start.elapsed().as_secs_f64();
             let mut back = vec![0.0; weights.len()];
             (format.dequantize)(&bytes, &mut back);
             let squares = weights.iter().zip(&back).map(|(&w, &b)| f64::from(w - b).powi(2));
             let error = squares.sum::<f64>() / weights.len() as f64;
-            println!("  {:<8}{:>8.4}{:>8.1} x", format.name, error / theirs, ours / rate);
+            let theirs = ggml["total"][format.name]["mse"].as_f64().expect("ggml's error");
+            println!("  {:<8}{:>8.4}", format.name, error / theirs);
         }
     }
 }

@@ -44,7 +44,7 @@ fn bells(count: usize, seed: u64) -> Vec<f32> {
     let mut uniform = || word() as f32 / 4_294_967_296.0 - 0.5;
     let weight = |i: usize| {
         let bell: f32 = (0..6).map(|_| uniform()).sum();
-        bell * if i % 97 == 0 { 6.0 } else { 1.0 } * 2f32.powi((i / 32 % 9) as i32 - 6)
+        bell * if i.is_multiple_of(97) { 6.0 } else { 1.0 } * 2f32.powi((i / 32 % 9) as i32 - 6)
     };
     (0..count).map(weight).collect()
 }

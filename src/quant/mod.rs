@@ -37,7 +37,7 @@ impl Format {
 
     /// Whether a row of `columns` weights is a whole number of blocks.
     pub fn divides(&self, columns: u64) -> bool {
-        columns % self.block_weights as u64 == 0
+        columns.is_multiple_of(self.block_weights as u64)
     }
 
     /// Bits a weight takes in this format, scales included.

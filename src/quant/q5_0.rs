@@ -51,7 +51,7 @@ impl Codec for Block {
         let d = f16::decode(u16::from_le_bytes(block.d));
         let high = u32::from_le_bytes(block.qh);
         for (i, &byte) in block.qs.iter().enumerate() {
-            let code = |low: u8, i: usize| f32::from(low | (high >> i & 1) as u8 * 16) - 16.0;
+            let code = |low: u8, i: usize| f32::from(low | ((high >> i) as u8 & 1) << 4) - 16.0;
             weights[i] = code(byte & 15, i) * d;
             weights[i + 16] = code(byte >> 4, i + 16) * d;
         }

@@ -55,7 +55,7 @@ impl Codec for Block {
         let m = f16::decode(u16::from_le_bytes(block.m));
         let high = u32::from_le_bytes(block.qh);
         for (i, &byte) in block.qs.iter().enumerate() {
-            let code = |low: u8, i: usize| f32::from(low | (high >> i & 1) as u8 * 16);
+            let code = |low: u8, i: usize| f32::from(low | ((high >> i) as u8 & 1) << 4);
             weights[i] = code(byte & 15, i) * d + m;
             weights[i + 16] = code(byte >> 4, i + 16) * d + m;
         }
