@@ -215,6 +215,6 @@ fn part_of_a_tile_is_written_as_in_a_whole_one() {
 
 fn quantize(format: FormatRef, weights: &[f32]) -> Vec<u8> {
     let mut bytes = vec![0xaa; format.bytes(weights.len() as u64) as usize];
-    (format.quantize)(weights, &mut bytes);
+    (format.quantize)(weights, None, &mut bytes);
     bytes
 }

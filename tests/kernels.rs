@@ -78,7 +78,7 @@ fn cases() -> Vec<(&'static str, Vec<f32>)> {
 
 fn encode(format: FormatRef, weights: &[f32]) -> Vec<u8> {
     let mut bytes = vec![0; format.bytes(weights.len() as u64) as usize];
-    (format.quantize)(weights, &mut bytes);
+    (format.quantize)(weights, None, &mut bytes);
     bytes
 }
 

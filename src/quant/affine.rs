@@ -41,10 +41,18 @@ impl<V: Floats> Sums<V> {
         sums
     }
 
+    /// n² times the variance of the codes; 0 where it is lost in rounding, for then all codes are the same.
+    #[inline(always)]
+    fn spread(&self) -> V {
+        let square = self.n * self.ll;
+        let spread = square - self.l * self.l;
+        spread.if_gt(square * V::splat(1.0 / (1 << 20) as f32), spread, V::zero())
+    }
+
     /// The scale and minimum that leave the least error for these codes.
     #[inline(always)]
     fn fit(&self) -> (V, V) {
-        let scale = (self.n * self.xl - self.x * self.l) * (self.n * self.ll - self.l * self.l).inverse();
+        let scale = (self.n * self.xl - self.x * self.l) * self.spread().inverse();
         (scale, (self.x - scale * self.l) * self.n.inverse())
     }
 
@@ -93,7 +101,7 @@ fn affine<V: Floats, const N: usize, W: Weight<V>>(
         let shift = V::splat(grid.shift * (step % grid.shifts) as f32);
         let found = base.coded(&above, w, |y| (y * inverse - shift).max(V::zero()).min(V::splat(top)).round());
         let covariance = found.n * found.xl - found.x * found.l;
-        let explained = covariance * covariance * (found.n * found.ll - found.l * found.l).inverse();
+        let explained = covariance * covariance * found.spread().inverse();
         best.l = explained.if_gt(gain, found.l, best.l);
         best.ll = explained.if_gt(gain, found.ll, best.ll);
         best.xl = explained.if_gt(gain, found.xl, best.xl);
@@ -129,6 +137,38 @@ pub(super) struct Shape {
     pub(super) top: f32,
     pub(super) super_top: f32,
     pub(super) grid: Grid,
+}
+
+impl Shape {
+    /// Sub-blocks with scales and minimums of six bits.
+    pub(super) const fn of_six_bits(top: f32) -> Self {
+        Self { top, super_top: 63.0, grid: GRID }
+    }
+}
+
+/// The ranges for sub-blocks and blocks of 32 weights.
+const GRID: Grid = Grid { steps: 8, from: -0.875, step: 0.25, shifts: 2, shift: 0.375 };
+
+/// Scale and minimum (f16 bits) and codes of eight blocks.
+pub(super) struct AffineBlocks<V, const N: usize> {
+    pub(super) scale: [u16; LANES],
+    pub(super) min: [u16; LANES],
+    pub(super) codes: [V; N],
+}
+
+/// The best blocks with a scale and a minimum of their own.
+#[inline(always)]
+pub(super) fn affine_blocks<V: Floats, const N: usize, W: Weight<V>>(
+    x: &[V; N],
+    w: &[W; N],
+    top: f32,
+) -> AffineBlocks<V, N> {
+    let sums = affine(x, w, top, false, &GRID);
+    let scale = sums.fit().0.to_array().map(f16::encode_scale);
+    let stored = V::from_array(scale.map(f16::decode));
+    let min = ((sums.x - stored * sums.l) * sums.n.inverse()).to_array().map(f16::encode_scale);
+    let (inverse, low) = (stored.inverse(), V::from_array(min.map(f16::decode)));
+    AffineBlocks { scale, min, codes: each(x, |v| affine_code(v, inverse, low, top)) }
 }
 
 /// The best super-block.
@@ -182,13 +222,13 @@ fn choose<V: Floats>(sums: &Sums<V>, d: f32, dmin: f32, super_top: f32) -> (V, V
     let (scale, min) = sums.fit_below();
     let (d_inverse, dmin_inverse) = (V::splat(inverse(d)), V::splat(inverse(dmin)));
     let top = V::splat(super_top);
-    let mean = sums.l * sums.n.inverse();
+    let n_inverse = sums.n.inverse();
     let nearest = (scale * d_inverse).max(V::zero()).min(top).round();
     let (mut scales, mut mins, mut error) = (V::zero(), V::zero(), V::splat(f32::MAX));
     for step in [0.0, -1.0, 1.0] {
         let s = (nearest + V::splat(step)).max(V::zero()).min(top);
         let ds = V::splat(d) * s - scale;
-        let m = ((ds * mean - min) * dmin_inverse).max(V::zero()).min(top).round();
+        let m = ((ds * sums.l * n_inverse - min) * dmin_inverse).max(V::zero()).min(top).round();
         let dm = V::splat(dmin) * m + min;
         let added = sums.ll * ds * ds + sums.n * dm * dm - V::splat(2.0) * sums.l * ds * dm;
         scales = error.if_gt(added, s, scales);

@@ -3,7 +3,7 @@
 use super::codec::{self, Codec};
 use super::lanes::{Floats, TILE, load, nibbles, pack};
 use super::levels::{Iq4, Levels};
-use super::weight::One;
+use super::weight::Weight;
 use super::{Format, f16, scaled};
 
 /// 4.5 bits a weight.
@@ -33,10 +33,10 @@ impl Codec for Block {
     const WEIGHTS: usize = 32;
 
     #[inline(always)]
-    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
         let x = load::<V, 32>(weights);
         let inverses = scaled::grid(&Iq4::STEPS, scaled::extreme(&x, 1).inverse());
-        let (scale, units) = scaled::blocks::<Iq4, _, 32, _>(&x, &[One; 32], 1, &inverses);
+        let (scale, units) = scaled::blocks::<Iq4, _, 32, _>(&x, &W::load(factors), 1, &inverses);
         let words = nibbles(&pack::<V, 32, 8>(&Iq4::codes(&units)));
         for (lane, block) in blocks.iter_mut().enumerate() {
             block.d = scale[lane].to_le_bytes();

@@ -4,7 +4,7 @@
 use super::codec::{self, Codec};
 use super::lanes::{Floats, LANES, TILE, load, nibbles, pack};
 use super::levels::{Iq4, Levels};
-use super::weight::One;
+use super::weight::Weight;
 use super::{Format, f16, scaled};
 
 /// 4.25 bits a weight.
@@ -38,8 +38,8 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let fit = scaled::super_block::<Iq4, V, 32, 1, 8, _>(&[load(weights)], &[[One; 32]], 32.0, &Iq4::STEPS);
+    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+        let fit = scaled::super_block::<Iq4, V, 32, 1, 8, _>(&[load(weights)], &[W::load(factors)], 32.0, &Iq4::STEPS);
         let block = &mut blocks[0];
         block.d = fit.d.to_le_bytes();
         let scale = |s: usize| (fit.scales[0][s] + 32.0) as u8;

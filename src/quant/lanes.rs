@@ -77,11 +77,21 @@ pub(super) fn inverse(v: f32) -> f32 {
 /// square, sum or product of the searches overflows or becomes subnormal, which some GPUs flush.
 #[inline(always)]
 pub(super) fn load<V: Floats, const N: usize>(weights: &[f32]) -> [V; N] {
-    let weights = &weights[..LANES * N];
+    let mut x = rows::<V, N>(weights);
+    for x in &mut x {
+        *x = tame(*x);
+    }
+    x
+}
+
+/// Lane `l` of vector `i` is number `l * N + i`.
+#[inline(always)]
+pub(super) fn rows<V: Floats, const N: usize>(numbers: &[f32]) -> [V; N] {
+    let numbers = &numbers[..LANES * N];
     let mut x = [V::zero(); N];
     for (i, x) in x.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-        for (row, weights) in x.iter_mut().zip(weights.chunks_exact(N)) {
-            *row = tame(V::from_array(weights.as_chunks().0[i]));
+        for (row, numbers) in x.iter_mut().zip(numbers.chunks_exact(N)) {
+            *row = V::from_array(numbers.as_chunks().0[i]);
         }
         *x = V::transpose(*x);
     }

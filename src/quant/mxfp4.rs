@@ -3,7 +3,7 @@
 use super::codec::{self, Codec};
 use super::lanes::{Floats, TILE, each, load, nibbles, pack};
 use super::levels::{Fp4, Levels};
-use super::weight::{One, Weight};
+use super::weight::Weight;
 use super::{Format, scaled};
 
 /// 4.25 bits a weight.
@@ -63,9 +63,9 @@ impl Codec for Block {
     const WEIGHTS: usize = 32;
 
     #[inline(always)]
-    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
         let x = load::<V, 32>(weights);
-        let e = exponents(&x, &[One; 32]).to_array().map(|e| e as u32);
+        let e = exponents(&x, &W::load(factors)).to_array().map(|e| e as u32);
         let inverse = V::from_array(e.map(half_power)).inverse();
         let words = nibbles(&pack::<V, 32, 8>(&Fp4::codes(&each(&x, |v| v * inverse))));
         for (lane, block) in blocks.iter_mut().enumerate() {

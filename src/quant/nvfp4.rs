@@ -4,7 +4,7 @@
 use super::codec::{self, Codec};
 use super::lanes::{Floats, LANES, TILE, each, load, pack};
 use super::levels::{Fp4, Levels};
-use super::weight::{One, Weight};
+use super::weight::Weight;
 use super::{Format, scaled};
 
 /// 4.5 bits a weight.
@@ -88,10 +88,11 @@ impl Codec for Block {
     const WEIGHTS: usize = 64;
 
     #[inline(always)]
-    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
-        for (half, weights) in weights.chunks_exact(TILE / 2).enumerate() {
+    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+        let halves = weights.chunks_exact(TILE / 2).zip(factors.chunks_exact(TILE / 2));
+        for (half, (weights, factors)) in halves.enumerate() {
             let x = load::<V, 16>(weights);
-            let bytes = scales(&x, &[One; 16]).to_array().map(|byte| byte as u32);
+            let bytes = scales(&x, &W::load(factors)).to_array().map(|byte| byte as u32);
             let inverse = V::from_array(bytes.map(half_scale)).inverse();
             let words = pack::<V, 16, 4>(&Fp4::codes(&each(&x, |v| v * inverse)));
             for lane in 0..LANES {

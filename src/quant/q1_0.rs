@@ -2,7 +2,7 @@
 
 use super::codec::{self, Codec};
 use super::lanes::{Floats, TILE, load};
-use super::weight::{One, Weight};
+use super::weight::Weight;
 use super::{Format, f16};
 
 /// 1.125 bits a weight.
@@ -42,9 +42,9 @@ impl Codec for Block {
     const WEIGHTS: usize = 128;
 
     #[inline(always)]
-    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
         let x = load::<V, 32>(weights);
-        let scale = scale(&x, &[One; 32]).to_array().map(f16::encode_scale);
+        let scale = scale(&x, &W::load(factors)).to_array().map(f16::encode_scale);
         let x = x.map(V::to_array);
         for (i, block) in blocks.iter_mut().enumerate() {
             let d = scale[i * GROUP];

@@ -3,7 +3,7 @@
 use super::codec::{self, Codec};
 use super::lanes::{Floats, TILE, load, pack};
 use super::levels::{Levels, Whole};
-use super::weight::One;
+use super::weight::Weight;
 use super::{Format, f16, scaled};
 
 /// 2.25 bits a weight.
@@ -39,10 +39,10 @@ impl Codec for Block {
     const WEIGHTS: usize = 64;
 
     #[inline(always)]
-    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
         let x = load::<V, 32>(weights);
         let inverses = scaled::grid(&STEPS, scaled::extreme(&x, GROUP).inverse());
-        let (scale, units) = scaled::blocks::<Codes, _, 32, _>(&x, &[One; 32], GROUP, &inverses);
+        let (scale, units) = scaled::blocks::<Codes, _, 32, _>(&x, &W::load(factors), GROUP, &inverses);
         let words = pack::<V, 32, 8>(&Codes::codes(&units));
         for (i, block) in blocks.iter_mut().enumerate() {
             block.d = scale[i * GROUP].to_le_bytes();

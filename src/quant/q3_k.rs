@@ -3,7 +3,7 @@
 use super::codec::{self, Codec};
 use super::lanes::{Floats, LANES, TILE, crumbs, load, pack};
 use super::levels::{Levels, Whole};
-use super::weight::One;
+use super::weight::Weight;
 use super::{Format, f16, scaled};
 
 /// 3.4375 bits a weight.
@@ -42,10 +42,12 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
         let (first, second) = weights.split_at(TILE / 2);
-        let x = [load::<V, 16>(first), load(second)];
-        let fit = scaled::super_block::<Codes, V, 16, 2, 8, _>(&x, &[[One; 16]; 2], 32.0, &STEPS);
+        let x = [load(first), load(second)];
+        let (first, second) = factors.split_at(TILE / 2);
+        let w = [W::load(first), W::load(second)];
+        let fit = scaled::super_block::<Codes, V, 16, 2, 8, W>(&x, &w, 32.0, &STEPS);
         let block = &mut blocks[0];
         block.d = fit.d.to_le_bytes();
         let scale = |s: usize| (fit.scales[s / LANES][s % LANES] + 32.0) as u8;

@@ -84,10 +84,7 @@ pub(super) fn blocks<L: Levels, V: Floats, const N: usize, W: Weight<V>>(
     group: usize,
     inverses: &[V],
 ) -> ([u16; LANES], [V; N]) {
-    let first = Fit::best::<L, N, W>(x, w, group, inverses);
-    // The levels nearest at the fitted scale are no worse than those it was fitted to, and have a better scale still.
-    let fit = Fit::at::<L, N, W>(x, w, group, first.scale().inverse());
-    let scale = fit.scale().to_array().map(f16::encode_scale);
+    let scale = Fit::best::<L, N, W>(x, w, group, inverses).scale().to_array().map(f16::encode_scale);
     let inverse = V::from_array(scale.map(f16::decode)).inverse();
     (scale, each(x, |v| v * inverse))
 }
@@ -103,7 +100,7 @@ pub(super) struct Super<V, const N: usize, const H: usize> {
 }
 
 /// Rounds of fitting sub-block scales, levels, and the super-block's scale to one another.
-const ROUNDS: usize = 2;
+const ROUNDS: usize = 1;
 
 /// Super-blocks with signed sub-block scales −`top`..`top`; the steps are tried in inverse extreme weights.
 #[inline(always)]

@@ -2,7 +2,7 @@
 
 use super::codec::{self, Codec};
 use super::lanes::{Floats, TILE, load};
-use super::weight::One;
+use super::weight::Weight;
 use super::{Format, f16, ternary};
 
 /// 1.6875 bits a weight.
@@ -36,8 +36,8 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let (scale, codes) = ternary::block::<V, One>(&load(weights), &[One; 32]);
+    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+        let (scale, codes) = ternary::block::<V, W>(&load(weights), &W::load(factors));
         let codes = codes.map(V::to_array);
         let digit = |i: usize| codes[i % 32][i / 32] as u32;
         let block = &mut blocks[0];

@@ -2,7 +2,7 @@
 
 use super::codec::{self, Codec};
 use super::lanes::{Floats, TILE, crumbs, load, pack};
-use super::weight::One;
+use super::weight::Weight;
 use super::{Format, f16, ternary};
 
 /// 2.0625 bits a weight.
@@ -32,8 +32,8 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let (scale, codes) = ternary::block::<V, One>(&load(weights), &[One; 32]);
+    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+        let (scale, codes) = ternary::block::<V, W>(&load(weights), &W::load(factors));
         let words = pack::<V, 32, 8>(&codes);
         let block = &mut blocks[0];
         block.d = scale.to_le_bytes();
