@@ -6,7 +6,6 @@
 //#include shared/scaled.wgsl
 //#include shared/stream.wgsl
 
-const QUADS: u32 = 8u;
 const HALVES: u32 = 9u;
 const BLOCKS: u32 = WORKGROUP;
 
@@ -19,8 +18,7 @@ fn main(
     let block = number(id, groups);
     // All invocations take part in the barrier; those past the end do the last block once more.
     load(min(block, params.blocks - 1u));
-    let first = best_fit(inverse(extreme()));
-    let d = f16_encode_scale(scale_of(fit_at(inverse(scale_of(first)))));
+    let d = f16_encode_scale(scale_of(best_fit(inverse(extreme()))));
     let inverse_scale = inverse(f16_decode(d));
     let at = lane * SPACE;
     var half = d;

@@ -5,7 +5,6 @@
 //#include shared/iq4.wgsl
 //#include shared/scaled_super.wgsl
 
-const QUADS: u32 = 8u;
 const SUBS: u32 = 8u;
 const TOP: f32 = 32.0;
 

@@ -5,8 +5,6 @@
 //#include shared/fp4.wgsl
 //#include shared/extreme.wgsl
 
-const QUADS: u32 = 8u;
-
 // Of each block: its exponent and its codes.
 var<workgroup> exponents: array<u32, WORKGROUP>;
 var<workgroup> codes: array<array<u32, 4>, WORKGROUP>;

@@ -6,7 +6,6 @@
 //#include shared/extreme.wgsl
 //#include shared/ue4m3.wgsl
 
-const QUADS: u32 = 4u;
 const LARGEST: u32 = 0x7eu;
 const TRIES: u32 = 8u;
 const BELOW: u32 = 1u;

@@ -6,8 +6,8 @@
 const HALVES: u32 = 9u;
 const BLOCKS: u32 = 16u;
 
-// Of each invocation: its sum of magnitudes, and a bit a weight.
-var<workgroup> sums: array<f32, WORKGROUP>;
+// Of each invocation: its sums of magnitudes and of factors, and a bit a weight.
+var<workgroup> sums: array<vec2f, WORKGROUP>;
 var<workgroup> signs: array<u32, WORKGROUP>;
 
 @compute @workgroup_size(64)
@@ -22,20 +22,21 @@ fn main(
     var sum = 0.0;
     var bits = 0u;
     for (var w = 0u; w < 8u; w++) {
+        let magnitudes = weigh(w, abs(x[w]));
         for (var i = 0u; i < 4u; i++) {
-            sum += abs(x[w][i]);
+            sum += magnitudes[i];
             bits |= select(0u, 1u, x[w][i] >= 0.0) << (4u * w + i);
         }
     }
-    sums[lane] = sum;
+    sums[lane] = vec2f(sum, factor_sum());
     signs[lane] = bits;
     workgroupBarrier();
     if (lane & 3u) == 0u {
-        var total = 0.0;
+        var total = vec2f(0.0);
         for (var i = 0u; i < 4u; i++) {
             total += sums[lane + i];
         }
-        let d = f16_encode_scale(total * inverse(128.0));
+        let d = f16_encode_scale(total.x * inverse(total.y));
         let at = lane / 4u * SPACE;
         var half = d;
         for (var i = 0u; i < 4u; i++) {

@@ -5,7 +5,6 @@
 //#include shared/scaled_group.wgsl
 //#include shared/stream.wgsl
 
-const QUADS: u32 = 8u;
 const GROUP: u32 = 2u;
 const HALVES: u32 = 9u;
 const BLOCKS: u32 = 32u;

@@ -4,7 +4,6 @@
 //#include shared/pack.wgsl
 //#include shared/affine_super.wgsl
 
-const QUADS: u32 = 4u;
 const TOP: f32 = 3.0;
 const SUBS: u32 = 16u;
 const SUPER_TOP: f32 = 15.0;

@@ -6,7 +6,6 @@
 //#include shared/scaled_super.wgsl
 //#include shared/stream.wgsl
 
-const QUADS: u32 = 4u;
 const SUBS: u32 = 16u;
 const TOP: f32 = 32.0;
 const HALVES: u32 = 55u;

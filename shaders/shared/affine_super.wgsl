@@ -13,8 +13,8 @@ var<workgroup> totals: array<f32, WORKGROUP>;
 var<workgroup> codes: array<array<u32, QUADS>, WORKGROUP>;
 
 // With a minimum of at most 0, as super-blocks store it.
-fn least_squares_below(sums: Sums, sum: f32) -> vec2f {
-    let fit = least_squares(sums, sum);
+fn least_squares_below(sums: Sums) -> vec2f {
+    let fit = least_squares(sums);
     return vec2f(select(fit.x, sums.xl * inverse(sums.ll), fit.y > 0.0), min(fit.y, 0.0));
 }
 
@@ -23,15 +23,16 @@ fn least_squares_below(sums: Sums, sum: f32) -> vec2f {
 fn choose(sums: Sums, fit: vec2f, d: f32, dmin: f32) -> vec2f {
     let d_inverse = inverse(d);
     let dmin_inverse = inverse(dmin);
+    let n_inverse = inverse(sums.n);
     let nearest = round(clamp(fit.x * d_inverse, 0.0, SUPER_TOP));
     var chosen = vec2f(0.0);
     var error = 0x1.fffffep+127f;
     for (var i = 0u; i < 3u; i++) {
         let s = clamp(nearest + select(select(1.0, -1.0, i == 1u), 0.0, i == 0u), 0.0, SUPER_TOP);
         let ds = d * s - fit.x;
-        let m = round(clamp((ds * sums.l * (1.0 / COUNT) - fit.y) * dmin_inverse, 0.0, SUPER_TOP));
+        let m = round(clamp((ds * sums.l * n_inverse - fit.y) * dmin_inverse, 0.0, SUPER_TOP));
         let dm = dmin * m + fit.y;
-        let added = sums.ll * ds * ds + COUNT * dm * dm - 2.0 * sums.l * ds * dm;
+        let added = sums.ll * ds * ds + sums.n * dm * dm - 2.0 * sums.l * ds * dm;
         if error > added {
             chosen = vec2f(s, m);
             error = added;
@@ -67,9 +68,8 @@ fn add_up(lane: u32, a: f32, b: f32, c: f32, p: f32, r: f32) -> array<f32, 5> {
 // Leaves in `codes` and `fits` what the sub-block of this invocation stores, and returns d and dmin as f16 bits.
 fn search(lane: u32, sub_block: u32) -> vec2u {
     load(sub_block);
-    let found = affine();
-    var sums = found.sums;
-    var fit = least_squares_below(sums, found.x);
+    var sums = affine();
+    var fit = least_squares_below(sums);
     fits[lane] = fit;
     workgroupBarrier();
     var largest = vec2f(0.0);
@@ -81,15 +81,15 @@ fn search(lane: u32, sub_block: u32) -> vec2u {
     var dmin = largest.y / SUPER_TOP;
     for (var i = 0u; i < SUPER_ROUNDS; i++) {
         let sub = choose(sums, fit, d, dmin);
-        sums = affine_sums(inverse(d * sub.x), -(dmin * sub.y));
-        fit = least_squares_below(sums, found.x);
+        sums = affine_sums(sums, inverse(d * sub.x), -(dmin * sub.y));
+        fit = least_squares_below(sums);
         let t = add_up(
             lane,
             sub.x * sub.x * sums.ll,
             sub.x * sub.y * sums.l,
-            sub.y * sub.y * COUNT,
+            sub.y * sub.y * sums.n,
             sub.x * sums.xl,
-            sub.y * found.x,
+            sub.y * sums.x,
         );
         // Both scales by least squares, given everything else.
         let determinant = t[0] * t[2] - t[1] * t[1];

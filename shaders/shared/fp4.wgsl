@@ -27,8 +27,9 @@ fn error_at(scale: f32) -> f32 {
     var error = 0.0;
     for (var w = 0u; w < QUADS; w++) {
         let rest = x[w] - scale * nearest(x[w] * inverse_scale);
+        let squares = weigh(w, rest * rest);
         for (var i = 0u; i < 4u; i++) {
-            error += rest[i] * rest[i];
+            error += squares[i];
         }
     }
     return error;

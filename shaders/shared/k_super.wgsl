@@ -3,7 +3,6 @@
 //#include shared/affine_grid.wgsl
 //#include shared/affine_super.wgsl
 
-const QUADS: u32 = 8u;
 const SUBS: u32 = 8u;
 const SUPER_TOP: f32 = 63.0;
 

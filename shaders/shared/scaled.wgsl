@@ -8,9 +8,10 @@ fn fit_at(inverse_scale: f32) -> vec2f {
     var fit = vec2f(0.0);
     for (var w = 0u; w < QUADS; w++) {
         let q = nearest(x[w] * inverse_scale);
+        let wq = weigh(w, q);
         for (var i = 0u; i < 4u; i++) {
-            fit.x += q[i] * q[i];
-            fit.y += q[i] * x[w][i];
+            fit.x += wq[i] * q[i];
+            fit.y += wq[i] * x[w][i];
         }
     }
     return fit;

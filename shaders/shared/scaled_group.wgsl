@@ -50,8 +50,5 @@ fn block_scale(lane: u32, inverses: ptr<function, array<f32, STEPS>>) -> u32 {
             gain = explained(fit);
         }
     }
-    workgroupBarrier();
-    fits[0][lane] = fit_at(inverse(scale_of(best)));
-    workgroupBarrier();
-    return f16_encode_scale(scale_of(block_fit(lane, 0u)));
+    return f16_encode_scale(scale_of(best));
 }

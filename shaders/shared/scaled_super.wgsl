@@ -2,7 +2,7 @@
 // Step for step `super_block` in src/quant/scaled.rs; the including shader declares what scaled.wgsl asks for, too.
 //#include shared/scaled.wgsl
 
-const ROUNDS: u32 = 2u;
+const ROUNDS: u32 = 1u;
 
 // Of each sub-block: its fitted scale; the terms of the super-block's sums.
 var<workgroup> fits: array<f32, WORKGROUP>;

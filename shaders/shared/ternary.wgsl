@@ -1,7 +1,6 @@
 // The search of TQ1_0 and TQ2_0: 256 weights as -1, 0 or 1 times one scale; step for step src/quant/ternary.rs.
 //#include shared/scaled_group.wgsl
 
-const QUADS: u32 = 8u;
 const GROUP: u32 = 8u;
 const BLOCKS: u32 = 8u;
 const STEPS: u32 = 9u;

@@ -91,7 +91,6 @@ static INCLUDES: &[(&str, &str)] = includes! {
     "shared/scaled_super.wgsl",
     "shared/source.wgsl",
     "shared/stream.wgsl",
-    "shared/symmetric.wgsl",
     "shared/ternary.wgsl",
     "shared/ue4m3.wgsl",
     "shared/weights16.wgsl",
