@@ -194,9 +194,12 @@ fn odd_weights_are_harmless() {
                 }
                 _ => continue,
             };
+            // The grids of these hold few points on their diagonal.
+            let near =
+                if ["IQ1", "IQ2", "IQ3"].contains(&&format.name[..3.min(format.name.len())]) { 0.3 } else { 2e-3 };
             for (w, b) in weights.iter().zip(&back) {
                 let distance = (expected(*w) - b).abs();
-                assert!(distance <= 2e-3 * expected(*w).abs() + 2e-7, "{format}, {name}: {w:e} came back as {b:e}");
+                assert!(distance <= near * expected(*w).abs() + 2e-7, "{format}, {name}: {w:e} came back as {b:e}");
             }
         }
     }

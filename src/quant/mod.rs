@@ -79,10 +79,19 @@ mod bf16;
 mod codec;
 mod f16;
 mod f32;
+mod grids;
+mod iq1_m;
+mod iq1_s;
+mod iq2_s;
+mod iq2_xs;
+mod iq2_xxs;
+mod iq3_s;
+mod iq3_xxs;
 mod iq4_nl;
 mod iq4_xs;
 mod k_scales;
 mod lanes;
+mod lattice;
 mod levels;
 mod mxfp4;
 mod nvfp4;
@@ -107,6 +116,13 @@ mod weight;
 pub use bf16::BF16;
 pub use f16::F16;
 pub use f32::F32;
+pub use iq1_m::IQ1_M;
+pub use iq1_s::IQ1_S;
+pub use iq2_s::IQ2_S;
+pub use iq2_xs::IQ2_XS;
+pub use iq2_xxs::IQ2_XXS;
+pub use iq3_s::IQ3_S;
+pub use iq3_xxs::IQ3_XXS;
 pub use iq4_nl::IQ4_NL;
 pub use iq4_xs::IQ4_XS;
 pub use mxfp4::MXFP4;
@@ -130,7 +146,7 @@ pub use weight::Importance;
 /// Every format Tuck reads and writes, largest first.
 pub static FORMATS: &[FormatRef] = &[
     &F32, &F16, &BF16, &Q8_0, &Q6_K, &Q5_K, &Q5_1, &Q5_0, &Q4_K, &Q4_1, &Q4_0, &IQ4_NL, &NVFP4, &IQ4_XS, &MXFP4, &Q3_K,
-    &Q2_K, &Q2_0, &TQ2_0, &TQ1_0, &Q1_0,
+    &IQ3_S, &IQ3_XXS, &Q2_K, &IQ2_S, &IQ2_XS, &Q2_0, &TQ2_0, &IQ2_XXS, &IQ1_M, &TQ1_0, &IQ1_S, &Q1_0,
 ];
 
 /// The format called `name`, in any case.
