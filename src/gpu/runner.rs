@@ -4,8 +4,10 @@ use super::device::Adapter;
 use super::shaders::Shader;
 use super::slot::GpuSlot;
 use crate::graph::{ALIGN, ConvertParams, Dispatch, Kernel, RunError, Runner, Slot, SlotSize};
+use crate::quant::FORMATS;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use wgpu::util::DeviceExt;
 
 /// Invocations in a workgroup; `WORKGROUP` in shaders/shared/convert.wgsl.
 const WORKGROUP: u64 = 64;
@@ -40,6 +42,7 @@ pub(super) struct Gpu {
     binding_limit: u64,
     layout: wgpu::BindGroupLayout,
     pipelines: Mutex<HashMap<(&'static str, u32, bool), Arc<wgpu::ComputePipeline>>>,
+    tables: HashMap<u32, wgpu::Buffer>,
     trouble: Arc<Mutex<Option<Trouble>>>,
 }
 
@@ -89,9 +92,20 @@ impl GpuRunner {
                 buffer_entry(1, wgpu::BufferBindingType::Storage { read_only: false }),
                 buffer_entry(2, wgpu::BufferBindingType::Uniform),
                 buffer_entry(3, wgpu::BufferBindingType::Storage { read_only: true }),
+                buffer_entry(4, wgpu::BufferBindingType::Storage { read_only: true }),
             ],
         });
+        let tables = FORMATS.iter().filter_map(|&format| {
+            let words = crate::quant::table(format)?;
+            let buffer = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                label: Some(format.name),
+                contents: bytemuck::cast_slice(&words),
+                usage: wgpu::BufferUsages::STORAGE,
+            });
+            Some((format.ggml_type, buffer))
+        });
         let gpu = Gpu {
+            tables: tables.collect(),
             shared_memory,
             name: adapter.to_string(),
             checks,
@@ -201,6 +215,12 @@ impl Gpu {
         let groups = weights.div_ceil(u64::from(Shader::of(kernel).weights) * WORKGROUP);
         let rows = groups.div_ceil(GROUPS);
         (groups.div_ceil(rows.max(1)) as u32, rows as u32)
+    }
+
+    /// The table of a kernel's format, if it has one.
+    pub(super) fn table(&self, kernel: Kernel) -> Option<&wgpu::Buffer> {
+        let (Kernel::Quantize { to: format, .. } | Kernel::Dequantize { from: format }) = kernel;
+        self.tables.get(&format.ggml_type)
     }
 
     /// The pipeline of a dispatch, made when first asked for.

@@ -77,7 +77,7 @@ impl GpuSlot {
                     size: wgpu::BufferSize::new(bytes),
                 }),
             };
-            // Without factors the binding is not looked at, but has to be there.
+            // Without factors, or without a table, the binding is not looked at, but has to be there.
             let factors = dispatch.factors.map_or((0, ALIGN), |f| (f.offset, f.bytes.next_multiple_of(ALIGN)));
             let group = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: None,
@@ -87,6 +87,10 @@ impl GpuSlot {
                     binding(1, self.buffer(dispatch.write.buffer), part.write),
                     binding(2, &self.params, (i as u64 * ALIGN, size_of_val(&part.params) as u64)),
                     binding(3, &self.input, factors),
+                    match self.gpu.table(dispatch.kernel) {
+                        Some(table) => wgpu::BindGroupEntry { binding: 4, resource: table.as_entire_binding() },
+                        None => binding(4, &self.input, (0, ALIGN)),
+                    },
                 ],
             });
             let (columns, rows) = Gpu::groups(dispatch.kernel, part.params.blocks);

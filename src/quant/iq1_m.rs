@@ -32,7 +32,8 @@ struct Block {
 
 const _: () = assert!(size_of::<Block>() == 56);
 
-static LATTICE: LazyLock<Lattice> = LazyLock::new(|| Lattice::new(grids::IQ1_LEVELS, 2, &grids::IQ1, 1.0, 7.0, 8));
+pub(super) static LATTICE: LazyLock<Lattice> =
+    LazyLock::new(|| Lattice::new(grids::IQ1_LEVELS, 2, &grids::IQ1, 1.0, 7.0, 8));
 
 impl Codec for Block {
     type Block = Self;

@@ -36,7 +36,7 @@ struct Block {
 
 const _: () = assert!(size_of::<Block>() == 110);
 
-static LATTICE: LazyLock<Lattice> =
+pub(super) static LATTICE: LazyLock<Lattice> =
     LazyLock::new(|| Lattice::new(grids::IQ3_S_LEVELS, 3, &grids::IQ3_S, 1.0, 15.0, 32));
 
 impl Codec for Block {

@@ -33,7 +33,7 @@ struct Block {
 
 const _: () = assert!(size_of::<Block>() == 98);
 
-static LATTICE: LazyLock<Lattice> =
+pub(super) static LATTICE: LazyLock<Lattice> =
     LazyLock::new(|| Lattice::new(grids::IQ3_XXS_LEVELS, 3, &grids::IQ3_XXS, 1.0 / 4.0, 15.0, 32));
 
 impl Codec for Block {

@@ -5,6 +5,7 @@
 //! else in Tuck loops over [`FORMATS`]; adding a format is one file here, its shader, and one line in the list.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 /// A block format: its facts and its arithmetic.
 ///
@@ -148,6 +149,22 @@ pub static FORMATS: &[FormatRef] = &[
     &F32, &F16, &BF16, &Q8_0, &Q6_K, &Q5_K, &Q5_1, &Q5_0, &Q4_K, &Q4_1, &Q4_0, &IQ4_NL, &NVFP4, &IQ4_XS, &MXFP4, &Q3_K,
     &IQ3_S, &IQ3_XXS, &Q2_K, &IQ2_S, &IQ2_XS, &Q2_0, &TQ2_0, &IQ2_XXS, &IQ1_M, &TQ1_0, &IQ1_S, &Q1_0,
 ];
+
+/// Formats whose kernels need a table of their grid.
+static LATTICES: &[(FormatRef, &LazyLock<lattice::Lattice>)] = &[
+    (&IQ1_M, &iq1_m::LATTICE),
+    (&IQ1_S, &iq1_s::LATTICE),
+    (&IQ2_S, &iq2_s::LATTICE),
+    (&IQ2_XS, &iq2_xs::LATTICE),
+    (&IQ2_XXS, &iq2_xxs::LATTICE),
+    (&IQ3_S, &iq3_s::LATTICE),
+    (&IQ3_XXS, &iq3_xxs::LATTICE),
+];
+
+/// The words that the kernels of a format read beside the blocks, if it has a grid.
+pub fn table(format: FormatRef) -> Option<Vec<u32>> {
+    LATTICES.iter().find(|(of, _)| *of == format).map(|(_, lattice)| lattice.table())
+}
 
 /// The format called `name`, in any case.
 pub fn format_from_name(name: &str) -> Option<FormatRef> {
