@@ -52,7 +52,7 @@ fn rate(runner: &dyn Runner, from: FormatRef, to: FormatRef, weights: &[f32]) ->
     let largest = (limit.input.min(limit.output) / 4).min(weights.len() as u64);
     let weights = &weights[..largest as usize / 256 * 256];
     let mut bytes = vec![0; from.bytes(weights.len() as u64) as usize];
-    (from.quantize)(weights, &mut bytes);
+    (from.quantize)(weights, None, &mut bytes);
     let mut recording = Recording::default();
     let (read, _) = recording.convert(from, to, weights.len() as u64);
     let size =
@@ -97,7 +97,7 @@ fn errors() {
         let ggml: serde_json::Value = serde_json::from_slice(&run.stdout).expect("a line of JSON");
         for format in &formats {
             let mut bytes = vec![0; format.bytes(weights.len() as u64) as usize];
-            (format.quantize)(&weights, &mut bytes);
+            (format.quantize)(&weights, None, &mut bytes);
             let mut back = vec![0.0; weights.len()];
             (format.dequantize)(&bytes, &mut back);
             let squares = weights.iter().zip(&back).map(|(&w, &b)| f64::from(w - b).powi(2));

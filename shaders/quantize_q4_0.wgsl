@@ -2,28 +2,37 @@
 //#include shared/convert.wgsl
 //#include shared/weights32.wgsl
 //#include shared/pack.wgsl
+//#include shared/scaled.wgsl
+
+const STEPS: u32 = 8u;
+var<private> steps: array<f32, 8> = array<f32, 8>(-6.55, -7.0, -7.4, -7.7, -8.0, -8.3, -8.7, -9.1);
+
+fn nearest(v: vec4f) -> vec4f {
+    return round(clamp(v, vec4f(-8.0), vec4f(7.0)));
+}
+
+// The codes of weights 4w..4w + 4: nearest where weights differ in importance, else as ggml rounds.
+fn code_word(w: u32, inverse_scale: f32) -> u32 {
+    if weighted {
+        return pack4(nearest(x[w] * inverse_scale) + 8.0);
+    }
+    return pack4(floor(clamp(x[w] * inverse_scale + 8.5, vec4f(0.0), vec4f(15.0))));
+}
 
 fn quantize(block: u32) {
     load(block);
-    var size = 0.0;
-    var extreme = 0.0;
-    for (var w = 0u; w < 8u; w++) {
-        for (var i = 0u; i < 4u; i++) {
-            extreme = select(extreme, x[w][i], abs(x[w][i]) > size);
-            size = max(size, abs(x[w][i]));
-        }
+    var scale = clamp(extreme() / -8.0, -65504.0, 65504.0);
+    // As ggml does, with the sign of a 0.
+    var d = f16_encode(bitcast<u32>(scale));
+    if weighted {
+        d = f16_encode_scale(scale_of(best_fit(inverse(extreme()))));
+        scale = f16_decode(d);
     }
-    let d = clamp(extreme / -8.0, -65504.0, 65504.0);
-    let stored = f16_encode(bitcast<u32>(d));
-    put_half(stored);
-    let scale = select(0.0, inverse(d), abs(f16_decode(stored)) > 0.0);
+    let inverse_scale = select(0.0, inverse(scale), abs(f16_decode(d)) > 0.0);
+    put_half(d);
     for (var w = 0u; w < 4u; w++) {
-        put(code_word(w, scale) | (code_word(w + 4u, scale) << 4u));
+        put(code_word(w, inverse_scale) | (code_word(w + 4u, inverse_scale) << 4u));
     }
-}
-
-fn code_word(w: u32, scale: f32) -> u32 {
-    return pack4(floor(clamp(x[w] * scale + 8.5, vec4f(0.0), vec4f(15.0))));
 }
 
 @compute @workgroup_size(64)

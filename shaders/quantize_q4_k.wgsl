@@ -1,7 +1,7 @@
 // Q4_K: a sub-block of 32 weights an invocation; eight of them a super-block, 36 words.
 //#include shared/convert.wgsl
 //#include shared/pack.wgsl
-//#include shared/affine_super.wgsl
+//#include shared/k_super.wgsl
 
 const TOP: f32 = 15.0;
 

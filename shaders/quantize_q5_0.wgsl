@@ -2,20 +2,23 @@
 //#include shared/convert.wgsl
 //#include shared/weights32.wgsl
 //#include shared/pack.wgsl
-//#include shared/symmetric.wgsl
+//#include shared/scaled.wgsl
 
-const HALF: f32 = 16.0;
-const QUADS: u32 = 8u;
+const STEPS: u32 = 8u;
+var<private> steps: array<f32, 8> = array<f32, 8>(-13.45, -13.95, -14.45, -14.95, -15.45, -15.95, -16.45, -16.95);
+
+fn nearest(v: vec4f) -> vec4f {
+    return round(clamp(v, vec4f(-16.0), vec4f(15.0)));
+}
 
 fn quantize(block: u32) {
     load(block);
-    let sums = symmetric();
-    let scale = f16_encode_scale(sums.xl * inverse(sums.ll));
+    let scale = f16_encode_scale(scale_of(best_fit(inverse(extreme()))));
     let inverse_scale = inverse(f16_decode(scale));
     var codes: array<u32, 8>;
     var high = 0u;
     for (var w = 0u; w < 8u; w++) {
-        codes[w] = symmetric_word(w, inverse_scale);
+        codes[w] = pack4(nearest(x[w] * inverse_scale) + 16.0);
         high |= gather_bits(codes[w] >> 4u) << (4u * w);
     }
     put_half(scale);

@@ -1,7 +1,7 @@
 // Q5_K: a sub-block of 32 weights an invocation; eight of them a super-block, 44 words.
 //#include shared/convert.wgsl
 //#include shared/pack.wgsl
-//#include shared/affine_super.wgsl
+//#include shared/k_super.wgsl
 
 const TOP: f32 = 31.0;
 

@@ -4,7 +4,7 @@
 use tuck::cpu::CpuRunner;
 use tuck::gpu::{self, Adapter, Checks, GpuRunner};
 use tuck::graph::{Recording, RunError, Runner, Slot, SlotSize};
-use tuck::quant::{BF16, F16, F32, FORMATS, FormatRef};
+use tuck::quant::{BF16, F16, F32, FORMATS, FormatRef, Importance};
 
 const FLOATS: [FormatRef; 3] = [&F32, &F16, &BF16];
 
@@ -22,6 +22,25 @@ fn convert(slot: &mut dyn Slot, from: FormatRef, to: FormatRef, bytes: &[u8]) ->
     let (read, write) = recording.convert(from, to, weights);
     let input = slot.input(recording.input_bytes)?;
     input[read.start as usize..read.end as usize].copy_from_slice(bytes);
+    slot.submit(&recording)?;
+    Ok(slot.output()?[write.start as usize..write.end as usize].to_vec())
+}
+
+/// The same with importance: the factors of the columns, and the column of the first weight.
+fn convert_weighted(
+    slot: &mut dyn Slot,
+    from: FormatRef,
+    to: FormatRef,
+    bytes: &[u8],
+    importance: Importance<'_>,
+) -> Result<Vec<u8>, RunError> {
+    let weights = (bytes.len() / from.block_bytes * from.block_weights) as u64;
+    let columns = importance.columns.len() as u64;
+    let mut recording = Recording::default();
+    let (read, factors, write) = recording.convert_weighted(from, to, weights, columns, importance.first as u64);
+    let input = slot.input(recording.input_bytes)?;
+    input[read.start as usize..read.end as usize].copy_from_slice(bytes);
+    input[factors.start as usize..factors.end as usize].copy_from_slice(bytemuck::cast_slice(importance.columns));
     slot.submit(&recording)?;
     Ok(slot.output()?[write.start as usize..write.end as usize].to_vec())
 }
@@ -78,7 +97,7 @@ fn cases() -> Vec<(&'static str, Vec<f32>)> {
 
 fn encode(format: FormatRef, weights: &[f32]) -> Vec<u8> {
     let mut bytes = vec![0; format.bytes(weights.len() as u64) as usize];
-    (format.quantize)(weights, &mut bytes);
+    (format.quantize)(weights, None, &mut bytes);
     bytes
 }
 
@@ -162,6 +181,56 @@ fn bounds_checks_change_nothing() {
     quantizes_as_its_twin(Checks::On);
 }
 
+/// Factors of every magnitude, and what is no factor at all.
+fn factors(count: usize, seed: u64) -> Vec<f32> {
+    let mut word = words(seed);
+    let mut factor = |i: usize| match i % 61 {
+        7 => 0.0,
+        19 => [f32::NAN, f32::INFINITY, -1.0, 1e-30, 1e30][i / 61 % 5],
+        _ => 2f32.powf(word() as f32 / 4e8 - 5.0),
+    };
+    (0..count).map(&mut factor).collect()
+}
+
+#[test]
+fn every_weighted_quantizer_equals_its_twin() {
+    let cpu = CpuRunner::new(2);
+    let mut twin = slot(&cpu, 1 << 21);
+    let columns = [factors(768, 21), factors(256, 22)];
+    for device in devices() {
+        let runner = GpuRunner::new(&device).unwrap();
+        let mut slot = slot(&runner, 1 << 21);
+        for &to in FORMATS {
+            for (columns, first) in [(&columns[0], 256), (&columns[1], 0)] {
+                for (name, weights) in cases() {
+                    let what = format!("{name}, with importance, to {to} on {device}");
+                    let (bytes, importance) = (encode(&F32, &weights), Importance { columns, first });
+                    let ours = convert_weighted(&mut *slot, &F32, to, &bytes, importance);
+                    let ours = ours.unwrap_or_else(|e| panic!("{what}: {e}"));
+                    let theirs = convert_weighted(&mut *twin, &F32, to, &bytes, importance).unwrap();
+                    assert_agree(&device, to, &weights, &ours, &theirs, &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn factors_of_one_change_nothing() {
+    let cpu = CpuRunner::new(2);
+    let mut slot = slot(&cpu, 1 << 21);
+    // Q4_0 without importance rounds as ggml does instead of searching.
+    for &to in FORMATS.iter().filter(|f| f.name != "Q4_0") {
+        for (name, weights) in cases() {
+            let bytes = encode(&F32, &weights);
+            let importance = Importance { columns: &[1.0; 256], first: 0 };
+            let weighted = convert_weighted(&mut *slot, &F32, to, &bytes, importance).unwrap();
+            let plain = convert(&mut *slot, &F32, to, &bytes).unwrap();
+            assert_equal(to, &weighted, &plain, &format!("{name} to {to}"));
+        }
+    }
+}
+
 #[test]
 fn every_dequantizer_equals_its_twin() {
     let cpu = CpuRunner::new(2);
@@ -240,6 +309,8 @@ fn conversions_side_by_side_do_not_touch_each_other() {
 fn more_than_one_dispatch_and_more_than_one_row_of_workgroups() {
     // 9 M weights are three dispatches on a processor and, as F32 from F16, past 65,535 workgroups nowhere but here.
     let weights = bells(9 << 20, 6);
+    // Not a power of two, so that parts begin in the middle of a row.
+    let importance = Importance { columns: &factors(256 * 7, 23), first: 512 };
     let bytes = encode(&F16, &weights);
     let weights = decode(&F16, &bytes);
     for device in devices() {
@@ -248,6 +319,10 @@ fn more_than_one_dispatch_and_more_than_one_row_of_workgroups() {
         for to in [&F32, &tuck::quant::Q8_0, &tuck::quant::Q4_K] {
             let ours = convert(&mut *slot, &F16, to, &bytes).unwrap();
             assert_agree(&device, to, &weights, &ours, &encode(to, &weights), &format!("9 Mi weights to {to}"));
+            let mut expected = vec![0; ours.len()];
+            (to.quantize)(&weights, Some(importance), &mut expected);
+            let ours = convert_weighted(&mut *slot, &F16, to, &bytes, importance).unwrap();
+            assert_agree(&device, to, &weights, &ours, &expected, &format!("9 Mi weights to {to}, with importance"));
         }
     }
 }

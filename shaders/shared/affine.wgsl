@@ -1,76 +1,74 @@
-// The search of formats with a scale and a minimum: x = scale * code + min, for 32 weights an invocation.
-// The including shader declares TOP, the largest code, and KEEP_ZERO: whether only minimums of at most 0 can be stored.
-// Step for step `affine` in src/quant/search.rs.
+// The search of formats with a scale and a minimum: x = scale * code + min.
+// The including shader declares x, the weights of an invocation, in QUADS vectors; TOP, the largest code; KEEP_ZERO:
+// whether only minimums of at most 0 can be stored; and the grid: STEPS ranges, the FIRST and by how much the next is
+// longer (STRETCH), begun in turn at SHIFTS places, SHIFT apart.
+// Step for step `affine` in src/quant/affine.rs.
 
-//#include shared/weights32.wgsl
-
-const STEPS: u32 = 8u;
-// One constant, for compilers may regroup a sum of two and a variable.
-const FIRST: f32 = TOP - 0.875f;
-const STRETCH_STEP: f32 = 0.25;
-const SHIFT: f32 = 0.36;
-
-// Sums over weights and codes, all that a least-squares fit needs.
+// Sums over factors, weights and codes, all that a least-squares fit needs.
 struct Sums {
+    n: f32,
+    x: f32,
     l: f32,
     ll: f32,
     xl: f32,
 }
 
-// In the order of the weights.
-fn add(sums: ptr<function, Sums>, v: vec4f, l: vec4f) {
+// Adds codes of weights 4w..4w + 4, which are v, in their order.
+fn add(sums: ptr<function, Sums>, w: u32, v: vec4f, l: vec4f) {
+    let wl = weigh(w, l);
     for (var i = 0u; i < 4u; i++) {
-        (*sums).l += l[i];
-        (*sums).ll += l[i] * l[i];
-        (*sums).xl += v[i] * l[i];
+        (*sums).l += wl[i];
+        (*sums).ll += wl[i] * l[i];
+        (*sums).xl += wl[i] * v[i];
     }
 }
 
-struct Fit {
-    // The sum of the weights.
-    x: f32,
-    sums: Sums,
+// n squared times the variance of the codes; 0 where it is lost in rounding, for then all codes are the same.
+fn spread(sums: Sums) -> f32 {
+    let square = sums.n * sums.ll;
+    let found = square - sums.l * sums.l;
+    return select(0.0, found, found > square * (1.0 / 1048576.0));
 }
 
-fn affine() -> Fit {
+fn affine() -> Sums {
     var low = select(x[0].x, 0.0, KEEP_ZERO);
     var high = low;
-    var sum = 0.0;
-    for (var w = 0u; w < 8u; w++) {
+    var best: Sums;
+    best.n = factor_sum();
+    for (var w = 0u; w < QUADS; w++) {
+        let wx = weigh(w, x[w]);
         for (var i = 0u; i < 4u; i++) {
             low = min(low, x[w][i]);
             high = max(high, x[w][i]);
-            sum += x[w][i];
+            best.x += wx[i];
         }
     }
     let inverse_range = inverse(high - low);
-    let above = sum - 32.0 * low;
-    var best: Sums;
+    let above = best.x - best.n * low;
     var gain = -1.0;
     for (var step = 0u; step < STEPS; step++) {
-        let stretched = (FIRST + STRETCH_STEP * f32(step)) * inverse_range;
-        let shift = select(0.0, SHIFT, (step & 1u) == 1u);
-        var sums: Sums;
-        for (var w = 0u; w < 8u; w++) {
+        let stretched = (FIRST + STRETCH * f32(step)) * inverse_range;
+        let shift = SHIFT * f32(step % SHIFTS);
+        var sums = Sums(best.n, best.x, 0.0, 0.0, 0.0);
+        for (var w = 0u; w < QUADS; w++) {
             let y = x[w] - low;
-            let l = round(min(y * stretched - shift, vec4f(TOP)));
-            add(&sums, y, l);
+            add(&sums, w, y, round(clamp(y * stretched - shift, vec4f(0.0), vec4f(TOP))));
         }
-        let covariance = 32.0 * sums.xl - above * sums.l;
-        let explained = covariance * covariance * inverse(32.0 * sums.ll - sums.l * sums.l);
+        let covariance = sums.n * sums.xl - above * sums.l;
+        let explained = covariance * covariance * inverse(spread(sums));
         if explained > gain {
             best = sums;
             gain = explained;
         }
     }
     best.xl += low * best.l;
-    return Fit(sum, best);
+    return best;
 }
 
 // The scale and minimum that leave the least error for given codes.
-fn least_squares(sums: Sums, sum: f32) -> vec2f {
-    let scale = (32.0 * sums.xl - sum * sums.l) * inverse(32.0 * sums.ll - sums.l * sums.l);
-    return vec2f(scale, (sum - scale * sums.l) * (1.0 / 32.0));
+fn least_squares(sums: Sums) -> vec2f {
+    let scale = (sums.n * sums.xl - sums.x * sums.l) * inverse(spread(sums));
+    return vec2f(scale, (sums.x - scale * sums.l) * inverse(sums.n));
 }
 
 // The codes of weights 4w..4w + 4.
@@ -78,12 +76,13 @@ fn affine_codes(w: u32, inverse_scale: f32, low: f32) -> vec4f {
     return round(clamp((x[w] - low) * inverse_scale, vec4f(0.0), vec4f(TOP)));
 }
 
-fn affine_sums(inverse_scale: f32, low: f32) -> Sums {
-    var sums: Sums;
-    for (var w = 0u; w < 8u; w++) {
-        add(&sums, x[w], affine_codes(w, inverse_scale, low));
+// The same sums with the codes of another scale and minimum.
+fn affine_sums(sums: Sums, inverse_scale: f32, low: f32) -> Sums {
+    var next = Sums(sums.n, sums.x, 0.0, 0.0, 0.0);
+    for (var w = 0u; w < QUADS; w++) {
+        add(&next, w, x[w], affine_codes(w, inverse_scale, low));
     }
-    return sums;
+    return next;
 }
 
 fn affine_word(w: u32, inverse_scale: f32, low: f32) -> u32 {

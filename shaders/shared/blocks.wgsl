@@ -6,6 +6,10 @@ fn half_at(byte: u32) -> u32 {
     return (input[byte >> 2u] >> ((byte & 2u) << 3u)) & 0xffffu;
 }
 
+fn byte_at(byte: u32) -> u32 {
+    return (input[byte >> 2u] >> ((byte & 3u) << 3u)) & 0xffu;
+}
+
 // The word at an even byte.
 fn word_at(byte: u32) -> u32 {
     return half_at(byte) | (half_at(byte + 2u) << 16u);

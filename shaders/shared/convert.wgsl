@@ -3,9 +3,11 @@
 struct Params {
     // Blocks of the block format; weights, where both sides are floats.
     blocks: u32,
-    pad0: u32,
-    pad1: u32,
-    pad2: u32,
+    // Factors of the squared errors, one a column of the matrix; 0 where there are none.
+    columns: u32,
+    // The column of the first weight.
+    first: u32,
+    pad: u32,
 }
 
 @group(0) @binding(0) var<storage, read> input: array<u32>;

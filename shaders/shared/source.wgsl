@@ -4,6 +4,23 @@
 // The ggml type of the source: 0 F32, 1 F16, 30 BF16.
 override source: u32;
 
+// Whether weights differ in importance: then `factors` has how much each column's squared errors count.
+override weighted: bool = false;
+@group(0) @binding(3) var<storage, read> factors: array<u32>;
+
+// As `Weight::load` in src/quant/weight.rs: none below 2^-20, nor above 2^11.
+fn factor(column: u32) -> f32 {
+    let bits = factors[column];
+    let usable = bits > (107u << 23u) && bits < 0x7f800000u;
+    return bitcast<f32>(select(107u << 23u, min(bits, 138u << 23u), usable));
+}
+
+// The factors of weights 4i..4i + 4, which are in one row.
+fn importance(i: u32) -> vec4f {
+    let column = (params.first + 4u * i) % params.columns;
+    return vec4f(factor(column), factor(column + 1u), factor(column + 2u), factor(column + 3u));
+}
+
 // The bits of weights 2i and 2i + 1 as F32, whatever they are.
 fn weight_bits(i: u32) -> vec2u {
     switch source {

@@ -1,7 +1,7 @@
 //! Runs a recording on the CPU: the twin of every kernel, and the fallback where there is no GPU.
 
 use crate::graph::{Buffer, Dispatch, Kernel, Recording, RunError, Runner, Slot, SlotSize};
-use crate::quant::FormatRef;
+use crate::quant::{F32, FormatRef, Importance};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -75,7 +75,7 @@ impl Slot for CpuSlot {
 
 impl CpuSlot {
     fn run(&mut self, dispatch: &Dispatch) {
-        let Dispatch { kernel, read, write, params } = dispatch;
+        let Dispatch { kernel, read, write, factors, params } = dispatch;
         let (src, dst): (&[u8], &mut [u8]) = match (read.buffer, write.buffer) {
             (Buffer::Input, Buffer::Output) => (&self.input, &mut self.output),
             (Buffer::Input, Buffer::Scratch) => (&self.input, &mut self.scratch),
@@ -84,24 +84,38 @@ impl CpuSlot {
         };
         let src = &src[read.offset as usize..][..read.bytes as usize];
         let dst = &mut dst[write.offset as usize..][..write.bytes as usize];
+        let columns: Option<Vec<f32>> = factors.map(|factors| {
+            let bytes = &self.input[factors.offset as usize..][..factors.bytes as usize];
+            bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+        });
+        let importance = columns.as_ref().map(|columns| Importance { columns, first: params.first as usize });
         let blocks = params.blocks as usize;
         self.pool.install(|| match *kernel {
-            Kernel::Quantize { source, to } => convert(source, to, blocks * to.block_weights, src, dst),
-            Kernel::Dequantize { from } => convert(from, &crate::quant::F32, blocks * from.block_weights, src, dst),
+            Kernel::Quantize { source, to } => convert(source, to, blocks * to.block_weights, importance, src, dst),
+            Kernel::Dequantize { from } => convert(from, &F32, blocks * from.block_weights, None, src, dst),
         });
     }
 }
 
 /// Converts `weights` weights over all threads of the current pool.
-fn convert(from: FormatRef, to: FormatRef, weights: usize, src: &[u8], dst: &mut [u8]) {
+fn convert(
+    from: FormatRef,
+    to: FormatRef,
+    weights: usize,
+    importance: Option<Importance<'_>>,
+    src: &[u8],
+    dst: &mut [u8],
+) {
     let bytes = |format: FormatRef, weights: usize| format.bytes(weights as u64) as usize;
     let (src, dst) = (&src[..bytes(from, weights)], &mut dst[..bytes(to, weights)]);
-    src.par_chunks(bytes(from, TASK)).zip(dst.par_chunks_mut(bytes(to, TASK))).for_each(|(src, dst)| {
+    let tasks = src.par_chunks(bytes(from, TASK)).zip(dst.par_chunks_mut(bytes(to, TASK)));
+    tasks.enumerate().for_each(|(task, (src, dst))| {
         let mut decoded = [0.0; STEP];
-        for (src, dst) in src.chunks(bytes(from, STEP)).zip(dst.chunks_mut(bytes(to, STEP))) {
+        let steps = src.chunks(bytes(from, STEP)).zip(dst.chunks_mut(bytes(to, STEP)));
+        for (step, (src, dst)) in steps.enumerate() {
             let weights = &mut decoded[..src.len() / from.block_bytes * from.block_weights];
             (from.dequantize)(src, weights);
-            (to.quantize)(weights, dst);
+            (to.quantize)(weights, importance.map(|i| i.skip(task * TASK + step * STEP)), dst);
         }
     });
 }

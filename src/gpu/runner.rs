@@ -3,9 +3,11 @@
 use super::device::Adapter;
 use super::shaders::Shader;
 use super::slot::GpuSlot;
-use crate::graph::{ALIGN, Dispatch, Kernel, RunError, Runner, Slot, SlotSize};
+use crate::graph::{ALIGN, ConvertParams, Dispatch, Kernel, RunError, Runner, Slot, SlotSize};
+use crate::quant::FORMATS;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use wgpu::util::DeviceExt;
 
 /// Invocations in a workgroup; `WORKGROUP` in shaders/shared/convert.wgsl.
 const WORKGROUP: u64 = 64;
@@ -39,7 +41,8 @@ pub(super) struct Gpu {
     dispatch_weights: u64,
     binding_limit: u64,
     layout: wgpu::BindGroupLayout,
-    pipelines: Mutex<HashMap<(&'static str, u32), Arc<wgpu::ComputePipeline>>>,
+    pipelines: Mutex<HashMap<(&'static str, u32, bool), Arc<wgpu::ComputePipeline>>>,
+    tables: HashMap<u32, wgpu::Buffer>,
     trouble: Arc<Mutex<Option<Trouble>>>,
 }
 
@@ -88,9 +91,21 @@ impl GpuRunner {
                 buffer_entry(0, wgpu::BufferBindingType::Storage { read_only: true }),
                 buffer_entry(1, wgpu::BufferBindingType::Storage { read_only: false }),
                 buffer_entry(2, wgpu::BufferBindingType::Uniform),
+                buffer_entry(3, wgpu::BufferBindingType::Storage { read_only: true }),
+                buffer_entry(4, wgpu::BufferBindingType::Storage { read_only: true }),
             ],
         });
+        let tables = FORMATS.iter().filter_map(|&format| {
+            let words = crate::quant::table(format)?;
+            let buffer = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                label: Some(format.name),
+                contents: bytemuck::cast_slice(&words),
+                usage: wgpu::BufferUsages::STORAGE,
+            });
+            Some((format.ggml_type, buffer))
+        });
         let gpu = Gpu {
+            tables: tables.collect(),
             shared_memory,
             name: adapter.to_string(),
             checks,
@@ -141,8 +156,8 @@ pub(super) struct Part {
     pub(super) read: (u64, u64),
     /// Offset and length of what it writes, in bytes.
     pub(super) write: (u64, u64),
-    /// Blocks in it.
-    pub(super) blocks: u32,
+    /// Its parameters.
+    pub(super) params: ConvertParams,
 }
 
 impl Gpu {
@@ -181,7 +196,12 @@ impl Gpu {
                 let bytes = format.bytes(count * block_weights).next_multiple_of(ALIGN);
                 (offset + format.bytes(first * block_weights), bytes)
             };
-            Part { read: range(from, read), write: range(to, write), blocks: count as u32 }
+            let mut params = ConvertParams { blocks: count as u32, ..dispatch.params };
+            if params.columns > 0 {
+                let column = u64::from(params.first) + first * block_weights;
+                params.first = (column % u64::from(params.columns)) as u32;
+            }
+            Part { read: range(from, read), write: range(to, write), params }
         })
     }
 
@@ -197,19 +217,27 @@ impl Gpu {
         (groups.div_ceil(rows.max(1)) as u32, rows as u32)
     }
 
-    /// The pipeline of a kernel, made when first asked for.
-    pub(super) fn pipeline(&self, kernel: Kernel) -> Arc<wgpu::ComputePipeline> {
-        let shader = Shader::of(kernel);
-        let source = match kernel {
+    /// The table of a kernel's format, if it has one.
+    pub(super) fn table(&self, kernel: Kernel) -> Option<&wgpu::Buffer> {
+        let (Kernel::Quantize { to: format, .. } | Kernel::Dequantize { from: format }) = kernel;
+        self.tables.get(&format.ggml_type)
+    }
+
+    /// The pipeline of a dispatch, made when first asked for.
+    pub(super) fn pipeline(&self, dispatch: &Dispatch) -> Arc<wgpu::ComputePipeline> {
+        let shader = Shader::of(dispatch.kernel);
+        let weighted = dispatch.factors.is_some();
+        let source = match dispatch.kernel {
             Kernel::Quantize { source, .. } => source.ggml_type,
             Kernel::Dequantize { from } if from.is_float() => from.ggml_type,
             Kernel::Dequantize { .. } => 0,
         };
         let mut pipelines = self.pipelines.lock().unwrap_or_else(|e| e.into_inner());
-        pipelines.entry((shader.name, source)).or_insert_with(|| Arc::new(self.compile(shader, source))).clone()
+        let compile = || Arc::new(self.compile(shader, source, weighted));
+        pipelines.entry((shader.name, source, weighted)).or_insert_with(compile).clone()
     }
 
-    fn compile(&self, shader: &Shader, source: u32) -> wgpu::ComputePipeline {
+    fn compile(&self, shader: &Shader, source: u32, weighted: bool) -> wgpu::ComputePipeline {
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(shader.name),
             source: wgpu::ShaderSource::Wgsl(shader.wgsl().into()),
@@ -228,14 +256,14 @@ impl Gpu {
             bind_group_layouts: &[Some(&self.layout)],
             immediate_size: 0,
         });
-        let source = [("source", f64::from(source))];
+        let constants = [("source", f64::from(source)), ("weighted", f64::from(u8::from(weighted)))];
         self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(shader.name),
             layout: Some(&layout),
             module: &module,
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
-                constants: if shader.reads_floats() { &source } else { &[] },
+                constants: if shader.reads_floats() { &constants } else { &[] },
                 zero_initialize_workgroup_memory: false,
             },
             cache: None,

@@ -54,9 +54,8 @@ impl GpuSlot {
         let parts: Vec<_> =
             recording.dispatches.iter().flat_map(|d| self.gpu.parts(d).map(move |part| (d, part))).collect();
         let mut params = Vec::with_capacity(parts.len() * ALIGN as usize);
-        for (dispatch, part) in &parts {
-            let bytes = crate::graph::ConvertParams { blocks: part.blocks, ..dispatch.params };
-            params.extend_from_slice(bytemuck::bytes_of(&bytes));
+        for (_, part) in &parts {
+            params.extend_from_slice(bytemuck::bytes_of(&part.params));
             params.resize(params.len().next_multiple_of(ALIGN as usize), 0);
         }
         if self.params.size() < params.len() as u64 {
@@ -78,17 +77,24 @@ impl GpuSlot {
                     size: wgpu::BufferSize::new(bytes),
                 }),
             };
+            // Without factors, or without a table, the binding is not looked at, but has to be there.
+            let factors = dispatch.factors.map_or((0, ALIGN), |f| (f.offset, f.bytes.next_multiple_of(ALIGN)));
             let group = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: None,
                 layout: self.gpu.layout(),
                 entries: &[
                     binding(0, self.buffer(dispatch.read.buffer), part.read),
                     binding(1, self.buffer(dispatch.write.buffer), part.write),
-                    binding(2, &self.params, (i as u64 * ALIGN, size_of_val(&dispatch.params) as u64)),
+                    binding(2, &self.params, (i as u64 * ALIGN, size_of_val(&part.params) as u64)),
+                    binding(3, &self.input, factors),
+                    match self.gpu.table(dispatch.kernel) {
+                        Some(table) => wgpu::BindGroupEntry { binding: 4, resource: table.as_entire_binding() },
+                        None => binding(4, &self.input, (0, ALIGN)),
+                    },
                 ],
             });
-            let (columns, rows) = Gpu::groups(dispatch.kernel, part.blocks);
-            pass.set_pipeline(&self.gpu.pipeline(dispatch.kernel));
+            let (columns, rows) = Gpu::groups(dispatch.kernel, part.params.blocks);
+            pass.set_pipeline(&self.gpu.pipeline(dispatch));
             pass.set_bind_group(0, &group, &[]);
             pass.dispatch_workgroups(columns, rows, 1);
         }

@@ -35,6 +35,13 @@ pub struct Binding {
     pub bytes: u64,
 }
 
+impl Binding {
+    /// The bytes it covers.
+    pub fn range(self) -> Range<u64> {
+        self.offset..self.offset + self.bytes
+    }
+}
+
 /// The work a kernel does, named; see `KERNELS` for the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
@@ -58,8 +65,12 @@ pub enum Kernel {
 pub struct ConvertParams {
     /// Blocks of the block format (weights, where both sides are floats).
     pub blocks: u32,
+    /// Factors of the squared errors, one a column of the matrix; 0 where there are none.
+    pub columns: u32,
+    /// The column of the first weight.
+    pub first: u32,
     /// Padding to 16 bytes, zero.
-    pub pad: [u32; 3],
+    pub pad: u32,
 }
 
 /// One run of a kernel.
@@ -71,6 +82,8 @@ pub struct Dispatch {
     pub read: Binding,
     /// Where it writes.
     pub write: Binding,
+    /// Where the factors of the squared errors are, as F32, if weights differ in importance.
+    pub factors: Option<Binding>,
     /// Its parameters.
     pub params: ConvertParams,
 }
@@ -92,23 +105,51 @@ impl Recording {
     /// Appends the conversion of `weights` weights (whole blocks of both formats) and returns the byte ranges of
     /// the slot's input, to be filled, and output, to be taken. Block formats go through F32 scratch.
     pub fn convert(&mut self, from: FormatRef, to: FormatRef, weights: u64) -> (Range<u64>, Range<u64>) {
-        let read = reserve(&mut self.input_bytes, Buffer::Input, from.bytes(weights));
-        let write = reserve(&mut self.output_bytes, Buffer::Output, to.bytes(weights));
-        if from.is_float() {
-            self.push(Kernel::Quantize { source: from, to }, read, write, weights / to.block_weights as u64);
-        } else if *to == F32 {
-            self.push(Kernel::Dequantize { from }, read, write, weights / from.block_weights as u64);
-        } else {
-            let middle = reserve(&mut self.scratch_bytes, Buffer::Scratch, F32.bytes(weights));
-            self.push(Kernel::Dequantize { from }, read, middle, weights / from.block_weights as u64);
-            self.push(Kernel::Quantize { source: &F32, to }, middle, write, weights / to.block_weights as u64);
-        }
-        (read.offset..read.offset + read.bytes, write.offset..write.offset + write.bytes)
+        let (read, write) = self.append(from, to, weights, None);
+        (read.range(), write.range())
     }
 
-    fn push(&mut self, kernel: Kernel, read: Binding, write: Binding, blocks: u64) {
-        let params = ConvertParams { blocks: blocks as u32, pad: [0; 3] };
-        self.dispatches.push(Dispatch { kernel, read, write, params });
+    /// [`convert`](Self::convert) with importance: `columns` factors, as F32, are to be filled in as well, in the byte
+    /// range of the input returned between the other two. The first weight is of column `first`.
+    pub fn convert_weighted(
+        &mut self,
+        from: FormatRef,
+        to: FormatRef,
+        weights: u64,
+        columns: u64,
+        first: u64,
+    ) -> (Range<u64>, Range<u64>, Range<u64>) {
+        let factors = reserve(&mut self.input_bytes, Buffer::Input, F32.bytes(columns));
+        let (read, write) = self.append(from, to, weights, Some((factors, first)));
+        (read.range(), factors.range(), write.range())
+    }
+
+    fn append(
+        &mut self,
+        from: FormatRef,
+        to: FormatRef,
+        weights: u64,
+        factors: Option<(Binding, u64)>,
+    ) -> (Binding, Binding) {
+        let read = reserve(&mut self.input_bytes, Buffer::Input, from.bytes(weights));
+        let write = reserve(&mut self.output_bytes, Buffer::Output, to.bytes(weights));
+        let blocks = |format: FormatRef| weights / format.block_weights as u64;
+        if from.is_float() {
+            self.push(Kernel::Quantize { source: from, to }, read, write, blocks(to), factors);
+        } else if *to == F32 {
+            self.push(Kernel::Dequantize { from }, read, write, blocks(from), None);
+        } else {
+            let middle = reserve(&mut self.scratch_bytes, Buffer::Scratch, F32.bytes(weights));
+            self.push(Kernel::Dequantize { from }, read, middle, blocks(from), None);
+            self.push(Kernel::Quantize { source: &F32, to }, middle, write, blocks(to), factors);
+        }
+        (read, write)
+    }
+
+    fn push(&mut self, kernel: Kernel, read: Binding, write: Binding, blocks: u64, factors: Option<(Binding, u64)>) {
+        let (columns, first) = factors.map_or((0, 0), |(factors, first)| (factors.bytes / 4, first));
+        let params = ConvertParams { blocks: blocks as u32, columns: columns as u32, first: first as u32, pad: 0 };
+        self.dispatches.push(Dispatch { kernel, read, write, factors: factors.map(|f| f.0), params });
     }
 }
 

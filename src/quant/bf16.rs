@@ -3,6 +3,7 @@
 use super::Format;
 use super::codec::{self, Codec};
 use super::lanes::{Floats, TILE};
+use super::weight::Weight;
 
 /// Two bytes a weight: the range of F32 with eight bits of precision.
 pub static BF16: Format = Format {
@@ -31,7 +32,7 @@ impl Codec for Bf16Codec {
     const WEIGHTS: usize = 1;
 
     #[inline(always)]
-    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [[u8; 2]]) {
+    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], _: &[f32; TILE], blocks: &mut [[u8; 2]]) {
         for (block, &weight) in blocks.iter_mut().zip(weights) {
             *block = encode(weight).to_le_bytes();
         }

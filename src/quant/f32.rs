@@ -3,6 +3,7 @@
 use super::Format;
 use super::codec::{self, Codec};
 use super::lanes::{Floats, TILE};
+use super::weight::Weight;
 
 /// Four bytes a weight.
 pub static F32: Format = Format {
@@ -22,7 +23,7 @@ impl Codec for F32Codec {
     const WEIGHTS: usize = 1;
 
     #[inline(always)]
-    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [[u8; 4]]) {
+    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], _: &[f32; TILE], blocks: &mut [[u8; 4]]) {
         for (block, weight) in blocks.iter_mut().zip(weights) {
             *block = weight.to_le_bytes();
         }

@@ -51,6 +51,17 @@ pub(super) trait Floats:
     fn sum(self) -> f32 {
         self.to_array().iter().fold(0.0, |sum, v| sum + v)
     }
+
+    /// The sum over each group of neighbouring lanes, in their order, in all of the group.
+    #[inline(always)]
+    fn sum_groups(self, group: usize) -> Self {
+        let lanes = self.to_array();
+        let mut sums = [0.0; LANES];
+        for (sums, lanes) in sums.chunks_exact_mut(group).zip(lanes.chunks_exact(group)) {
+            sums.fill(lanes.iter().fold(0.0, |sum, v| sum + v));
+        }
+        Self::from_array(sums)
+    }
 }
 
 /// 1 / v, or 0 where v is 0.
@@ -66,11 +77,21 @@ pub(super) fn inverse(v: f32) -> f32 {
 /// square, sum or product of the searches overflows or becomes subnormal, which some GPUs flush.
 #[inline(always)]
 pub(super) fn load<V: Floats, const N: usize>(weights: &[f32]) -> [V; N] {
-    let weights = &weights[..LANES * N];
+    let mut x = rows::<V, N>(weights);
+    for x in &mut x {
+        *x = tame(*x);
+    }
+    x
+}
+
+/// Lane `l` of vector `i` is number `l * N + i`.
+#[inline(always)]
+pub(super) fn rows<V: Floats, const N: usize>(numbers: &[f32]) -> [V; N] {
+    let numbers = &numbers[..LANES * N];
     let mut x = [V::zero(); N];
     for (i, x) in x.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-        for (row, weights) in x.iter_mut().zip(weights.chunks_exact(N)) {
-            *row = tame(V::from_array(weights.as_chunks().0[i]));
+        for (row, numbers) in x.iter_mut().zip(numbers.chunks_exact(N)) {
+            *row = V::from_array(numbers.as_chunks().0[i]);
         }
         *x = V::transpose(*x);
     }
@@ -112,6 +133,18 @@ pub(super) fn pack<V: Floats, const N: usize, const W: usize>(codes: &[V; N]) ->
 pub(super) fn nibbles(codes: &[[u32; LANES]; 8]) -> [[u32; LANES]; 4] {
     let low = |w: usize, lane: usize| codes[w][lane] & 0x0f0f_0f0f;
     from_fn(|w| from_fn(|lane| low(w, lane) | low(w + 4, lane) << 4))
+}
+
+/// The low two bits of 128 codes, `word(i)` holding those of weights `4i..4i + 4`: byte `i` has weights `i`, `i + 32`,
+/// `i + 64` and `i + 96`, the first lowest.
+#[inline(always)]
+pub(super) fn crumbs(word: impl Fn(usize) -> u32) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for (i, bytes) in bytes.chunks_exact_mut(4).enumerate() {
+        let packed = (0..4).fold(0, |bits, j| bits | (word(i + 8 * j) & 0x0303_0303) << (2 * j));
+        bytes.copy_from_slice(&packed.to_le_bytes());
+    }
+    bytes
 }
 
 /// The fifth bits of a lane's 32 codes, weight 0 lowest.

@@ -5,6 +5,7 @@
 //! else in Tuck loops over [`FORMATS`]; adding a format is one file here, its shader, and one line in the list.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 /// A block format: its facts and its arithmetic.
 ///
@@ -21,7 +22,8 @@ pub struct Format {
     /// One sentence for people choosing it.
     pub about: &'static str,
     /// Writes whole blocks from `src.len() / block_weights * block_weights` weights; `dst` has just the room.
-    pub quantize: fn(src: &[f32], dst: &mut [u8]),
+    /// With `importance` the squared error that is kept small counts each weight by its column.
+    pub quantize: fn(src: &[f32], importance: Option<Importance<'_>>, dst: &mut [u8]),
     /// Reads whole blocks back into weights.
     pub dequantize: fn(src: &[u8], dst: &mut [f32]),
 }
@@ -71,14 +73,33 @@ impl fmt::Display for Format {
     }
 }
 
+mod affine;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod bf16;
 mod codec;
 mod f16;
 mod f32;
+mod grids;
+mod iq1_m;
+mod iq1_s;
+mod iq2_s;
+mod iq2_xs;
+mod iq2_xxs;
+mod iq3_s;
+mod iq3_xxs;
+mod iq4_nl;
+mod iq4_xs;
 mod k_scales;
 mod lanes;
+mod lattice;
+mod levels;
+mod mxfp4;
+mod nvfp4;
+mod q1_0;
+mod q2_0;
+mod q2_k;
+mod q3_k;
 mod q4_0;
 mod q4_1;
 mod q4_k;
@@ -87,11 +108,30 @@ mod q5_1;
 mod q5_k;
 mod q6_k;
 mod q8_0;
-mod search;
+mod scaled;
+mod ternary;
+mod tq1_0;
+mod tq2_0;
+mod weight;
 
 pub use bf16::BF16;
 pub use f16::F16;
 pub use f32::F32;
+pub use iq1_m::IQ1_M;
+pub use iq1_s::IQ1_S;
+pub use iq2_s::IQ2_S;
+pub use iq2_xs::IQ2_XS;
+pub use iq2_xxs::IQ2_XXS;
+pub use iq3_s::IQ3_S;
+pub use iq3_xxs::IQ3_XXS;
+pub use iq4_nl::IQ4_NL;
+pub use iq4_xs::IQ4_XS;
+pub use mxfp4::MXFP4;
+pub use nvfp4::NVFP4;
+pub use q1_0::Q1_0;
+pub use q2_0::Q2_0;
+pub use q2_k::Q2_K;
+pub use q3_k::Q3_K;
 pub use q4_0::Q4_0;
 pub use q4_1::Q4_1;
 pub use q4_k::Q4_K;
@@ -100,9 +140,31 @@ pub use q5_1::Q5_1;
 pub use q5_k::Q5_K;
 pub use q6_k::Q6_K;
 pub use q8_0::Q8_0;
+pub use tq1_0::TQ1_0;
+pub use tq2_0::TQ2_0;
+pub use weight::Importance;
 
 /// Every format Tuck reads and writes, largest first.
-pub static FORMATS: &[FormatRef] = &[&F32, &F16, &BF16, &Q8_0, &Q6_K, &Q5_K, &Q5_1, &Q5_0, &Q4_K, &Q4_1, &Q4_0];
+pub static FORMATS: &[FormatRef] = &[
+    &F32, &F16, &BF16, &Q8_0, &Q6_K, &Q5_K, &Q5_1, &Q5_0, &Q4_K, &Q4_1, &Q4_0, &IQ4_NL, &NVFP4, &IQ4_XS, &MXFP4, &Q3_K,
+    &IQ3_S, &IQ3_XXS, &Q2_K, &IQ2_S, &IQ2_XS, &Q2_0, &TQ2_0, &IQ2_XXS, &IQ1_M, &TQ1_0, &IQ1_S, &Q1_0,
+];
+
+/// Formats whose kernels need a table of their grid.
+static LATTICES: &[(FormatRef, &LazyLock<lattice::Lattice>)] = &[
+    (&IQ1_M, &iq1_m::LATTICE),
+    (&IQ1_S, &iq1_s::LATTICE),
+    (&IQ2_S, &iq2_s::LATTICE),
+    (&IQ2_XS, &iq2_xs::LATTICE),
+    (&IQ2_XXS, &iq2_xxs::LATTICE),
+    (&IQ3_S, &iq3_s::LATTICE),
+    (&IQ3_XXS, &iq3_xxs::LATTICE),
+];
+
+/// The words that the kernels of a format read beside the blocks, if it has a grid.
+pub fn table(format: FormatRef) -> Option<Vec<u32>> {
+    LATTICES.iter().find(|(of, _)| *of == format).map(|(_, lattice)| lattice.table())
+}
 
 /// The format called `name`, in any case.
 pub fn format_from_name(name: &str) -> Option<FormatRef> {

@@ -1,8 +1,10 @@
 //! Q4_0: blocks of 32 four-bit codes and a scale; `block_q4_0` of ggml-common.h.
 
 use super::codec::{self, Codec};
-use super::lanes::{Floats, TILE, each, load, nibbles, pack};
-use super::{Format, f16};
+use super::lanes::{Floats, LANES, TILE, each, load, nibbles, pack};
+use super::levels::{Levels, Whole};
+use super::weight::Weight;
+use super::{Format, f16, scaled};
 
 /// 4.5 bits a weight.
 pub static Q4_0: Format = Format {
@@ -26,27 +28,27 @@ struct Block {
 
 const _: () = assert!(size_of::<Block>() == 18);
 
+type Codes = Whole<-8, 7>;
+/// Codes to try for the extreme weight, before they are bounded, where weights differ in importance.
+const STEPS: [f32; 8] = [-6.55, -7.0, -7.4, -7.7, -8.0, -8.3, -8.7, -9.1];
+
 impl Codec for Block {
     type Block = Self;
     const WEIGHTS: usize = 32;
 
-    /// As ggml's `quantize_row_q4_0_ref`: the weight of largest magnitude becomes code 0.
     #[inline(always)]
-    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
         let x = load::<V, 32>(weights);
-        let (mut size, mut extreme) = (V::zero(), V::zero());
-        for v in x {
-            extreme = v.abs().if_gt(size, v, extreme);
-            size = size.max(v.abs());
-        }
-        let bound = V::splat(65504.0);
-        let d = (extreme / V::splat(-8.0)).min(bound).max(V::zero() - bound);
-        let half = d.to_array().map(f16::encode);
-        let inverse = V::from_array(half.map(f16::decode)).abs().if_gt(V::zero(), d.inverse(), V::zero());
-        let codes = each(&x, |v| floor((v * inverse + V::splat(8.5)).max(V::zero()).min(V::splat(15.0))));
+        let (scale, codes) = if W::WEIGHTED {
+            let inverses = scaled::grid(&STEPS, scaled::extreme(&x, 1).inverse());
+            let (scale, units) = scaled::blocks::<Codes, V, 32, W>(&x, &W::load(factors), 1, &inverses);
+            (scale, Codes::codes(&units))
+        } else {
+            reference(&x)
+        };
         let words = nibbles(&pack::<V, 32, 8>(&codes));
         for (lane, block) in blocks.iter_mut().enumerate() {
-            block.d = half[lane].to_le_bytes();
+            block.d = scale[lane].to_le_bytes();
             for (w, bytes) in words.iter().zip(block.qs.chunks_exact_mut(4)) {
                 bytes.copy_from_slice(&w[lane].to_le_bytes());
             }
@@ -61,6 +63,17 @@ impl Codec for Block {
             weights[i + 16] = (f32::from(byte >> 4) - 8.0) * d;
         }
     }
+}
+
+/// As ggml's `quantize_row_q4_0_ref`: the weight of largest magnitude becomes code 0. Models trained for this format
+/// rely on it.
+#[inline(always)]
+fn reference<V: Floats>(x: &[V; 32]) -> ([u16; LANES], [V; 32]) {
+    let bound = V::splat(65504.0);
+    let d = (scaled::extreme(x, 1) / V::splat(-8.0)).min(bound).max(V::zero() - bound);
+    let scale = d.to_array().map(f16::encode);
+    let inverse = V::from_array(scale.map(f16::decode)).abs().if_gt(V::zero(), d.inverse(), V::zero());
+    (scale, each(x, |v| floor((v * inverse + V::splat(8.5)).max(V::zero()).min(V::splat(15.0)))))
 }
 
 /// The next lower integer.

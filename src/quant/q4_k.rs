@@ -1,9 +1,11 @@
 //! Q4_K: super-blocks of 256 four-bit codes, in eight sub-blocks with scale and minimum; `block_q4_K` of
 //! ggml-common.h.
 
+use super::affine::{Shape, affine_super};
 use super::codec::{self, Codec};
 use super::lanes::{Floats, TILE, load, pack};
-use super::{Format, f16, k_scales, search};
+use super::weight::Weight;
+use super::{Format, f16, k_scales};
 
 /// 4.5 bits a weight.
 pub static Q4_K: Format = Format {
@@ -36,13 +38,14 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let fit = search::affine_super::<V>(&load(weights), 15.0);
-        let words = pack::<V, 32, 8>(&fit.codes);
+    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+        let fit = affine_super::<V, 32, 1, W>(&[load(weights)], &[W::load(factors)], &Shape::of_six_bits(15.0));
+        let bytes = |v: [f32; 8]| v.map(|v| v as u8);
+        let words = pack::<V, 32, 8>(&fit.codes[0]);
         let block = &mut blocks[0];
         block.d = fit.d.to_le_bytes();
         block.dmin = fit.dmin.to_le_bytes();
-        block.scales = k_scales::pack(&fit.scales, &fit.mins);
+        block.scales = k_scales::pack(&bytes(fit.scales[0]), &bytes(fit.mins[0]));
         for (pair, qs) in block.qs.iter_mut().enumerate() {
             for (w, bytes) in words.iter().zip(qs.chunks_exact_mut(4)) {
                 bytes.copy_from_slice(&(w[2 * pair] | w[2 * pair + 1] << 4).to_le_bytes());

@@ -2,7 +2,9 @@
 
 use super::codec::{self, Codec};
 use super::lanes::{Floats, TILE, fifth_bits, load, nibbles, pack};
-use super::{Format, f16, search};
+use super::levels::{Levels, Whole};
+use super::weight::Weight;
+use super::{Format, f16, scaled};
 
 /// 5.5 bits a weight.
 pub static Q5_0: Format = Format {
@@ -28,14 +30,20 @@ struct Block {
 
 const _: () = assert!(size_of::<Block>() == 22);
 
+type Codes = Whole<-16, 15>;
+/// Codes to try for the extreme weight, before they are bounded.
+const STEPS: [f32; 8] = [-13.45, -13.95, -14.45, -14.95, -15.45, -15.95, -16.45, -16.95];
+
 impl Codec for Block {
     type Block = Self;
     const WEIGHTS: usize = 32;
 
     #[inline(always)]
-    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
-        let (scale, codes) = search::symmetric_blocks::<V>(&load(weights), 16.0);
-        let words = pack::<V, 32, 8>(&codes);
+    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+        let x = load::<V, 32>(weights);
+        let inverses = scaled::grid(&STEPS, scaled::extreme(&x, 1).inverse());
+        let (scale, units) = scaled::blocks::<Codes, V, 32, W>(&x, &W::load(factors), 1, &inverses);
+        let words = pack::<V, 32, 8>(&Codes::codes(&units));
         let (low, high) = (nibbles(&words), fifth_bits(&words));
         for (lane, block) in blocks.iter_mut().enumerate() {
             block.d = scale[lane].to_le_bytes();

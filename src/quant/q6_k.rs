@@ -2,7 +2,9 @@
 
 use super::codec::{self, Codec};
 use super::lanes::{Floats, LANES, TILE, load, pack};
-use super::{Format, f16, search};
+use super::levels::{Levels, Whole};
+use super::weight::Weight;
+use super::{Format, f16, scaled};
 
 /// 6.5625 bits a weight.
 pub static Q6_K: Format = Format {
@@ -30,19 +32,28 @@ struct Block {
 
 const _: () = assert!(size_of::<Block>() == 210);
 
+type Codes = Whole<-32, 31>;
+/// Codes to try for the extreme weight, before they are bounded.
+const STEPS: [f32; 8] = [-29.45, -29.95, -30.45, -30.95, -31.45, -31.95, -32.45, -32.95];
+
 impl Codec for Block {
     type Block = Self;
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
         let (first, second) = weights.split_at(TILE / 2);
-        let fit = search::symmetric_super::<V>(&[load(first), load(second)], 32.0);
+        let x = [load(first), load(second)];
+        let (first, second) = factors.split_at(TILE / 2);
+        let w = [W::load(first), W::load(second)];
+        let fit = scaled::super_block::<Codes, V, 16, 2, 8, W>(&x, &w, 128.0, &STEPS);
         let block = &mut blocks[0];
         block.d = fit.d.to_le_bytes();
-        block.scales = fit.scales;
-        for (half, codes) in fit.codes.iter().enumerate() {
-            let words = pack::<V, 16, 4>(codes);
+        for (s, scale) in block.scales.iter_mut().enumerate() {
+            *scale = fit.scales[s / LANES][s % LANES] as i8;
+        }
+        for (half, units) in fit.units.iter().enumerate() {
+            let words = pack::<V, 16, 4>(&Codes::codes(units));
             // Four codes a word, in the order of the weights.
             let word = |i: usize| words[i % 4][i / 4];
             for (i, bytes) in block.ql[half].chunks_exact_mut(4).enumerate() {

@@ -2,6 +2,7 @@
 
 use super::codec::{self, Codec};
 use super::lanes::{Floats, TILE, load, pack};
+use super::weight::Weight;
 use super::{Format, f16};
 
 /// 8.5 bits a weight.
@@ -32,7 +33,7 @@ impl Codec for Block {
 
     /// As ggml's `quantize_row_q8_0_ref`: the largest magnitude becomes 127, halves round away from zero.
     #[inline(always)]
-    fn encode<V: Floats>(weights: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], _: &[f32; TILE], blocks: &mut [Self]) {
         let x = load::<V, 32>(weights);
         let mut most = V::zero();
         for v in x {
