@@ -23,6 +23,7 @@
 //! | [`arch`] | model families: one table each, from stored names to GGUF names; the list `ARCHS` |
 //! | [`tokenizer`] | GGUF token lists from `tokenizer.json` |
 //! | [`model`] | a checkpoint understood: tensors and metadata of the file it becomes, and a card for people |
+//! | [`imatrix`] | how much each column of a matrix counts: files of llama.cpp's kind |
 //! | [`recipe`] | which tensor gets which format; the list `PRESETS`; the plan, known to the byte |
 //! | [`fit`] | what this machine has |
 //! | [`engine`] | one worker thread: commands in, events out; the jobs |
@@ -56,6 +57,7 @@ pub mod gguf;
 pub mod gpu;
 pub mod graph;
 pub mod gui;
+pub mod imatrix;
 pub mod model;
 mod positioned;
 pub mod quant;

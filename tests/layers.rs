@@ -29,10 +29,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("arch", &["quant", "gguf", "checkpoint"]),
     ("tokenizer", &["gguf", "checkpoint"]),
     ("model", &["quant", "gguf", "checkpoint", "arch", "tokenizer"]),
-    ("recipe", &["quant", "gguf", "checkpoint", "arch", "model", "units"]),
-    ("engine", &["quant", "gguf", "checkpoint", "arch", "model", "recipe", "graph", "cpu", "gpu", "positioned"]),
-    ("cli", &["quant", "gguf", "checkpoint", "arch", "model", "recipe", "engine", "fit", "units"]),
-    ("gui", &["quant", "gguf", "checkpoint", "arch", "model", "recipe", "engine", "fit", "units", "cli"]),
+    ("imatrix", &["gguf", "quant", "positioned"]),
+    ("recipe", &["quant", "gguf", "checkpoint", "arch", "model", "imatrix", "units"]),
+    (
+        "engine",
+        &["quant", "imatrix", "gguf", "checkpoint", "arch", "model", "recipe", "graph", "cpu", "gpu", "positioned"],
+    ),
+    ("cli", &["quant", "imatrix", "gguf", "checkpoint", "arch", "model", "recipe", "engine", "fit", "units"]),
+    ("gui", &["quant", "imatrix", "gguf", "checkpoint", "arch", "model", "recipe", "engine", "fit", "units", "cli"]),
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {

@@ -53,7 +53,7 @@ impl Choice {
             overrides.extend(parsed.ok().flatten());
         }
         let plan = |preset| {
-            let recipe = Recipe { preset, overrides: overrides.clone() };
+            let recipe = Recipe { overrides: overrides.clone(), ..Recipe::new(preset) };
             Plan::new(model, &recipe).expect("each override was accepted on its own")
         };
         self.sizes = PRESETS
@@ -87,6 +87,6 @@ fn parse(text: &str, model: &Model, preset: &'static Preset) -> Result<Option<Ov
         other => other.to_string(),
     };
     let parsed = Override::parse(text).map_err(problem)?;
-    Plan::new(model, &Recipe { preset, overrides: vec![parsed.clone()] }).map_err(problem)?;
+    Plan::new(model, &Recipe { overrides: vec![parsed.clone()], ..Recipe::new(preset) }).map_err(problem)?;
     Ok(Some(parsed))
 }

@@ -59,7 +59,7 @@ impl Codec for Block {
             for j in 0..digits {
                 for i in 0..bytes {
                     let rest = block.qs[byte + i].wrapping_mul([1, 3, 9, 27, 81][j]);
-                    weights[weight + j * bytes + i] = d * (f32::from((u16::from(rest) * 3 >> 8) as u8) - 1.0);
+                    weights[weight + j * bytes + i] = d * (f32::from(((u16::from(rest) * 3) >> 8) as u8) - 1.0);
                 }
             }
         }

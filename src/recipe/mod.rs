@@ -9,8 +9,10 @@ mod rules;
 pub use plan::{Fallback, FallbackGroup, Plan, PlannedTensor, choose_formats};
 pub use preset::{PRESETS, Preset, preset_from_name};
 
+use crate::imatrix::Imatrix;
 use crate::quant::{FORMATS, FormatRef, format_from_name};
 use regex::Regex;
+use std::sync::Arc;
 
 /// A preset with the user's overrides.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub struct Recipe {
     pub preset: &'static Preset,
     /// In the order given; the first that matches a tensor wins.
     pub overrides: Vec<Override>,
+    /// How much each column counts; without it every weight counts the same.
+    pub imatrix: Option<Arc<Imatrix>>,
 }
 
 /// A format for all tensors whose name matches.
@@ -54,7 +58,7 @@ pub enum RecipeError {
 impl Recipe {
     /// A preset without overrides.
     pub fn new(preset: &'static Preset) -> Self {
-        Self { preset, overrides: Vec::new() }
+        Self { preset, overrides: Vec::new(), imatrix: None }
     }
 
     /// A preset by name, in any case, with overrides of the form `PATTERN=TYPE`.
@@ -63,7 +67,8 @@ impl Recipe {
             name: name.to_owned(),
             known: PRESETS.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", "),
         })?;
-        Ok(Self { preset, overrides: overrides.iter().map(|text| Override::parse(text)).collect::<Result<_, _>>()? })
+        let overrides = overrides.iter().map(|text| Override::parse(text)).collect::<Result<_, _>>()?;
+        Ok(Self { preset, overrides, imatrix: None })
     }
 }
 
