@@ -1,8 +1,10 @@
 //! What a user can do. Each action is one value that owns its label, its explanation and its shortcut, so menus,
 //! buttons, dialogs and the keyboard say and do the same. Panels ask for actions; `perform.rs` carries them out.
 
+use super::selection::Select;
 use super::state::{Column, Tab, Target};
 use crate::engine::DeviceChoice;
+use crate::quant::FormatRef;
 use crate::recipe::Preset;
 use egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 use std::path::PathBuf;
@@ -26,12 +28,22 @@ pub enum Action {
     NextType,
     /// The next larger type of the list.
     PreviousType,
-    /// Add an empty override.
-    AddOverride,
-    /// Change an override's text.
-    EditOverride(usize, String),
-    /// Drop an override.
-    RemoveOverride(usize),
+    /// Choose rows of the table.
+    Select(Select),
+    /// Give the chosen tensors this type, or none of their own.
+    GiveType(Option<FormatRef>),
+    /// Let all tensors follow the recipe again.
+    ResetTypes,
+    /// Add an empty pattern.
+    AddPattern,
+    /// Change a pattern's text.
+    EditPattern(usize, String),
+    /// Drop a pattern.
+    RemovePattern(usize),
+    /// Take the last choice back.
+    Undo,
+    /// Make the choice again that was taken back last.
+    Redo,
     /// Show only tensors whose name has this.
     Filter(String),
     /// Type into the filter.
@@ -83,9 +95,12 @@ impl Action {
             Self::OpenFile,
             Self::SaveAs,
             Self::ToggleTheme,
+            Self::Redo,
             Self::OpenFolder,
             Self::Pack,
             Self::FocusFilter,
+            Self::Undo,
+            Self::Select(Select::Shown),
             Self::Quit,
             Self::Cancel,
             Self::PreviousType,
@@ -105,9 +120,17 @@ impl Action {
             Self::ChooseType(preset) => preset.name,
             Self::NextType => "Next type",
             Self::PreviousType => "Previous type",
-            Self::AddOverride => "Add override",
-            Self::EditOverride(..) => "Override",
-            Self::RemoveOverride(_) => "Remove override",
+            Self::Select(Select::Shown) => "Select all tensors",
+            Self::Select(Select::Nothing) => "Clear the selection",
+            Self::Select(_) => "Select",
+            Self::GiveType(Some(format)) => format.name,
+            Self::GiveType(None) => "Follow the recipe",
+            Self::ResetTypes => "Reset",
+            Self::AddPattern => "Add pattern",
+            Self::EditPattern(..) => "Pattern",
+            Self::RemovePattern(_) => "Remove pattern",
+            Self::Undo => "Undo",
+            Self::Redo => "Redo",
             Self::Filter(_) | Self::FocusFilter => "Filter tensors",
             Self::Sort(column) => column.label(),
             Self::Show(tab) => tab.label(),
@@ -141,8 +164,15 @@ impl Action {
             Self::Open(Target::Sample) => "Open the small model that comes with Tuck.",
             Self::Cancel => "Stop; nothing is left behind.",
             Self::ChooseType(preset) => preset.about,
-            Self::AddOverride => "Give the tensors whose name matches a pattern a type of their own.",
-            Self::RemoveOverride(_) => "Remove this override.",
+            Self::Select(Select::Shown) => "Select every tensor that the table shows.",
+            Self::Select(Select::Nothing) => "Select no tensor.",
+            Self::GiveType(Some(format)) => format.about,
+            Self::GiveType(None) => "Give these tensors the type that the recipe has for them.",
+            Self::ResetTypes => "Give all tensors chosen in the table the type that the recipe has for them.",
+            Self::AddPattern => "Give the tensors whose name matches a pattern a type of their own.",
+            Self::RemovePattern(_) => "Remove this pattern.",
+            Self::Undo => "Take back the last choice of a type.",
+            Self::Redo => "Make the choice again that was taken back last.",
             Self::FocusFilter => "Show only the tensors whose name contains this text.",
             Self::Sort(_) => "Sort by this column; again for the other way round.",
             Self::ChooseDevice(DeviceChoice::Auto) => "The fastest GPU, or the processor where there is none.",
@@ -165,6 +195,9 @@ impl Action {
             Self::SaveAs => (COMMAND_SHIFT, Key::S),
             Self::Pack => (COMMAND, Key::P),
             Self::FocusFilter => (COMMAND, Key::F),
+            Self::Undo => (COMMAND, Key::Z),
+            Self::Redo => (COMMAND_SHIFT, Key::Z),
+            Self::Select(Select::Shown) => (COMMAND, Key::A),
             Self::ToggleTheme => (COMMAND_SHIFT, Key::L),
             Self::Quit => (COMMAND, Key::Q),
             Self::Cancel => (Modifiers::NONE, Key::Escape),

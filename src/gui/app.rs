@@ -54,13 +54,16 @@ impl App {
 
     fn take_keys(&mut self, ctx: &egui::Context) {
         let is_typing = ctx.text_edit_focused();
+        let is_choosing = egui::Popup::is_any_open(ctx);
         let has_focus = ctx.memory(|memory| memory.focused().is_some());
         for action in Action::with_shortcuts() {
             let free = match action {
                 // The dialog has its own keys, and a pack is not to start behind it.
                 _ if self.state.dialog.is_some() => false,
-                Action::PreviousType | Action::NextType => !has_focus,
-                Action::Cancel => !is_typing,
+                Action::PreviousType | Action::NextType => !has_focus && !is_choosing,
+                // Menus close by it, and text has a history of its own.
+                Action::Cancel => !is_typing && !is_choosing,
+                Action::Undo | Action::Redo | Action::Select(_) => !is_typing,
                 _ => true,
             };
             let Some(shortcut) = action.shortcut().filter(|_| free) else { continue };

@@ -1,29 +1,42 @@
 //! What the user chose for the opened model, and the plan that follows: recomputed at each change, so what is shown is
-//! exact to the byte.
+//! exact to the byte. Choices can be undone.
 
+use super::history::History;
 use crate::model::Model;
+use crate::quant::FormatRef;
 use crate::recipe::{Override, PRESETS, Plan, Preset, Recipe, RecipeError};
+use regex::Regex;
+use std::collections::BTreeMap;
 
-/// A type with overrides, and what comes of it.
-#[derive(Clone, Debug)]
-pub struct Choice {
+/// Tensors named by one pattern at most, so that no pattern grows too large to compile.
+const NAMES: usize = 200;
+
+/// A user's choices: all that undo brings back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
     /// The type.
     pub preset: &'static Preset,
-    /// In the order typed.
-    pub overrides: Vec<OverrideLine>,
-    /// The plan of the type and the valid overrides.
-    pub plan: Plan,
-    /// File size and bits per weight of every type with these overrides, in the order of [`PRESETS`].
-    pub sizes: Vec<Size>,
+    /// Formats chosen for single tensors, by their place in [`Model::tensors`]. They win over the patterns.
+    pub picks: BTreeMap<usize, FormatRef>,
+    /// Lines of the form `PATTERN=TYPE`, as typed.
+    pub patterns: Vec<String>,
 }
 
-/// A line of the form `PATTERN=TYPE`, as typed.
-#[derive(Clone, Debug, Default)]
-pub struct OverrideLine {
-    /// As typed.
-    pub text: String,
-    /// Why it cannot be applied.
-    pub problem: Option<String>,
+/// A decision, what comes of it, and how it came about.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    decision: Decision,
+    /// Why a line of [`Decision::patterns`] cannot be applied; as many as there are lines.
+    pub problems: Vec<Option<String>>,
+    /// The plan of the type, the picks and the valid patterns.
+    pub plan: Plan,
+    /// The formats of the same plan without the picks, in the order of [`Model::tensors`].
+    pub unpicked: Vec<FormatRef>,
+    /// File size and bits per weight of every type with these overrides, in the order of [`PRESETS`].
+    pub sizes: Vec<Size>,
+    history: History<Decision>,
+    /// The line being typed, whose keystrokes are one step to undo.
+    typing: Option<usize>,
 }
 
 /// What a type would cost.
@@ -38,42 +51,126 @@ pub struct Size {
 impl Choice {
     /// A type without overrides.
     pub fn new(model: &Model, preset: &'static Preset) -> Self {
+        let decision = Decision { preset, picks: BTreeMap::new(), patterns: Vec::new() };
         let plan = Plan::new(model, &Recipe::new(preset)).expect("only an override can be refused");
-        let mut choice = Self { preset, overrides: Vec::new(), plan, sizes: Vec::new() };
+        let mut choice = Self {
+            decision,
+            problems: Vec::new(),
+            plan,
+            unpicked: Vec::new(),
+            sizes: Vec::new(),
+            history: History::default(),
+            typing: None,
+        };
         choice.update(model);
         choice
     }
 
-    /// Plans anew after a change of type or overrides.
-    pub fn update(&mut self, model: &Model) {
-        let mut overrides = Vec::new();
-        for line in &mut self.overrides {
-            let parsed = parse(&line.text, model, self.preset);
-            line.problem = parsed.as_ref().err().cloned();
-            overrides.extend(parsed.ok().flatten());
+    /// What is chosen.
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// Changes the decision, as one step that can be undone, and plans anew.
+    pub fn change(&mut self, model: &Model, change: impl FnOnce(&mut Decision)) {
+        let before = self.decision.clone();
+        change(&mut self.decision);
+        self.typing = None;
+        if self.decision != before {
+            self.history.record(before);
+            self.update(model);
         }
-        let plan = |preset| {
-            let recipe = Recipe { overrides: overrides.clone(), ..Recipe::new(preset) };
+    }
+
+    /// Changes the text of a pattern. Keystrokes in one line are one step.
+    pub fn edit_pattern(&mut self, model: &Model, index: usize, text: String) {
+        let Some(line) = self.decision.patterns.get_mut(index) else { return };
+        if self.typing == Some(index) {
+            *line = text;
+            return self.update(model);
+        }
+        self.change(model, |decision| decision.patterns[index] = text);
+        self.typing = Some(index);
+    }
+
+    /// Takes the last change back.
+    pub fn undo(&mut self, model: &Model) {
+        self.typing = None;
+        if self.history.undo(&mut self.decision) {
+            self.update(model);
+        }
+    }
+
+    /// Makes the change again that was taken back last.
+    pub fn redo(&mut self, model: &Model) {
+        self.typing = None;
+        if self.history.redo(&mut self.decision) {
+            self.update(model);
+        }
+    }
+
+    /// Whether there is something to undo.
+    pub fn can_undo(&self) -> bool {
+        self.history.can_undo()
+    }
+
+    /// Whether there is something to redo.
+    pub fn can_redo(&self) -> bool {
+        self.history.can_redo()
+    }
+
+    fn update(&mut self, model: &Model) {
+        let preset = self.decision.preset;
+        let lines = self.decision.patterns.iter().map(|text| parse(text, model, preset));
+        let (patterns, problems): (Vec<_>, Vec<_>) = lines
+            .map(|line| match line {
+                Ok(pattern) => (pattern, None),
+                Err(problem) => (None, Some(problem)),
+            })
+            .unzip();
+        self.problems = problems;
+        let patterns: Vec<Override> = patterns.into_iter().flatten().collect();
+        let overrides = [picked(model, &self.decision.picks), patterns.clone()].concat();
+        let plan = |preset, overrides: &[Override]| {
+            let recipe = Recipe { overrides: overrides.to_vec(), ..Recipe::new(preset) };
             Plan::new(model, &recipe).expect("each override was accepted on its own")
         };
         self.sizes = PRESETS
             .iter()
-            .map(plan)
+            .map(|preset| plan(preset, &overrides))
             .map(|plan| Size { file_bytes: plan.file_bytes, bits_per_weight: plan.bits_per_weight })
             .collect();
-        self.plan = plan(self.preset);
+        self.plan = plan(preset, &overrides);
+        self.unpicked = plan(preset, &patterns).tensors.iter().map(|tensor| tensor.format).collect();
     }
 
-    /// Whether every override can be applied.
+    /// Whether every pattern can be applied.
     pub fn is_valid(&self) -> bool {
-        self.overrides.iter().all(|line| line.problem.is_none())
+        self.problems.iter().all(Option::is_none)
     }
 
     /// The next of the list, `step` further down, without running over its ends.
     pub fn neighbour(&self, step: isize) -> &'static Preset {
-        let now = PRESETS.iter().position(|preset| preset.name == self.preset.name).unwrap_or(0);
+        let now = PRESETS.iter().position(|preset| *preset == *self.decision.preset).unwrap_or(0);
         &PRESETS[now.saturating_add_signed(step).min(PRESETS.len() - 1)]
     }
+}
+
+/// The picks as overrides: for each format, patterns that match just the names of its tensors.
+fn picked(model: &Model, picks: &BTreeMap<usize, FormatRef>) -> Vec<Override> {
+    let mut names: Vec<(FormatRef, Vec<String>)> = Vec::new();
+    for (&index, &format) in picks {
+        let name = regex::escape(&model.tensors[index].name);
+        match names.iter_mut().find(|(of, names)| *of == format && names.len() < NAMES) {
+            Some((_, names)) => names.push(name),
+            None => names.push((format, vec![name])),
+        }
+    }
+    let pattern = |names: &[String]| {
+        let whole = format!("^(?:{})$", names.join("|"));
+        Regex::new(&whole).expect("a few hundred names of at most 63 bytes each are no large pattern")
+    };
+    names.iter().map(|(format, names)| Override { pattern: pattern(names), format }).collect()
 }
 
 /// An override, none for an empty line, or what is wrong with it.

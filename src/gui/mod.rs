@@ -7,9 +7,12 @@ mod action;
 mod app;
 mod choice;
 mod files;
+mod history;
+mod offer;
 mod panels;
 mod perform;
 mod screenshots;
+mod selection;
 mod state;
 mod table;
 mod theme;
@@ -17,7 +20,9 @@ mod widgets;
 
 pub use action::Action;
 pub use app::App;
-pub use choice::{Choice, OverrideLine, Size};
+pub use choice::{Choice, Decision, Size};
+pub use history::History;
+pub use selection::{Select, Selection};
 pub use state::{Column, Destination, Dialog, Opened, Opening, Packing, State, Tab, Target};
 pub use table::Table;
 

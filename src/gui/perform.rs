@@ -2,7 +2,7 @@
 
 use super::action::Action;
 use super::app::App;
-use super::choice::OverrideLine;
+use super::selection::Select;
 use super::state::{Dialog, Opened, Opening, Packing, Target};
 use super::{files, panels};
 use crate::engine::{Command, PackRequest};
@@ -21,6 +21,9 @@ impl App {
                 // The pack's last events find no job, and the engine opens the model when the pack has cleaned up.
                 self.state.packing = None;
                 self.open(target);
+            }
+            Action::Cancel if self.state.packing.is_none() && self.state.opening.is_none() => {
+                self.perform(Action::Select(Select::Nothing), ctx);
             }
             Action::Cancel => self.cancel(),
             Action::SaveAs => {
@@ -120,25 +123,39 @@ impl App {
 impl Opened {
     /// Carries out a choice about the opened model.
     fn perform(&mut self, action: Action) {
+        let (model, choice) = (&self.model, &mut self.choice);
+        let picked = &self.table.selection.tensors;
         match action {
-            Action::ChooseType(preset) => self.choice.preset = preset,
-            Action::NextType => self.choice.preset = self.choice.neighbour(1),
-            Action::PreviousType => self.choice.preset = self.choice.neighbour(-1),
-            Action::AddOverride => self.choice.overrides.push(OverrideLine::default()),
-            Action::EditOverride(index, text) => {
-                if let Some(line) = self.choice.overrides.get_mut(index) {
-                    line.text = text;
+            Action::ChooseType(preset) => choice.change(model, |decision| decision.preset = preset),
+            Action::NextType | Action::PreviousType => {
+                let preset = choice.neighbour(if matches!(action, Action::NextType) { 1 } else { -1 });
+                choice.change(model, |decision| decision.preset = preset);
+            }
+            Action::GiveType(format) => choice.change(model, |decision| {
+                for &index in picked {
+                    match format {
+                        Some(format) => decision.picks.insert(index, format),
+                        None => decision.picks.remove(&index),
+                    };
                 }
+            }),
+            Action::ResetTypes => choice.change(model, |decision| decision.picks.clear()),
+            Action::AddPattern => choice.change(model, |decision| decision.patterns.push(String::new())),
+            Action::EditPattern(index, text) => choice.edit_pattern(model, index, text),
+            Action::RemovePattern(index) if index < choice.decision().patterns.len() => {
+                choice.change(model, |decision| {
+                    decision.patterns.remove(index);
+                })
             }
-            Action::RemoveOverride(index) if index < self.choice.overrides.len() => {
-                self.choice.overrides.remove(index);
-            }
+            Action::Undo => choice.undo(model),
+            Action::Redo => choice.redo(model),
+            Action::Select(select) => return self.table.selection.apply(select, model, &self.table.rows),
             Action::Filter(text) => self.table.filter = text,
             Action::Sort(column) => self.table.sort(column),
             Action::Show(tab) => return self.tab = tab,
             Action::SaveTo(path) => return self.save_to(&path),
             _ => return,
         }
-        self.update();
+        self.table.update(&self.model, &self.choice.plan);
     }
 }

@@ -246,7 +246,7 @@ impl State {
     /// Shows an opened model, with the type that was chosen for the one before.
     fn show(&mut self, model: Arc<Model>, is_sample: bool) {
         let usual = || preset_from_name(USUAL).expect("the usual type is in the list");
-        let preset: &'static Preset = self.opened.as_ref().map_or_else(usual, |opened| opened.choice.preset);
+        let preset: &'static Preset = self.opened.as_ref().map_or_else(usual, |opened| opened.choice.decision().preset);
         let choice = Choice::new(&model, preset);
         let mut table = Table::default();
         table.update(&model, &choice.plan);
@@ -270,15 +270,9 @@ impl State {
 }
 
 impl Opened {
-    /// Plans anew after a change by the user.
-    pub fn update(&mut self) {
-        self.choice.update(&self.model);
-        self.table.update(&self.model, &self.choice.plan);
-    }
-
     /// The file that Pack writes.
     pub fn output(&self) -> PathBuf {
-        let default = || self.model.default_file_name(self.choice.preset.name);
+        let default = || self.model.default_file_name(self.choice.decision().preset.name);
         self.destination.folder.join(self.destination.name.clone().unwrap_or_else(default))
     }
 
@@ -286,7 +280,8 @@ impl Opened {
     pub fn save_to(&mut self, path: &Path) {
         self.destination.folder = path.parent().map(Path::to_owned).unwrap_or_default();
         let name = file_name(path);
-        self.destination.name = (name != self.model.default_file_name(self.choice.preset.name)).then_some(name);
+        self.destination.name =
+            (name != self.model.default_file_name(self.choice.decision().preset.name)).then_some(name);
     }
 }
 
@@ -320,6 +315,11 @@ mod tests {
     fn jobs() -> (JobId, JobId) {
         let mut engine = Engine::start(Box::new(|| {}));
         (engine.submit(Command::ListDevices), engine.submit(Command::ListDevices))
+    }
+
+    fn choose(opened: &mut Opened, name: &str) {
+        let preset = preset_from_name(name).unwrap();
+        opened.choice.change(&opened.model, |decision| decision.preset = preset);
     }
 
     fn progress() -> EventKind {
@@ -390,10 +390,10 @@ mod tests {
         let opened = state.opened.as_mut().unwrap();
         let kept = opened.output();
         opened.save_to(&Path::new("/elsewhere").join(file_name(&kept)));
-        opened.choice.preset = preset_from_name("Q8_0").unwrap();
+        choose(opened, "Q8_0");
         assert_eq!(opened.output(), Path::new("/elsewhere").join(opened.model.default_file_name("Q8_0")));
         opened.save_to(Path::new("/elsewhere/mine.gguf"));
-        opened.choice.preset = preset_from_name("Q6_K").unwrap();
+        choose(opened, "Q6_K");
         assert_eq!(opened.output(), Path::new("/elsewhere/mine.gguf"));
     }
 
@@ -401,9 +401,9 @@ mod tests {
     fn the_next_model_keeps_the_type() {
         let mut state = State::default();
         state.show(sample(), true);
-        state.opened.as_mut().unwrap().choice.preset = preset_from_name("Q6_K").unwrap();
+        choose(state.opened.as_mut().unwrap(), "Q6_K");
         state.show(sample(), false);
         let opened = state.opened.unwrap();
-        assert_eq!((opened.choice.preset.name, opened.choice.plan.recipe.preset.name), ("Q6_K", "Q6_K"));
+        assert_eq!((opened.choice.decision().preset.name, opened.choice.plan.recipe.preset.name), ("Q6_K", "Q6_K"));
     }
 }

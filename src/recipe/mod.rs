@@ -8,6 +8,7 @@ mod rules;
 
 pub use plan::{Fallback, FallbackGroup, Plan, PlannedTensor, choose_formats};
 pub use preset::{PRESETS, Preset, preset_from_name};
+pub use rules::{fall_back, quantizable};
 
 use crate::imatrix::Imatrix;
 use crate::quant::{FORMATS, FormatRef, format_from_name};

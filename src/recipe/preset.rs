@@ -32,6 +32,14 @@ pub struct Preset {
     pub about: &'static str,
 }
 
+impl PartialEq for Preset {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Preset {}
+
 impl Preset {
     const fn uniform(name: &'static str, file_type: u32, format: FormatRef, about: &'static str) -> Self {
         Self {

@@ -15,7 +15,7 @@ const NEVER: &[&str] =
 static DEMOTIONS: &[(FormatRef, FormatRef)] = &[(&Q4_K, &Q5_0), (&Q5_K, &Q5_1), (&Q6_K, &Q8_0)];
 
 /// Whether a recipe may change this tensor: matrices called `weight`, but no norms.
-pub(super) fn quantizable(name: &str, shape: &[u64]) -> bool {
+pub fn quantizable(name: &str, shape: &[u64]) -> bool {
     let dimensions = shape.iter().rposition(|n| *n > 1).map_or(0, |last| last + 1);
     dimensions >= 2 && name.ends_with("weight") && !NEVER.iter().any(|part| name.contains(part))
 }
@@ -101,7 +101,8 @@ fn apply(bump: Bump, format: FormatRef, index: u64, total: u64) -> FormatRef {
     }
 }
 
-fn fall_back(tensor: &Tensor, wanted: FormatRef) -> (FormatRef, Option<Fallback>) {
+/// What a tensor gets where `wanted` is asked for: that, or what it falls back to.
+pub fn fall_back(tensor: &Tensor, wanted: FormatRef) -> (FormatRef, Option<Fallback>) {
     if wanted.divides(tensor.columns()) {
         return (wanted, None);
     }

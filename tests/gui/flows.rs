@@ -61,7 +61,7 @@ fn every_type_shows_the_size_of_its_plan() {
         let plan = Plan::new(&opened(&window).model, &Recipe::new(preset)).unwrap();
         let label = type_label(&opened(&window).model, preset);
         click(&mut window, &label);
-        assert_eq!(opened(&window).choice.preset.name, preset.name);
+        assert_eq!(opened(&window).choice.decision().preset.name, preset.name);
         assert_eq!(opened(&window).choice.plan.file_bytes, plan.file_bytes);
         window.get_by_label_contains(&format!("{} file, ", units::bytes(plan.file_bytes)));
         window.get_by_label(&format!("Pack as {}", preset.name));
@@ -71,15 +71,15 @@ fn every_type_shows_the_size_of_its_plan() {
 #[test]
 fn the_arrow_keys_walk_the_types() {
     let mut window = window_with(SIZE, &sample());
-    let before = opened(&window).choice.preset.name;
+    let before = opened(&window).choice.decision().preset.name;
     press(&mut window, Modifiers::NONE, Key::ArrowDown);
-    assert_ne!(opened(&window).choice.preset.name, before);
+    assert_ne!(opened(&window).choice.decision().preset.name, before);
     press(&mut window, Modifiers::NONE, Key::ArrowUp);
-    assert_eq!(opened(&window).choice.preset.name, before);
+    assert_eq!(opened(&window).choice.decision().preset.name, before);
     for _ in PRESETS {
         press(&mut window, Modifiers::NONE, Key::ArrowUp);
     }
-    assert_eq!(opened(&window).choice.preset.name, PRESETS[0].name);
+    assert_eq!(opened(&window).choice.decision().preset.name, PRESETS[0].name);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn the_table_filters_and_sorts() {
     window.event(egui::Event::Text("FFN_down".to_owned()));
     window.run_steps(4);
     assert_eq!(opened(&window).table.rows.len(), 8);
-    window.get_by_label(&format!("8 of {all} tensors"));
+    window.get_by_label_contains(&format!("8 of {all} tensors"));
     let names = |window: &Window| -> Vec<String> {
         let opened = opened(window);
         opened.table.rows.iter().map(|&row| opened.model.tensors[row].name.clone()).collect()
@@ -107,12 +107,12 @@ fn the_table_filters_and_sorts() {
 }
 
 #[test]
-fn overrides_change_the_plan_and_show_their_errors() {
+fn patterns_change_the_plan_and_show_their_errors() {
     let mut window = window_with([1280.0, 1080.0], &sample());
     let before = opened(&window).choice.plan.file_bytes;
-    click(&mut window, "Add override");
+    click(&mut window, "Add pattern");
     let type_in = |window: &mut Window, text: &str| {
-        window.get_by_role_and_label(egui::accesskit::Role::TextInput, "Override 1").focus();
+        window.get_by_role_and_label(egui::accesskit::Role::TextInput, "Pattern 1").focus();
         window.run_steps(2);
         press(window, Modifiers::COMMAND, Key::A);
         window.event(egui::Event::Text(text.to_owned()));
@@ -132,8 +132,86 @@ fn overrides_change_the_plan_and_show_their_errors() {
     type_in(&mut window, "attn_v=F32");
     assert!(opened(&window).choice.is_valid());
     assert!(opened(&window).choice.plan.file_bytes > before);
-    click(&mut window, "Remove override");
+    click(&mut window, "Remove pattern");
     assert_eq!(opened(&window).choice.plan.file_bytes, before);
+}
+
+/// The format planned for a tensor.
+fn planned(window: &Window, name: &str) -> &'static str {
+    let opened = opened(window);
+    let index = opened.model.tensors.iter().position(|tensor| tensor.name == name).unwrap();
+    opened.choice.plan.tensors[index].format.name
+}
+
+#[test]
+fn a_tensor_gets_a_type_by_click_and_undo_takes_it_back() {
+    let mut window = window_with(SIZE, &sample());
+    let (tensor, other) = ("blk.1.attn_q.weight", "blk.0.attn_q.weight");
+    let before = opened(&window).choice.plan.file_bytes;
+    click(&mut window, &format!("Type of {tensor}: Q4_K"));
+    window.get_by_label_contains("Q8_0, 69.6 kB").click();
+    window.run_steps(4);
+    assert_eq!((planned(&window, tensor), planned(&window, other)), ("Q8_0", "Q4_K"));
+    assert!(opened(&window).choice.plan.file_bytes > before);
+    window.get_by_label("1 tensor has a type of its own");
+
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(planned(&window, tensor), "Q4_K");
+    assert_eq!(opened(&window).choice.plan.file_bytes, before);
+    press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    assert_eq!(planned(&window, tensor), "Q8_0");
+
+    // A type of the whole model is undone the same way, and leaves the tensor's own alone.
+    press(&mut window, Modifiers::NONE, Key::ArrowDown);
+    assert_eq!(planned(&window, tensor), "Q8_0");
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(opened(&window).choice.decision().preset.name, "Q4_K_M");
+
+    click(&mut window, &format!("Type of {tensor}: Q8_0"));
+    click(&mut window, "Follow the recipe (Q4_K)");
+    assert_eq!(opened(&window).choice.plan.file_bytes, before);
+    assert!(opened(&window).choice.decision().picks.is_empty());
+}
+
+#[test]
+fn a_group_and_a_range_get_a_type_together() {
+    let mut window = window_with(SIZE, &sample());
+    click(&mut window, "Type of blk.0.attn_v.weight: Q6_K");
+    click(&mut window, "Every attn_v (8)");
+    window.get_by_label_contains("Q5_0, ").click();
+    window.run_steps(4);
+    for layer in 0..8 {
+        assert_eq!(planned(&window, &format!("blk.{layer}.attn_v.weight")), "Q5_0");
+    }
+    assert_eq!(planned(&window, "blk.0.attn_k.weight"), "Q4_K");
+
+    click(&mut window, "blk.0.attn_k.weight");
+    window.get_by_label("blk.0.attn_output.weight").click_modifiers(Modifiers::SHIFT);
+    window.run_steps(2);
+    window.get_by_label("blk.1.attn_k.weight").click_modifiers(Modifiers::COMMAND);
+    window.run_steps(2);
+    assert_eq!(opened(&window).table.selection.tensors.len(), 3, "the norm between them stays out");
+    click(&mut window, "Change type…");
+    window.get_by_label_contains("IQ4_XS, ").click();
+    window.run_steps(4);
+    for name in ["blk.0.attn_k.weight", "blk.0.attn_output.weight", "blk.1.attn_k.weight"] {
+        assert_eq!(planned(&window, name), "IQ4_XS");
+    }
+    assert_eq!(opened(&window).choice.decision().picks.len(), 11);
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    assert!(opened(&window).table.selection.tensors.is_empty());
+    click(&mut window, "Reset");
+    assert_eq!(planned(&window, "blk.0.attn_v.weight"), "Q6_K");
+}
+
+#[test]
+fn a_format_that_does_not_fit_says_what_it_becomes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = window_with(SIZE, &hollow_model(folder.path(), "Odd", 576, 2));
+    click(&mut window, "Type of blk.0.attn_q.weight: Q5_0");
+    window.get_by_label_contains("Q6_K, ");
+    let text = window.get_by_label_contains("Q6_K, ").accesskit_node().label().unwrap();
+    assert!(text.ends_with("becomes Q8_0"), "{text}");
 }
 
 #[test]

@@ -67,9 +67,9 @@ fn a_long_name_and_many_tensors_do_not_break_the_window() {
     let name = "A-model-with-a-name-that-somebody-made-much-too-long-to-fit-anywhere-Instruct-2407-v0.3";
     let path = hollow_model(folder.path(), name, 576, 300);
     let mut window = window_with([1280.0, 720.0], &path);
-    window.get_by_label("Add override").click();
+    window.get_by_label("Add pattern").click();
     window.run_steps(3);
-    window.get_by_label("Add override").click();
+    window.get_by_label("Add pattern").click();
     window.run_steps(3);
     window.key_press_modifiers(Modifiers::NONE, Key::Escape);
     window.run_steps(3);

@@ -3,6 +3,8 @@
 mod card;
 mod dialogs;
 mod dropping;
+mod footer;
+mod formats;
 mod menu;
 mod notices;
 mod overrides;

@@ -53,11 +53,11 @@ fn pack(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Vec<Action>) 
     let reason = if state.opening.is_some() {
         Some("Another model is being opened.")
     } else if !opened.choice.is_valid() {
-        Some("Correct or remove the overrides in red first.")
+        Some("Correct or remove the patterns in red first.")
     } else {
         None
     };
-    let label = format!("Pack as {}", opened.choice.preset.name);
+    let label = format!("Pack as {}", opened.choice.decision().preset.name);
     primary(ui, actions, Action::Pack, &label, reason);
 }
 

@@ -1,13 +1,16 @@
 //! The table of tensors. Only the rows in sight are drawn, so thousands cost nothing.
 
+use super::{footer, formats};
 use crate::gui::action::Action;
+use crate::gui::selection::{Select, is_changeable};
 use crate::gui::state::{Column, Opened};
 use crate::gui::table::stored;
 use crate::gui::theme;
 use crate::gui::widgets::{Field, explain, field};
 use crate::recipe::FallbackGroup;
 use crate::units;
-use egui::{Align, Button, Id, Label, Layout, RichText, TextStyle, Ui};
+use egui::accesskit::Role;
+use egui::{Align, Button, Id, Label, Layout, RichText, Sense, TextStyle, Ui, WidgetInfo, vec2};
 use egui_extras::{Column as Width, TableBuilder, TableRow};
 
 /// Tensors that a list of fallbacks names before it counts the rest.
@@ -30,17 +33,11 @@ pub(super) fn filter(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         let (response, changed) = field(ui, &opened.table.filter, looks);
         explain(response, &Action::FocusFilter);
         actions.extend(changed.map(Action::Filter));
-        let (shown, all) = (opened.table.rows.len() as u64, opened.model.tensors.len() as u64);
-        let count = if shown == all {
-            format!("{} tensors", units::grouped(all))
-        } else {
-            format!("{} of {} tensors", units::grouped(shown), units::grouped(all))
-        };
-        ui.label(RichText::new(count).small().color(theme::palette(ui).muted));
     });
 }
 
 pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
+    footer::show(ui, opened, actions);
     if opened.table.rows.is_empty() {
         ui.add_space(theme::APART);
         let text = format!("No tensor has “{}” in its name.", opened.table.filter.trim());
@@ -51,11 +48,12 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     ui.spacing_mut().item_spacing.y = 0.0;
     TableBuilder::new(ui)
         .striped(true)
+        .sense(Sense::click())
         .cell_layout(Layout::left_to_right(Align::Center))
         .column(Width::remainder().at_least(120.0).clip(true))
         .column(Width::exact(108.0))
         .column(Width::exact(64.0))
-        .column(Width::exact(72.0))
+        .column(Width::exact(92.0))
         .column(Width::exact(104.0))
         .auto_shrink(false)
         .header(theme::ROW, |mut header| {
@@ -66,7 +64,17 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         .body(|body| {
             body.rows(theme::LINE, opened.table.rows.len(), |mut row| {
                 let index = opened.table.rows[row.index()];
-                cells(&mut row, opened, index);
+                row.set_selected(opened.table.selection.tensors.contains(&index));
+                cells(&mut row, opened, index, actions);
+                let response = row.response();
+                if response.clicked() {
+                    let modifiers = response.ctx.input(|input| input.modifiers);
+                    actions.push(Action::Select(match (modifiers.shift, modifiers.command) {
+                        (true, _) => Select::Through(index),
+                        (false, true) => Select::Toggle(index),
+                        (false, false) => Select::Only(index),
+                    }));
+                }
             });
         });
 }
@@ -98,7 +106,7 @@ fn head(ui: &mut Ui, opened: &Opened, column: Column, actions: &mut Vec<Action>)
     let text = RichText::new(format!("{}{arrow}", column.label())).small().color(colour);
     let action = Action::Sort(column);
     let draw = |ui: &mut Ui| {
-        explain(ui.add(Button::new(text).frame(false).min_size(egui::vec2(0.0, theme::LINE))), &action).clicked()
+        explain(ui.add(Button::new(text).frame(false).min_size(vec2(0.0, theme::LINE))), &action).clicked()
     };
     let clicked = if column == Column::Bytes { right(ui, draw) } else { draw(ui) };
     if clicked {
@@ -106,10 +114,9 @@ fn head(ui: &mut Ui, opened: &Opened, column: Column, actions: &mut Vec<Action>)
     }
 }
 
-fn cells(row: &mut TableRow<'_, '_>, opened: &Opened, index: usize) {
+fn cells(row: &mut TableRow<'_, '_>, opened: &Opened, index: usize, actions: &mut Vec<Action>) {
     let tensor = &opened.model.tensors[index];
     let planned = &opened.choice.plan.tensors[index];
-    let fallback = opened.choice.plan.fallbacks.iter().find(|fallback| fallback.tensor == tensor.name);
     row.col(|ui| {
         let response = ui.add(Label::new(RichText::new(&tensor.name).monospace()).truncate());
         if tensor.name != tensor.stored_name {
@@ -124,17 +131,46 @@ fn cells(row: &mut TableRow<'_, '_>, opened: &Opened, index: usize) {
         let name = stored(tensor).map_or("computed", |format| format.name);
         ui.label(RichText::new(name).monospace().color(theme::palette(ui).muted));
     });
-    row.col(|ui| {
-        let colours = theme::palette(ui);
-        match fallback {
-            None => ui.monospace(planned.format.name).on_hover_text(planned.format.about),
-            Some(fallback) => ui
-                .label(RichText::new(format!("{} *", planned.format)).monospace().color(colours.warn))
-                .on_hover_text(format!("Instead of {}, because {}.", fallback.wanted, fallback.reason())),
-        };
-    });
+    row.col(|ui| plan(ui, opened, index, actions));
     row.col(|ui| {
         right(ui, |ui| ui.monospace(units::grouped(planned.bytes)).on_hover_text(units::bytes(planned.bytes)));
+    });
+}
+
+/// The type in the file to be: a menu of the others, where it can be changed.
+fn plan(ui: &mut Ui, opened: &Opened, index: usize, actions: &mut Vec<Action>) {
+    let colours = theme::palette(ui);
+    let tensor = &opened.model.tensors[index];
+    let format = opened.choice.plan.tensors[index].format;
+    if !is_changeable(tensor) {
+        ui.label(RichText::new(format.name).monospace().color(colours.muted))
+            .on_hover_text("Tensors as small and sensitive as this keep their precision in every recipe.");
+        return;
+    }
+    let fallback = opened.choice.plan.fallbacks.iter().find(|fallback| fallback.tensor == tensor.name);
+    let is_picked = opened.choice.decision().picks.contains_key(&index);
+    let (mark, colour) = match (fallback, is_picked) {
+        (Some(_), _) => (" *", colours.warn),
+        (None, true) => (" •", colours.accent),
+        (None, false) => ("", colours.text),
+    };
+    let text = RichText::new(format!("{format}{mark}")).monospace().color(colour);
+    let button = Button::new(text).frame_when_inactive(false).min_size(vec2(ui.available_width(), theme::LINE - 2.0));
+    let response = ui.add(button);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Type of {}: {format}", tensor.name)));
+    if response.clicked() && !opened.table.selection.tensors.contains(&index) {
+        actions.push(Action::Select(Select::Only(index)));
+    }
+    formats::menu(&response, opened, actions);
+    response.on_hover_ui(|ui| {
+        ui.label(format.about);
+        if is_picked {
+            ui.label(format!("You chose it; the recipe has {}.", opened.choice.unpicked[index]));
+        }
+        if let Some(fallback) = fallback {
+            ui.label(format!("Instead of {}, because {}.", fallback.wanted, fallback.reason()));
+        }
+        ui.weak("Click to change it.");
     });
 }
 

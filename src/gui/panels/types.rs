@@ -29,7 +29,7 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
             heads(ui);
             ui.spacing_mut().item_spacing.y = 0.0;
             for (preset, size) in PRESETS.iter().zip(&opened.choice.sizes) {
-                let is_chosen = preset.name == opened.choice.preset.name;
+                let is_chosen = *preset == *opened.choice.decision().preset;
                 let response = row(ui, preset, size, is_chosen, is_chosen || is_roomy);
                 // Focus moves by the arrow keys too, and takes the choice along.
                 if !is_chosen && (response.clicked() || response.gained_focus()) {
