@@ -25,6 +25,7 @@ fn hparams(json: &Json) -> Option<Hparams> {
         kv_heads: number("n_head_kv"),
         head_dim: number("head_dim"),
         vocabulary: number("n_vocab"),
+        experts: number("n_expert"),
         rope_factors: None,
     })
 }

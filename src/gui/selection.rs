@@ -38,7 +38,7 @@ impl Selection {
     pub fn apply(&mut self, select: Select, model: &Model, rows: &[usize]) {
         match select {
             Select::Toggle(index) => {
-                if is_changeable(&model.tensors[index]) && !self.tensors.remove(&index) {
+                if quantizable(&model.tensors[index]) && !self.tensors.remove(&index) {
                     self.tensors.insert(index);
                 }
                 self.anchor = Some(index);
@@ -59,11 +59,6 @@ impl Selection {
     }
 }
 
-/// Whether a recipe or the user may change this tensor's type.
-pub(super) fn is_changeable(tensor: &Tensor) -> bool {
-    quantizable(&tensor.name, &tensor.shape)
-}
-
 /// What is chosen after `select`, for all but [`Select::Toggle`].
 pub(super) fn members(select: Select, anchor: Option<usize>, model: &Model, rows: &[usize]) -> BTreeSet<usize> {
     let of = |index: usize| &model.tensors[index];
@@ -79,7 +74,7 @@ pub(super) fn members(select: Select, anchor: Option<usize>, model: &Model, rows
         Select::Shown => rows.to_vec(),
         Select::Nothing => Vec::new(),
     };
-    chosen.into_iter().filter(|&index| is_changeable(of(index))).collect()
+    chosen.into_iter().filter(|&index| quantizable(of(index))).collect()
 }
 
 /// What a tensor is in its layer: `attn_v` of `blk.3.attn_v.weight`.

@@ -29,7 +29,7 @@ pub struct Model {
     pub hparams: Hparams,
     /// For people.
     pub card: Card,
-    /// Of the file to be, length of the header without padding. No recipe changes it.
+    /// Of the file to be, length of the header without padding, before a recipe says its own in the metadata.
     pub header_len: u64,
     /// Tensor data starts at multiples of this.
     pub alignment: u64,

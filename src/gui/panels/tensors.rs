@@ -2,12 +2,12 @@
 
 use super::{footer, formats};
 use crate::gui::action::Action;
-use crate::gui::selection::{Select, is_changeable};
+use crate::gui::selection::Select;
 use crate::gui::state::{Column, Opened};
 use crate::gui::table::stored;
 use crate::gui::theme;
 use crate::gui::widgets::{Field, explain, field};
-use crate::recipe::FallbackGroup;
+use crate::recipe::{FallbackGroup, quantizable};
 use crate::units;
 use egui::accesskit::Role;
 use egui::{Align, Button, Id, Label, Layout, RichText, Sense, TextStyle, Ui, WidgetInfo, vec2};
@@ -142,7 +142,7 @@ fn plan(ui: &mut Ui, opened: &Opened, index: usize, actions: &mut Vec<Action>) {
     let colours = theme::palette(ui);
     let tensor = &opened.model.tensors[index];
     let format = opened.choice.plan.tensors[index].format;
-    if !is_changeable(tensor) {
+    if !quantizable(tensor) {
         ui.label(RichText::new(format.name).monospace().color(colours.muted))
             .on_hover_text("Tensors as small and sensitive as this keep their precision in every recipe.");
         return;

@@ -18,7 +18,6 @@ use crate::engine::command::{DeviceChoice, PackRequest};
 use crate::engine::device::Devices;
 use crate::engine::event::PackReport;
 use crate::engine::worker::{Context, Stop};
-use crate::model::Model;
 use crate::quant::{FORMATS, FormatRef};
 use crate::recipe::Plan;
 use std::time::Instant;
@@ -32,7 +31,7 @@ pub(in crate::engine) fn run(
     let started = Instant::now();
     let model = &*request.model;
     let plan = Plan::new(model, &request.recipe)?;
-    warn_of_second_loss(&plan, model, context);
+    plan.warnings.iter().for_each(|warning| context.warn(warning.clone()));
     let output = output::Output::create(&request.output, request.overwrite, model, plan.file_bytes)?;
     let computes = chunks::needs_runner(model, &plan);
     let runner = if computes { devices.runner(&request.device)? } else { devices.runner(&DeviceChoice::Cpu)? };
@@ -53,17 +52,6 @@ pub(in crate::engine) fn run(
         device: runner.name(),
         elapsed: started.elapsed(),
     })
-}
-
-fn warn_of_second_loss(plan: &Plan, model: &Model, context: &Context<'_>) {
-    if plan.requantized > 0 {
-        context.warn(format!(
-            "{} of {} tensors are already quantized and are quantized again, which adds a second loss to the first; start \
-             from the original F16 or BF16 model if you can",
-            plan.requantized,
-            model.tensors.len()
-        ));
-    }
 }
 
 /// How many tensors and bytes each format has, most bytes first.
