@@ -5,15 +5,14 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tuck::engine::{Command, DeviceChoice, Engine, EventKind, JobId, PackRequest};
+use tuck::engine::{Command, DeviceChoice, Engine, EventKind, JobId, PackOutput, PackRequest};
 use tuck::model::Model;
 use tuck::recipe::{PRESETS, Recipe};
 
 fn request(model: &Path, kind: &str, output: &Path) -> PackRequest {
     PackRequest {
         model: Arc::new(Model::open(model).unwrap()),
-        recipe: Recipe::parse(kind, &[]).unwrap(),
-        output: output.to_owned(),
+        outputs: vec![PackOutput { recipe: Recipe::parse(kind, &[]).unwrap(), path: output.to_owned() }],
         overwrite: false,
         allow_nonfinite: false,
         device: DeviceChoice::Cpu,
