@@ -2,48 +2,10 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use common::jobs::{files, follow, gpu, large, packed, request};
 use std::time::{Duration, Instant};
-use tuck::engine::{Command, DeviceChoice, Engine, EventKind, JobId, PackRequest};
-use tuck::model::Model;
-use tuck::recipe::{PRESETS, Recipe};
-
-fn request(model: &Path, kind: &str, output: &Path) -> PackRequest {
-    PackRequest {
-        model: Arc::new(Model::open(model).unwrap()),
-        recipe: Recipe::parse(kind, &[]).unwrap(),
-        output: output.to_owned(),
-        overwrite: false,
-        allow_nonfinite: false,
-        device: DeviceChoice::Cpu,
-    }
-}
-
-/// Follows a job until it ends, calling `seen` for each event before.
-fn follow(engine: &Engine, job: JobId, mut seen: impl FnMut(&EventKind)) -> EventKind {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while Instant::now() < deadline {
-        for event in engine.wait(Duration::from_millis(5)).into_iter().filter(|event| event.job == job) {
-            match event.kind {
-                EventKind::Progress(_) | EventKind::Warning(_) => seen(&event.kind),
-                ended => return ended,
-            }
-        }
-    }
-    panic!("the job did not end");
-}
-
-/// Large enough that a pack takes seconds anywhere.
-fn large(folder: &Path) -> PathBuf {
-    let model = folder.join("model");
-    common::sparse::sparse_llama(&model, 4, 4096, 14_336, 32, 8, 32_000);
-    model
-}
-
-fn files(folder: &Path) -> usize {
-    std::fs::read_dir(folder).unwrap().count()
-}
+use tuck::engine::{Command, DeviceChoice, Engine, EventKind, PackRequest};
+use tuck::recipe::PRESETS;
 
 #[test]
 fn a_cancelled_pack_ends_at_once_and_leaves_nothing() {
@@ -127,24 +89,18 @@ fn devices_end_with_those_that_run_on_the_processor() {
 #[test]
 fn a_gpu_writes_the_same_files() {
     let mut engine = Engine::start(Box::new(|| {}));
-    let job = engine.submit(Command::ListDevices);
-    let EventKind::Devices(devices) = follow(&engine, job, |_| {}) else { panic!("no devices") };
-    let software = devices.iter().find(|device| device.kind == "software");
-    let gpu = software.or(devices.iter().find(|device| device.name != "CPU"));
-    let gpu = gpu.expect("no GPU here, not even a software one: apt-get install mesa-vulkan-drivers libvulkan1");
+    let gpu = gpu(&mut engine);
     let folder = tempfile::tempdir().unwrap();
     for preset in PRESETS {
         let files = [DeviceChoice::Cpu, DeviceChoice::Named(gpu.name.clone())].map(|device| {
             let output = folder.path().join(format!("{}-{device:?}.gguf", preset.name).replace('/', "-"));
             let request = PackRequest { device, ..request(&common::sample(), preset.name, &output) };
-            let job = engine.submit(Command::Pack(request));
-            let ended = follow(&engine, job, |_| {});
-            assert!(matches!(ended, EventKind::Packed(_)), "{}: {ended:?}", preset.name);
+            packed(&mut engine, request);
             std::fs::read(output).unwrap()
         });
         assert_eq!(files[0].len(), files[1].len(), "{}", preset.name);
         assert!(
-            software.is_none() || files[0] == files[1],
+            gpu.kind != "software" || files[0] == files[1],
             "{} differs between {} and the processor",
             preset.name,
             gpu.name

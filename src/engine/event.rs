@@ -28,7 +28,7 @@ pub enum EventKind {
     Devices(Vec<Device>),
     /// A model was opened.
     Opened(Arc<Model>),
-    /// A file was written and verified.
+    /// Every file of the request was written and verified.
     Packed(Arc<PackReport>),
     /// The job failed; one paragraph that says what was found and what to do.
     Failed(String),
@@ -92,17 +92,28 @@ impl Progress {
     }
 }
 
-/// What was written.
+/// What was written, and how long it took.
 #[derive(Clone, Debug)]
 pub struct PackReport {
+    /// In the order of the request; at least one.
+    pub outputs: Vec<OutputReport>,
+    /// Bytes of weights read, once for all outputs.
+    pub source_bytes: u64,
+    /// Weights of the model.
+    pub weights: u64,
+    /// What was computed on.
+    pub device: String,
+    /// Start to finish.
+    pub elapsed: Duration,
+}
+
+/// One of the outputs that were written.
+#[derive(Clone, Debug)]
+pub struct OutputReport {
     /// The file.
-    pub output: PathBuf,
+    pub path: PathBuf,
     /// Its length.
     pub file_bytes: u64,
-    /// Bytes of weights read.
-    pub source_bytes: u64,
-    /// Weights in it.
-    pub weights: u64,
     /// Bits of tensor data for each weight.
     pub bits_per_weight: f64,
     /// The recipe's name.
@@ -111,8 +122,4 @@ pub struct PackReport {
     pub formats: Vec<(FormatRef, usize, u64)>,
     /// Tensors that could not get the format the recipe wanted.
     pub fallbacks: Vec<Fallback>,
-    /// What was computed on.
-    pub device: String,
-    /// Start to finish.
-    pub elapsed: Duration,
 }

@@ -5,7 +5,7 @@ use super::app::App;
 use super::selection::Select;
 use super::state::{Dialog, Opened, Opening, Packing, Target};
 use super::{files, panels};
-use crate::engine::{Command, PackRequest};
+use crate::engine::{Command, PackOutput, PackRequest};
 use crate::fit;
 use std::path::Path;
 
@@ -102,8 +102,7 @@ impl App {
         }
         let request = PackRequest {
             model: opened.model.clone(),
-            recipe: opened.choice.plan.recipe.clone(),
-            output: output.clone(),
+            outputs: vec![PackOutput { recipe: opened.choice.plan.recipe.clone(), path: output.clone() }],
             overwrite,
             allow_nonfinite: opened.allows_nonfinite,
             device: self.state.device.clone(),

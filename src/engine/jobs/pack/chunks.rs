@@ -1,17 +1,20 @@
-//! Cutting a plan into chunks that fit a slot.
+//! Cutting plans into chunks that fit a slot.
 //!
 //! Small tensors share a chunk, large ones are split between rows or blocks. Tensors that keep their format need no
 //! arithmetic and travel in chunks of their own, past the runner.
 
 use crate::arch::{Rows, Source, Tensor};
-use crate::graph::{Recording, SlotSize};
+use crate::graph::{ALIGN, Recording, SlotSize};
 use crate::model::Model;
 use crate::quant::{F32, FormatRef};
-use crate::recipe::Plan;
+use crate::recipe::{Plan, PlannedTensor};
 use std::ops::Range;
 
 /// Enough that a transfer's fixed costs do not show, and few enough that all slots stay far below the memory bound.
 const CHUNK_WEIGHTS: u64 = 4 << 20;
+
+/// The most bytes of a slot's buffers together; few files from one read come near it.
+const CHUNK_BYTES: u64 = 32 << 20;
 
 /// Whole blocks of every format.
 const BLOCK: u64 = 256;
@@ -27,9 +30,18 @@ pub(super) struct Piece {
     pub(super) weights: u64,
     /// Where it lies in the slot's input.
     pub(super) input: Range<u64>,
-    /// Where its result lies in the slot's output.
+    /// What is made of it.
+    pub(super) results: Vec<Converted>,
+}
+
+/// A piece as one of the files gets it.
+#[derive(Debug)]
+pub(super) struct Converted {
+    /// Where it lies in the slot's output.
     pub(super) output: Range<u64>,
-    /// Where the result goes in the file.
+    /// Index of the file it goes to.
+    pub(super) file: usize,
+    /// Where it goes there.
     pub(super) position: u64,
 }
 
@@ -41,27 +53,44 @@ pub(super) struct Chunk {
     pub(super) recording: Recording,
     /// Whether the output is the input.
     pub(super) copied: bool,
+    /// Bytes read from the model's files, without those that another chunk counts.
+    pub(super) source_bytes: u64,
     weights: u64,
 }
 
 impl Chunk {
-    /// Bytes read from the model's files.
-    pub(super) fn source_bytes(&self) -> u64 {
-        self.pieces.iter().map(|piece| piece.input.end - piece.input.start).sum()
+    /// How many more weights fit. `block` is what [`BLOCK`] weights need.
+    fn room(&self, block: SlotSize, limit: SlotSize) -> u64 {
+        let fits = |limit: u64, used: u64, block: u64| match block {
+            0 => u64::MAX,
+            _ => limit.saturating_sub(used) / block * BLOCK,
+        };
+        let Recording { input_bytes: input, scratch_bytes: scratch, output_bytes: output, .. } = self.recording;
+        fits(CHUNK_WEIGHTS, self.weights, BLOCK)
+            .min(fits(limit.input, input, block.input))
+            .min(fits(limit.scratch, scratch, block.scratch))
+            .min(fits(limit.output, output, block.output))
+            .min(fits(CHUNK_BYTES, input + scratch + output, block.input + block.scratch + block.output))
     }
 
-    fn push(&mut self, model: &Model, index: usize, first: u64, weights: u64, to: FormatRef, start: u64) {
-        let from = stored_format(&model.tensors[index]);
-        let (input, output) = if self.copied {
-            let at = self.recording.input_bytes;
-            self.recording.input_bytes += from.bytes(weights);
-            (at..self.recording.input_bytes, at..self.recording.input_bytes)
-        } else {
-            self.recording.convert(from, to, weights)
-        };
+    fn push(&mut self, index: usize, tensor: &Tensor, first: u64, weights: u64, goals: &[Goal]) {
+        let mut read = self.recording.read(stored_format(tensor), weights);
+        let input = read.input();
+        let results = goals.iter().map(|Goal { file, planned }| Converted {
+            output: if self.copied { input.clone() } else { self.recording.write(&mut read, planned.format) },
+            file: *file,
+            position: planned.offset + planned.format.bytes(first),
+        });
+        let results = results.collect();
         self.weights += weights;
-        self.pieces.push(Piece { tensor: index, first, weights, input, output, position: start + to.bytes(first) });
+        self.pieces.push(Piece { tensor: index, first, weights, input, results });
     }
+}
+
+/// What a tensor becomes in one of the files.
+struct Goal {
+    file: usize,
+    planned: PlannedTensor,
 }
 
 /// The format a tensor's weights have before the recipe.
@@ -73,34 +102,69 @@ pub(super) fn stored_format(tensor: &Tensor) -> FormatRef {
 }
 
 /// Whether anything has to be computed at all.
-pub(super) fn needs_runner(model: &Model, plan: &Plan) -> bool {
-    model.tensors.iter().zip(&plan.tensors).any(|(tensor, planned)| stored_format(tensor) != planned.format)
+pub(super) fn needs_runner(model: &Model, plans: &[Plan]) -> bool {
+    let computed = |(tensor, planned): (&Tensor, &PlannedTensor)| stored_format(tensor) != planned.format;
+    plans.iter().any(|plan| model.tensors.iter().zip(&plan.tensors).any(computed))
 }
 
-/// The chunks of a plan, in the order of its tensors. `limit` is the runner's.
-pub(super) fn split(model: &Model, plan: &Plan, limit: SlotSize) -> Vec<Chunk> {
+/// The chunks of plans, each a file, in the order of the model's tensors. `limit` is the runner's.
+///
+/// Weights that some files get as they are and others do not travel in two chunks, the same range in both, one right
+/// after the other: what is read a second time is still in the system's memory.
+pub(super) fn split(model: &Model, plans: &[Plan], limit: SlotSize) -> Vec<Chunk> {
     let mut chunks = Vec::new();
-    let mut open = [Chunk::default(), Chunk { copied: true, ..Chunk::default() }];
-    for (index, (tensor, planned)) in model.tensors.iter().zip(&plan.tensors).enumerate() {
-        let copied = stored_format(tensor) == planned.format;
-        let capacity = if copied { CHUNK_WEIGHTS } else { CHUNK_WEIGHTS.min(capacity(tensor, planned.format, limit)) };
+    let mut open = [false, true].map(|copied| Chunk { copied, ..Chunk::default() });
+    for (index, tensor) in model.tensors.iter().enumerate() {
+        let from = stored_format(tensor);
+        let goals = plans.iter().enumerate().map(|(file, plan)| Goal { file, planned: plan.tensors[index] });
+        let (copies, conversions): (Vec<Goal>, Vec<Goal>) = goals.partition(|goal| goal.planned.format == from);
+        let ways = [(0, conversions), (1, copies)].into_iter().filter(|(_, goals)| !goals.is_empty());
+        let ways: Vec<(usize, Vec<Goal>)> = ways.collect();
         let granule = granule(tensor);
-        let chunk = &mut open[usize::from(copied)];
         let mut first = 0;
         while first < tensor.weights() {
-            let room = capacity.saturating_sub(chunk.weights) / granule * granule;
-            let left = tensor.weights() - first;
-            if room == 0 && !chunk.pieces.is_empty() {
-                chunks.push(std::mem::replace(chunk, Chunk { copied, ..Chunk::default() }));
-                continue;
+            let mut weights = tensor.weights() - first;
+            for (way, goals) in &ways {
+                let chunk = &mut open[*way];
+                let block = block_bytes(from, goals, chunk.copied);
+                // Each result is padded on its own.
+                let padding = ALIGN * goals.len() as u64;
+                let limit = if chunk.copied {
+                    UNLIMITED
+                } else {
+                    SlotSize { output: limit.output.saturating_sub(padding), ..limit }
+                };
+                if chunk.room(block, limit) < granule && !chunk.pieces.is_empty() {
+                    let empty = Chunk { copied: chunk.copied, ..Chunk::default() };
+                    chunks.push(std::mem::replace(chunk, empty));
+                }
+                weights = weights.min((chunk.room(block, limit) / granule).max(1) * granule);
             }
-            let weights = left.min(room.max(granule));
-            chunk.push(model, index, first, weights, planned.format, planned.offset);
+            for (way, goals) in &ways {
+                open[*way].push(index, tensor, first, weights, goals);
+            }
+            open[ways[0].0].source_bytes += from.bytes(weights);
             first += weights;
         }
     }
     chunks.extend(open.into_iter().filter(|chunk| !chunk.pieces.is_empty()));
     chunks
+}
+
+/// What the chunks that are only copied are held to, next to [`CHUNK_WEIGHTS`].
+const UNLIMITED: SlotSize = SlotSize { input: u64::MAX, scratch: u64::MAX, output: u64::MAX };
+
+/// What [`BLOCK`] weights need in a slot.
+fn block_bytes(from: FormatRef, goals: &[Goal], copied: bool) -> SlotSize {
+    let input = from.bytes(BLOCK);
+    match copied {
+        true => SlotSize { input, scratch: 0, output: 0 },
+        false => SlotSize {
+            input,
+            scratch: if from.is_float() { 0 } else { F32.bytes(BLOCK) },
+            output: goals.iter().map(|goal| goal.planned.format.bytes(BLOCK)).sum(),
+        },
+    }
 }
 
 /// A tensor is cut at multiples of this many weights: whole blocks, and whole pairs of rows where rows are reordered.
@@ -110,12 +174,6 @@ fn granule(tensor: &Tensor) -> u64 {
         Source::Stored { rows: Rows::Rope { head_dim }, .. } => *head_dim,
         _ => BLOCK,
     }
-}
-
-/// The most weights of this tensor a slot can hold.
-fn capacity(tensor: &Tensor, to: FormatRef, limit: SlotSize) -> u64 {
-    let fits = |format: FormatRef, bytes: u64| bytes / format.block_bytes as u64 * format.block_weights as u64;
-    fits(stored_format(tensor), limit.input).min(fits(to, limit.output)).min(fits(&F32, limit.scratch.max(limit.input)))
 }
 
 /// The slot that holds any of these chunks.

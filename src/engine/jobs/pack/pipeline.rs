@@ -1,7 +1,7 @@
 //! Four threads and a ring of slots: while one chunk is written, the next is computed and the one after is read; what was
 //! written is read back and compared.
 
-use super::chunks::{Chunk, Piece, slot_size};
+use super::chunks::{Chunk, Converted, slot_size};
 use super::output::Output;
 use super::read;
 use crate::engine::event::Stage;
@@ -17,19 +17,19 @@ use std::thread;
 /// Chunks in flight: one being read, one computed, one written, and one to even out their times.
 const SLOTS: usize = 4;
 
-/// A chunk's index, and the hash of each of its pieces as written.
-type Written = (usize, Vec<u64>);
+/// A chunk's results as they were written: the tensor's name, where it is, and its hash.
+type Written<'a> = Vec<(&'a str, &'a Converted, u64)>;
 
 /// Moves every chunk through.
 pub(super) fn run(
     model: &Model,
     chunks: &[Chunk],
     runner: &dyn Runner,
-    output: &Output,
+    files: &[Output],
     allow_nonfinite: bool,
     context: &Context<'_>,
 ) -> Result<(), Stop> {
-    let meter = Meter::new(context, Stage::Packing, chunks.iter().map(Chunk::source_bytes).sum());
+    let meter = Meter::new(context, Stage::Packing, chunks.iter().map(|chunk| chunk.source_bytes).sum());
     let (give, take) = ring(chunks, false, |size| runner.slot(size))?;
     let (give_copied, take_copied) = ring(chunks, true, |size| Ok(CopySlot::boxed(size)))?;
     let (to_compute, filled) = sync_channel(SLOTS);
@@ -40,8 +40,8 @@ pub(super) fn run(
         let reader = scope.spawn(|| read_chunks(model, chunks, takes, to_compute, allow_nonfinite, context));
         let computer = scope.spawn(|| compute_chunks(chunks, filled, to_write));
         let (to_check, written) = channel();
-        let checker = scope.spawn(move || check_chunks(model, chunks, written, output));
-        let done = write_chunks(model, chunks, [give, give_copied], submitted, to_check, output, &meter);
+        let checker = scope.spawn(move || check_chunks(written, files));
+        let done = write_chunks(model, chunks, [give, give_copied], submitted, to_check, files, &meter);
         reader.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         computer.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         checker.join().unwrap_or_else(|panic| resume_unwind(panic))?;
@@ -128,37 +128,40 @@ fn compute_chunks(chunks: &[Chunk], filled: Receiver<InFlight>, to_write: SyncSe
     Ok(())
 }
 
-fn write_chunks(
-    model: &Model,
-    chunks: &[Chunk],
+fn write_chunks<'a>(
+    model: &'a Model,
+    chunks: &'a [Chunk],
     gives: [Give; 2],
     submitted: Receiver<InFlight>,
-    to_check: Sender<Written>,
-    output: &Output,
+    to_check: Sender<Written<'a>>,
+    files: &[Output],
     meter: &Meter<'_, '_>,
 ) -> Result<(), Stop> {
     for (index, mut slot) in submitted {
         let chunk = &chunks[index];
         let bytes = slot.output()?;
-        let write = |piece: &Piece| {
-            output.write(piece.position, &bytes[piece.output.start as usize..piece.output.end as usize])
-        };
-        let hashes = chunk.pieces.iter().map(write).collect::<Result<_, _>>()?;
+        let mut written = Vec::new();
+        for piece in &chunk.pieces {
+            let name = model.tensors[piece.tensor].name.as_str();
+            for result in &piece.results {
+                let bytes = &bytes[result.output.start as usize..result.output.end as usize];
+                written.push((name, result, files[result.file].write(result.position, bytes)?));
+            }
+        }
+        let last = written.last().map_or("", |(name, ..)| name);
         // A checker that has gone tells its own error.
-        let _ = to_check.send((index, hashes));
-        let last = chunk.pieces.last().map_or("", |piece| &model.tensors[piece.tensor].name);
-        meter.advance(chunk.source_bytes(), last)?;
+        let _ = to_check.send(written);
+        meter.advance(chunk.source_bytes, last)?;
         // The reader has gone when the last chunk was read.
         let _ = gives[usize::from(chunk.copied)].send(slot);
     }
     Ok(())
 }
 
-fn check_chunks(model: &Model, chunks: &[Chunk], written: Receiver<Written>, output: &Output) -> Result<(), Stop> {
-    for (index, hashes) in written {
-        chunks[index].pieces.par_iter().zip(hashes).try_for_each(|(piece, hash)| {
-            let bytes = piece.output.end - piece.output.start;
-            output.check(&model.tensors[piece.tensor].name, piece.position, bytes, hash)
+fn check_chunks(written: Receiver<Written<'_>>, files: &[Output]) -> Result<(), Stop> {
+    for results in written {
+        results.into_par_iter().try_for_each(|(name, Converted { output, file, position }, hash)| {
+            files[*file].check(name, *position, output.end - output.start, hash)
         })?;
     }
     Ok(())
