@@ -24,6 +24,10 @@ pub enum Action {
     Cancel,
     /// Choose a type.
     ChooseType(&'static Preset),
+    /// Write a type besides the others, or no longer.
+    Tick(&'static Preset),
+    /// Show only types with this in their name or explanation.
+    FindType(String),
     /// The next smaller type of the list.
     NextType,
     /// The next larger type of the list.
@@ -52,17 +56,25 @@ pub enum Action {
     Sort(Column),
     /// Bring a tab to the front.
     Show(Tab),
+    /// List the tensors of a group of fallbacks, by its place, or no longer.
+    Unfold(usize),
+    /// Show how to run this one of the files written.
+    ShowOutput(usize),
     /// Compute here.
     ChooseDevice(DeviceChoice),
     /// Choose the output in a dialog.
     SaveAs,
+    /// Choose the folder of several outputs in a dialog.
+    ChooseFolder,
     /// Write to this file.
     SaveTo(PathBuf),
-    /// Write the file.
+    /// Write to this folder, under the types' own names.
+    SaveInto(PathBuf),
+    /// Write the files.
     Pack,
-    /// Write the file over the one that is there.
+    /// Write the files over those that are there.
     Replace,
-    /// Write the file although weights are NaN or infinite.
+    /// Write the files although weights are NaN or infinite.
     PackAnyway,
     /// Put text on the clipboard.
     Copy(String),
@@ -118,6 +130,8 @@ impl Action {
             Self::CancelAndOpen(_) => "Cancel the pack and open",
             Self::Cancel => "Cancel",
             Self::ChooseType(preset) => preset.name,
+            Self::Tick(preset) => return format!("Write {}", preset.name),
+            Self::FindType(_) => "Find a type",
             Self::NextType => "Next type",
             Self::PreviousType => "Previous type",
             Self::Select(Select::Shown) => "Select all tensors",
@@ -134,13 +148,16 @@ impl Action {
             Self::Filter(_) | Self::FocusFilter => "Filter tensors",
             Self::Sort(column) => column.label(),
             Self::Show(tab) => tab.label(),
+            Self::Unfold(_) => "List the tensors",
+            Self::ShowOutput(_) => "Run this file",
             Self::ChooseDevice(DeviceChoice::Auto) => "Automatic",
             Self::ChooseDevice(DeviceChoice::Cpu) => "Processor",
             Self::ChooseDevice(DeviceChoice::Named(name)) => name,
             Self::SaveAs => "Save as…",
-            Self::SaveTo(_) => "Save here",
+            Self::ChooseFolder => "Choose folder…",
+            Self::SaveTo(_) | Self::SaveInto(_) => "Save here",
             Self::Pack => "Pack",
-            Self::Replace => "Replace the file",
+            Self::Replace => "Replace what is there",
             Self::PackAnyway => "Pack anyway",
             Self::Copy(_) => "Copy",
             Self::ShowInFolder(_) => "Show in folder",
@@ -164,6 +181,8 @@ impl Action {
             Self::Open(Target::Sample) => "Open the small model that comes with Tuck.",
             Self::Cancel => "Stop; nothing is left behind.",
             Self::ChooseType(preset) => preset.about,
+            Self::Tick(_) => "Ticked types are written together, from one read of the model.",
+            Self::FindType(_) => "Show only types with this in their name or explanation.",
             Self::Select(Select::Shown) => "Select every tensor that the table shows.",
             Self::Select(Select::Nothing) => "Select no tensor.",
             Self::GiveType(Some(format)) => format.about,
@@ -178,7 +197,8 @@ impl Action {
             Self::ChooseDevice(DeviceChoice::Auto) => "The fastest GPU, or the processor where there is none.",
             Self::ChooseDevice(DeviceChoice::Cpu) => "The processor, without any graphics driver.",
             Self::SaveAs => "Choose the folder and name of the file to write.",
-            Self::Pack => "Write the model as a GGUF file of the chosen type.",
+            Self::ChooseFolder => "Choose the folder for the files to write.",
+            Self::Pack => "Write the model as a GGUF file of each ticked type.",
             Self::PackAnyway => "Weights that are NaN or infinite count as 0 in block formats.",
             Self::ShowInFolder(_) => "Open the folder the file is in.",
             Self::ToggleTheme => "Change between the light and the dark theme.",

@@ -2,24 +2,68 @@
 //! exact to the byte. Choices can be undone.
 
 use super::history::History;
+use crate::imatrix::Imatrix;
 use crate::model::Model;
 use crate::quant::FormatRef;
-use crate::recipe::{Override, PRESETS, Plan, Preset, Recipe, RecipeError};
+use crate::recipe::{FallbackGroup, Override, PRESETS, Plan, Preset, Recipe, RecipeError};
 use regex::Regex;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Tensors named by one pattern at most, so that no pattern grows too large to compile.
 const NAMES: usize = 200;
 
 /// A user's choices: all that undo brings back.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Decision {
-    /// The type.
+    /// The type that the window shows the plan of.
     pub preset: &'static Preset,
+    /// The types to write, in the order of [`PRESETS`]. A single one is the one shown.
+    pub ticked: Vec<&'static Preset>,
+    /// How much each column counts.
+    pub imatrix: Option<Arc<Imatrix>>,
     /// Formats chosen for single tensors, by their place in [`Model::tensors`]. They win over the patterns.
     pub picks: BTreeMap<usize, FormatRef>,
     /// Lines of the form `PATTERN=TYPE`, as typed.
     pub patterns: Vec<String>,
+}
+
+impl PartialEq for Decision {
+    /// An importance matrix equals itself only: its numbers are many.
+    fn eq(&self, other: &Self) -> bool {
+        let matrix = |decision: &Self| decision.imatrix.as_ref().map(Arc::as_ptr);
+        self.preset == other.preset
+            && self.ticked == other.ticked
+            && matrix(self) == matrix(other)
+            && self.picks == other.picks
+            && self.patterns == other.patterns
+    }
+}
+
+impl Decision {
+    /// Without overrides.
+    fn new(preset: &'static Preset) -> Self {
+        Self { preset, ticked: vec![preset], imatrix: None, picks: BTreeMap::new(), patterns: Vec::new() }
+    }
+
+    /// Shows a type, and writes it where no others are ticked.
+    pub fn show(&mut self, preset: &'static Preset) {
+        self.preset = preset;
+        if self.ticked.len() == 1 {
+            self.ticked = vec![preset];
+        }
+    }
+
+    /// Writes a type besides the others, or no longer. One at least is written.
+    pub fn tick(&mut self, preset: &'static Preset) {
+        let is_ticked = |of: &&Preset| (**of == *preset) != self.ticked.contains(of);
+        let ticked: Vec<&Preset> = PRESETS.iter().filter(is_ticked).collect();
+        match ticked[..] {
+            [] => {}
+            [only] => (self.preset, self.ticked) = (only, ticked),
+            _ => self.ticked = ticked,
+        }
+    }
 }
 
 /// A decision, what comes of it, and how it came about.
@@ -30,6 +74,8 @@ pub struct Choice {
     pub problems: Vec<Option<String>>,
     /// The plan of the type, the picks and the valid patterns.
     pub plan: Plan,
+    /// The plan's fallbacks, by what they have in common.
+    pub fallbacks: Vec<FallbackGroup>,
     /// The formats of the same plan without the picks, in the order of [`Model::tensors`].
     pub unpicked: Vec<FormatRef>,
     /// File size and bits per weight of every type with these overrides, in the order of [`PRESETS`].
@@ -51,12 +97,12 @@ pub struct Size {
 impl Choice {
     /// A type without overrides.
     pub fn new(model: &Model, preset: &'static Preset) -> Self {
-        let decision = Decision { preset, picks: BTreeMap::new(), patterns: Vec::new() };
         let plan = Plan::new(model, &Recipe::new(preset)).expect("only an override can be refused");
         let mut choice = Self {
-            decision,
+            decision: Decision::new(preset),
             problems: Vec::new(),
             plan,
+            fallbacks: Vec::new(),
             unpicked: Vec::new(),
             sizes: Vec::new(),
             history: History::default(),
@@ -131,8 +177,9 @@ impl Choice {
         self.problems = problems;
         let patterns: Vec<Override> = patterns.into_iter().flatten().collect();
         let overrides = [picked(model, &self.decision.picks), patterns.clone()].concat();
+        let imatrix = self.decision.imatrix.clone();
         let plan = |preset, overrides: &[Override]| {
-            let recipe = Recipe { overrides: overrides.to_vec(), ..Recipe::new(preset) };
+            let recipe = Recipe { overrides: overrides.to_vec(), imatrix: imatrix.clone(), ..Recipe::new(preset) };
             Plan::new(model, &recipe).expect("each override was accepted on its own")
         };
         self.sizes = PRESETS
@@ -141,6 +188,7 @@ impl Choice {
             .map(|plan| Size { file_bytes: plan.file_bytes, bits_per_weight: plan.bits_per_weight })
             .collect();
         self.plan = plan(preset, &overrides);
+        self.fallbacks = FallbackGroup::of(&self.plan.fallbacks);
         self.unpicked = plan(preset, &patterns).tensors.iter().map(|tensor| tensor.format).collect();
     }
 
@@ -149,10 +197,20 @@ impl Choice {
         self.problems.iter().all(Option::is_none)
     }
 
-    /// The next of the list, `step` further down, without running over its ends.
-    pub fn neighbour(&self, step: isize) -> &'static Preset {
-        let now = PRESETS.iter().position(|preset| *preset == *self.decision.preset).unwrap_or(0);
-        &PRESETS[now.saturating_add_signed(step).min(PRESETS.len() - 1)]
+    /// What a type would cost with these overrides.
+    pub fn size(&self, preset: &Preset) -> Size {
+        let place = PRESETS.iter().position(|of| of == preset).expect("a type is one of the list");
+        self.sizes[place]
+    }
+
+    /// The bytes of all files to write.
+    pub fn total_bytes(&self) -> u64 {
+        self.decision.ticked.iter().map(|preset| self.size(preset).file_bytes).sum()
+    }
+
+    /// The recipe of a type with these overrides.
+    pub fn recipe(&self, preset: &'static Preset) -> Recipe {
+        Recipe { preset, ..self.plan.recipe.clone() }
     }
 }
 
@@ -186,4 +244,32 @@ fn parse(text: &str, model: &Model, preset: &'static Preset) -> Result<Option<Ov
     let parsed = Override::parse(text).map_err(problem)?;
     Plan::new(model, &Recipe { overrides: vec![parsed.clone()], ..Recipe::new(preset) }).map_err(problem)?;
     Ok(Some(parsed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::preset_from_name;
+
+    fn names(decision: &Decision) -> Vec<&str> {
+        std::iter::once(decision.preset).chain(decision.ticked.iter().copied()).map(|preset| preset.name).collect()
+    }
+
+    #[test]
+    fn a_single_type_is_the_one_shown_and_several_stay() {
+        let [f16, q8, q4] = ["F16", "Q8_0", "Q4_0"].map(|name| preset_from_name(name).unwrap());
+        let mut decision = Decision::new(q4);
+        decision.show(q8);
+        assert_eq!(names(&decision), ["Q8_0", "Q8_0"]);
+        decision.tick(q8);
+        assert_eq!(names(&decision), ["Q8_0", "Q8_0"], "one at least is written");
+        decision.tick(q4);
+        decision.tick(f16);
+        assert_eq!(names(&decision), ["Q8_0", "F16", "Q8_0", "Q4_0"], "in the order of the list");
+        decision.tick(q8);
+        decision.show(q8);
+        assert_eq!(names(&decision), ["Q8_0", "F16", "Q4_0"], "to look at a type does not write it");
+        decision.tick(f16);
+        assert_eq!(names(&decision), ["Q4_0", "Q4_0"]);
+    }
 }

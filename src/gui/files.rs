@@ -41,6 +41,11 @@ impl Pickers {
         self.wait(dialog.pick_file(), |path| Action::Open(Target::Path(path.to_owned())));
     }
 
+    pub(super) fn output_folder(&self, proposed: &Path) {
+        let dialog = AsyncFileDialog::new().set_title("Choose a folder for the packed models").set_directory(proposed);
+        self.wait(dialog.pick_folder(), |path| Action::SaveInto(path.to_owned()));
+    }
+
     pub(super) fn save(&self, proposed: &Path) {
         let mut dialog = AsyncFileDialog::new().set_title("Save the packed model").add_filter("GGUF", &["gguf"]);
         if let Some(folder) = proposed.parent() {

@@ -7,7 +7,7 @@ use super::state::{Dialog, Opened, Opening, Packing, Target};
 use super::{files, panels};
 use crate::engine::{Command, PackOutput, PackRequest};
 use crate::fit;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 impl App {
     pub(super) fn perform(&mut self, action: Action, ctx: &egui::Context) {
@@ -28,7 +28,12 @@ impl App {
             Action::Cancel => self.cancel(),
             Action::SaveAs => {
                 if let Some(opened) = &self.state.opened {
-                    self.pickers.save(&opened.output());
+                    self.pickers.save(&opened.outputs()[0]);
+                }
+            }
+            Action::ChooseFolder => {
+                if let Some(opened) = &self.state.opened {
+                    self.pickers.output_folder(&opened.destination.folder);
                 }
             }
             Action::ChooseDevice(device) => self.state.device = device,
@@ -95,20 +100,23 @@ impl App {
         if self.state.packing.is_some() || self.state.opening.is_some() || !opened.choice.is_valid() {
             return;
         }
-        let output = opened.output();
-        if !overwrite && output.exists() {
-            self.state.dialog = Some(Dialog::Replace(output));
+        let paths = opened.outputs();
+        let existing: Vec<PathBuf> = paths.iter().filter(|path| path.exists()).cloned().collect();
+        if !overwrite && !existing.is_empty() {
+            self.state.dialog = Some(Dialog::Replace(existing));
             return;
         }
+        let recipes = opened.choice.decision().ticked.iter().map(|preset| opened.choice.recipe(preset));
+        let outputs = recipes.zip(&paths).map(|(recipe, path)| PackOutput { recipe, path: path.clone() }).collect();
         let request = PackRequest {
             model: opened.model.clone(),
-            outputs: vec![PackOutput { recipe: opened.choice.plan.recipe.clone(), path: output.clone() }],
+            outputs,
             overwrite,
             allow_nonfinite: opened.allows_nonfinite,
             device: self.state.device.clone(),
         };
         let job = self.engine.submit(Command::Pack(request));
-        self.state.packing = Some(Packing { job, output, progress: None, is_cancelling: false });
+        self.state.packing = Some(Packing { job, outputs: paths, progress: None, is_cancelling: false });
         self.state.warnings.clear();
     }
 
@@ -125,11 +133,14 @@ impl Opened {
         let (model, choice) = (&self.model, &mut self.choice);
         let picked = &self.table.selection.tensors;
         match action {
-            Action::ChooseType(preset) => choice.change(model, |decision| decision.preset = preset),
+            Action::ChooseType(preset) => choice.change(model, |decision| decision.show(preset)),
             Action::NextType | Action::PreviousType => {
-                let preset = choice.neighbour(if matches!(action, Action::NextType) { 1 } else { -1 });
-                choice.change(model, |decision| decision.preset = preset);
+                let step = if matches!(action, Action::NextType) { 1 } else { -1 };
+                let preset = self.picker.neighbour(choice.decision().preset, step);
+                choice.change(model, |decision| decision.show(preset));
             }
+            Action::Tick(preset) => choice.change(model, |decision| decision.tick(preset)),
+            Action::FindType(text) => return self.picker.filter = text,
             Action::GiveType(format) => choice.change(model, |decision| {
                 for &index in picked {
                     match format {
@@ -152,9 +163,13 @@ impl Opened {
             Action::Filter(text) => self.table.filter = text,
             Action::Sort(column) => self.table.sort(column),
             Action::Show(tab) => return self.tab = tab,
+            Action::Unfold(group) => return self.unfold(group),
+            Action::ShowOutput(output) => return self.shown_output = output,
             Action::SaveTo(path) => return self.save_to(&path),
+            Action::SaveInto(folder) => return self.destination.folder = folder,
             _ => return,
         }
+        self.unfolded.clear();
         self.table.update(&self.model, &self.choice.plan);
     }
 }

@@ -2,16 +2,18 @@
 //! user's changes come from `perform.rs`.
 
 use super::choice::Choice;
+use super::picker::Picker;
 use super::table::Table;
 use crate::engine::{Device, DeviceChoice, Event, EventKind, JobId, PackReport, Progress};
 use crate::fit::Memory;
 use crate::model::Model;
 use crate::recipe::{Preset, preset_from_name};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The type a model starts with.
-const USUAL: &str = "Q4_K_M";
+pub(super) const USUAL: &str = "Q4_K_M";
 
 /// What the window shows.
 #[derive(Default)]
@@ -70,19 +72,25 @@ pub struct Opened {
     pub model: Arc<Model>,
     /// Type, overrides and the plan that follows.
     pub choice: Choice,
+    /// The list of types.
+    pub picker: Picker,
     /// The tensor table.
     pub table: Table,
     /// Where to write.
     pub destination: Destination,
     /// What is in front.
     pub tab: Tab,
+    /// Groups of fallbacks whose tensors are listed, by their place in [`Choice::fallbacks`].
+    pub unfolded: BTreeSet<usize>,
     /// Whether the user agreed to pack it although weights are NaN or infinite.
     pub allows_nonfinite: bool,
-    /// The last file written from it.
+    /// The last files written from it.
     pub report: Option<Arc<PackReport>>,
+    /// The one of them that is shown how to run.
+    pub shown_output: usize,
 }
 
-/// Where to write. The name follows the type until the user gives another.
+/// Where to write. The name follows the type until the user gives another; several files have their types' names.
 #[derive(Clone, Debug)]
 pub struct Destination {
     /// The folder.
@@ -96,8 +104,8 @@ pub struct Destination {
 pub struct Packing {
     /// The job that packs.
     pub job: JobId,
-    /// The file being written.
-    pub output: PathBuf,
+    /// The files being written.
+    pub outputs: Vec<PathBuf>,
     /// The latest progress.
     pub progress: Option<Progress>,
     /// Whether it was asked to stop.
@@ -116,8 +124,8 @@ pub enum Dialog {
         /// Whether packing can go on although weights are NaN or infinite.
         can_pack_anyway: bool,
     },
-    /// The output exists.
-    Replace(PathBuf),
+    /// These outputs exist.
+    Replace(Vec<PathBuf>),
     /// A pack is running, and this is to be opened.
     Busy(Target),
     /// A pack is running, and the window is to be closed.
@@ -132,15 +140,21 @@ pub enum Tab {
     /// The table of tensors.
     #[default]
     Tensors,
-    /// The file that was written.
+    /// The tensors that cannot have the type of the recipe.
+    Fallbacks,
+    /// The files that were written.
     Result,
 }
 
 impl Tab {
+    /// From left to right.
+    pub const ALL: [Self; 3] = [Self::Tensors, Self::Fallbacks, Self::Result];
+
     /// On its head.
     pub fn label(self) -> &'static str {
         match self {
             Self::Tensors => "Tensors",
+            Self::Fallbacks => "Fallbacks",
             Self::Result => "Result",
         }
     }
@@ -227,16 +241,24 @@ impl State {
                 }
                 return;
             }
-            EventKind::Warning(warning) => return self.warnings.push(warning),
+            EventKind::Warning(warning) => {
+                // What the plan says is in sight already.
+                let planned = self.opened.iter().flat_map(|opened| &opened.choice.plan.warnings);
+                if !planned.into_iter().any(|known| warning.ends_with(known.as_str())) {
+                    self.warnings.push(warning);
+                }
+                return;
+            }
             EventKind::Packed(report) => {
                 if let Some(opened) = &mut self.opened {
                     opened.report = Some(report);
+                    opened.shown_output = 0;
                     opened.tab = Tab::Result;
                 }
                 // A question about the running pack has answered itself.
                 self.dialog.take_if(|dialog| matches!(dialog, Dialog::Busy(_) | Dialog::Quit));
             }
-            EventKind::Failed(message) => self.fail("The file was not written".to_owned(), message),
+            EventKind::Failed(message) => self.fail("Nothing was written".to_owned(), message),
             EventKind::Cancelled => {}
             EventKind::Opened(_) | EventKind::Devices(_) => return,
         }
@@ -254,11 +276,14 @@ impl State {
         self.opened = Some(Opened {
             model,
             choice,
+            picker: Picker::default(),
             table,
             destination,
             tab: Tab::default(),
+            unfolded: BTreeSet::new(),
             allows_nonfinite: false,
             report: None,
+            shown_output: 0,
         });
     }
 
@@ -270,10 +295,21 @@ impl State {
 }
 
 impl Opened {
-    /// The file that Pack writes.
-    pub fn output(&self) -> PathBuf {
-        let default = || self.model.default_file_name(self.choice.decision().preset.name);
-        self.destination.folder.join(self.destination.name.clone().unwrap_or_else(default))
+    /// The files that Pack writes, in the order of [`Decision::ticked`](super::Decision::ticked).
+    pub fn outputs(&self) -> Vec<PathBuf> {
+        let default = |preset: &&Preset| self.model.default_file_name(preset.name);
+        let names = match (&self.choice.decision().ticked[..], &self.destination.name) {
+            ([_], Some(name)) => vec![name.clone()],
+            (ticked, _) => ticked.iter().map(default).collect(),
+        };
+        names.iter().map(|name| self.destination.folder.join(name)).collect()
+    }
+
+    /// Lists the tensors of a group of fallbacks, or no longer.
+    pub(super) fn unfold(&mut self, group: usize) {
+        if !self.unfolded.remove(&group) {
+            self.unfolded.insert(group);
+        }
     }
 
     /// Writes to `path` from now on; the name goes on following the type where it is the type's own.
@@ -319,7 +355,7 @@ mod tests {
 
     fn choose(opened: &mut Opened, name: &str) {
         let preset = preset_from_name(name).unwrap();
-        opened.choice.change(&opened.model, |decision| decision.preset = preset);
+        opened.choice.change(&opened.model, |decision| decision.show(preset));
     }
 
     fn progress() -> EventKind {
@@ -334,7 +370,7 @@ mod tests {
     }
 
     fn packing(job: JobId) -> State {
-        let packing = Packing { job, output: "out.gguf".into(), progress: None, is_cancelling: false };
+        let packing = Packing { job, outputs: vec!["out.gguf".into()], progress: None, is_cancelling: false };
         let mut state = State { packing: Some(packing), ..State::default() };
         state.show(sample(), true);
         state
@@ -345,7 +381,12 @@ mod tests {
         let (dead, living) = jobs();
         let mut state = State {
             opening: Some(Opening { job: living, target: Target::Sample }),
-            packing: Some(Packing { job: living, output: "out.gguf".into(), progress: None, is_cancelling: false }),
+            packing: Some(Packing {
+                job: living,
+                outputs: vec!["out.gguf".into()],
+                progress: None,
+                is_cancelling: false,
+            }),
             ..State::default()
         };
         let late = [
@@ -388,13 +429,17 @@ mod tests {
         let mut state = State::default();
         state.show(sample(), true);
         let opened = state.opened.as_mut().unwrap();
-        let kept = opened.output();
+        let kept = opened.outputs().remove(0);
         opened.save_to(&Path::new("/elsewhere").join(file_name(&kept)));
         choose(opened, "Q8_0");
-        assert_eq!(opened.output(), Path::new("/elsewhere").join(opened.model.default_file_name("Q8_0")));
+        assert_eq!(opened.outputs(), [Path::new("/elsewhere").join(opened.model.default_file_name("Q8_0"))]);
         opened.save_to(Path::new("/elsewhere/mine.gguf"));
         choose(opened, "Q6_K");
-        assert_eq!(opened.output(), Path::new("/elsewhere/mine.gguf"));
+        assert_eq!(opened.outputs(), [Path::new("/elsewhere/mine.gguf")]);
+        let more = preset_from_name("Q8_0").unwrap();
+        opened.choice.change(&opened.model, |decision| decision.tick(more));
+        let named = ["Q8_0", "Q6_K"].map(|name| Path::new("/elsewhere").join(opened.model.default_file_name(name)));
+        assert_eq!(opened.outputs(), named);
     }
 
     #[test]

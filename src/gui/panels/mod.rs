@@ -1,8 +1,10 @@
 //! The window's parts, from top to bottom. Each draws a part of the state and pushes what the user asks for.
 
 mod card;
+mod cautions;
 mod dialogs;
 mod dropping;
+mod fallbacks;
 mod footer;
 mod formats;
 mod menu;
@@ -12,6 +14,7 @@ mod pack_bar;
 mod result;
 mod tabs;
 mod tensors;
+mod type_row;
 mod types;
 mod welcome;
 
@@ -31,6 +34,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         Some(opened) => {
             card::show(ui, &opened.model);
             pack_bar::show(ui, state, opened, actions);
+            cautions::show(ui, opened);
             types::show(ui, opened, actions);
             let frame = Frame::new().fill(theme::palette(ui).window).inner_margin(theme::MARGIN);
             CentralPanel::default().frame(frame).show(ui, |ui| tabs::show(ui, opened, actions));

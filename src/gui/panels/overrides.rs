@@ -5,48 +5,62 @@ use crate::gui::state::Opened;
 use crate::gui::theme;
 use crate::gui::widgets::{Field, button, cross, field};
 use crate::units;
-use egui::{Align, Layout, RichText, TextStyle, Ui};
+use egui::{Align, Layout, RichText, ScrollArea, TextStyle, Ui};
+
+/// Of the list, before it scrolls.
+const HEIGHT: f32 = 3.0 * (theme::ROW + theme::NEAR);
 
 pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
-    let colours = theme::palette(ui);
     let decision = opened.choice.decision();
     ui.horizontal(|ui| {
         ui.label(RichText::new("Overrides").text_style(theme::value()));
+        if decision.picks.is_empty() && decision.patterns.is_empty() {
+            ui.label(RichText::new("none").small().color(theme::palette(ui).muted));
+        }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| button(ui, actions, Action::AddPattern));
     });
     if decision.picks.is_empty() && decision.patterns.is_empty() {
-        ui.label(RichText::new("None. All tensors follow the type.").small().color(colours.muted));
+        return;
     }
-    if !decision.picks.is_empty() {
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            ui.set_height(theme::ROW);
-            cross(ui, actions, Action::ResetTypes);
-            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                let text = match decision.picks.len() {
-                    1 => "1 tensor has a type of its own".to_owned(),
-                    n => format!("{} tensors have a type of their own", units::grouped(n as u64)),
-                };
-                ui.label(text);
+    ScrollArea::vertical().max_height(HEIGHT).show(ui, |ui| {
+        if !decision.picks.is_empty() {
+            picks(ui, decision.picks.len(), actions);
+        }
+        for index in 0..decision.patterns.len() {
+            pattern(ui, opened, index, actions);
+        }
+    });
+}
+
+fn picks(ui: &mut Ui, count: usize, actions: &mut Vec<Action>) {
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        ui.set_height(theme::ROW);
+        cross(ui, actions, Action::ResetTypes);
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            ui.label(match count {
+                1 => "1 tensor has a type of its own".to_owned(),
+                n => format!("{} tensors have a type of their own", units::grouped(n as u64)),
             });
         });
-    }
-    for (index, (text, problem)) in decision.patterns.iter().zip(&opened.choice.problems).enumerate() {
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            ui.set_height(theme::ROW);
-            cross(ui, actions, Action::RemovePattern(index));
-            let looks = Field {
-                id: ui.scope_id().with(("pattern", index)),
-                label: &format!("Pattern {}", index + 1),
-                hint: "pattern=TYPE, such as attn_v=Q8_0",
-                style: TextStyle::Monospace,
-                width: f32::INFINITY,
-            };
-            if let (_, Some(text)) = field(ui, text, looks) {
-                actions.push(Action::EditPattern(index, text));
-            }
-        });
-        if let Some(problem) = problem {
-            ui.label(RichText::new(problem).small().color(colours.error));
+    });
+}
+
+fn pattern(ui: &mut Ui, opened: &Opened, index: usize, actions: &mut Vec<Action>) {
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        ui.set_height(theme::ROW);
+        cross(ui, actions, Action::RemovePattern(index));
+        let looks = Field {
+            id: ui.scope_id().with(("pattern", index)),
+            label: &format!("Pattern {}", index + 1),
+            hint: "pattern=TYPE, such as attn_v=Q8_0",
+            style: TextStyle::Monospace,
+            width: f32::INFINITY,
+        };
+        if let (_, Some(text)) = field(ui, &opened.choice.decision().patterns[index], looks) {
+            actions.push(Action::EditPattern(index, text));
         }
+    });
+    if let Some(problem) = &opened.choice.problems[index] {
+        ui.label(RichText::new(problem).small().color(theme::palette(ui).error));
     }
 }

@@ -1,10 +1,11 @@
-//! The file that was written, and how to run it.
+//! The files that were written, and how to run them.
 
 use crate::engine::{OutputReport, PackReport};
 use crate::gui::action::Action;
 use crate::gui::state::{Opened, file_name};
 use crate::gui::theme;
 use crate::gui::widgets::{button, fact_list};
+use crate::recipe::FallbackGroup;
 use crate::units;
 use egui::accesskit::Role;
 use egui::{Align, Frame, Label, Layout, RichText, ScrollArea, Ui, WidgetInfo, vec2};
@@ -14,22 +15,21 @@ use std::path::Path;
 const PROGRAM_WIDTH: f32 = 120.0;
 
 pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
+    let colours = theme::palette(ui);
     let Some(report) = &opened.report else {
         ui.add_space(theme::APART);
         let text = "Nothing has been packed yet. Choose a type and press Pack.";
-        ui.vertical_centered(|ui| ui.label(RichText::new(text).color(theme::palette(ui).muted)));
+        ui.vertical_centered(|ui| ui.label(RichText::new(text).color(colours.muted)));
         return;
     };
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        if report.outputs.len() > 1 {
+            ui.label(RichText::new(summary(report)).color(colours.muted));
+        }
         for output in &report.outputs {
             card(ui, |ui| written(ui, report, output, actions));
         }
-        card(ui, |ui| {
-            ui.heading("Run it");
-            for (program, text) in report.outputs.iter().flat_map(|output| commands(&output.path)) {
-                command(ui, program, &text, actions);
-            }
-        });
+        card(ui, |ui| run(ui, report, opened.shown_output, actions));
     });
 }
 
@@ -40,6 +40,13 @@ fn card(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
         add(ui);
     });
     ui.add_space(theme::GRID);
+}
+
+/// `3 files, 15.6 MB, in 0.8 s. The model was read once for all of them.`
+fn summary(report: &PackReport) -> String {
+    let bytes = report.outputs.iter().map(|output| output.file_bytes).sum();
+    let (files, time) = (report.outputs.len(), units::duration(report.elapsed));
+    format!("{files} files, {}, in {time}. The model was read once for all of them.", units::bytes(bytes))
 }
 
 fn written(ui: &mut Ui, report: &PackReport, output: &OutputReport, actions: &mut Vec<Action>) {
@@ -53,25 +60,43 @@ fn written(ui: &mut Ui, report: &PackReport, output: &OutputReport, actions: &mu
         });
     });
     ui.add_space(theme::GRID);
-    let rate = report.source_bytes as f64 / report.elapsed.as_secs_f64().max(1e-9);
-    let read = format!("{} of weights read, {}", units::bytes(report.source_bytes), units::rate(rate));
     let exact = format!("{} bytes", units::grouped(output.file_bytes));
-    fact_list(
-        ui,
-        &[
-            ("Size", units::bytes(output.file_bytes), exact),
-            ("Type", output.recipe.to_owned(), String::new()),
-            ("Bits / weight", format!("{:.2}", output.bits_per_weight), String::new()),
-            ("Time", units::duration(report.elapsed), read),
-            ("Verified", "every tensor".to_owned(), "Each was read back and is as it was written.".to_owned()),
-        ],
-    );
+    let mut facts = vec![
+        ("Size", units::bytes(output.file_bytes), exact),
+        ("Type", output.recipe.to_owned(), String::new()),
+        ("Bits / weight", format!("{:.2}", output.bits_per_weight), String::new()),
+        ("Verified", "every tensor".to_owned(), "Each was read back and is as it was written.".to_owned()),
+    ];
+    if report.outputs.len() == 1 {
+        let rate = report.source_bytes as f64 / report.elapsed.as_secs_f64().max(1e-9);
+        let read = format!("{} of weights read, {}", units::bytes(report.source_bytes), units::rate(rate));
+        facts.insert(3, ("Time", units::duration(report.elapsed), read));
+    }
+    fact_list(ui, &facts);
     ui.add_space(theme::GRID);
     let formats = output.formats.iter().map(|(format, tensors, _)| format!("{tensors} {format}"));
     let formats = formats.collect::<Vec<_>>().join(", ");
     ui.label(RichText::new(format!("Computed on {}. Tensors: {formats}.", report.device)).small().color(colours.muted));
-    for fallback in &output.fallbacks {
-        ui.label(RichText::new(fallback.to_string()).small().color(colours.warn));
+    for group in FallbackGroup::of(&output.fallbacks) {
+        ui.label(RichText::new(group.sentence()).small().color(colours.warn)).on_hover_text(group.names());
+    }
+}
+
+/// How to run one of the files.
+fn run(ui: &mut Ui, report: &PackReport, shown: usize, actions: &mut Vec<Action>) {
+    ui.horizontal(|ui| {
+        ui.heading("Run it");
+        if report.outputs.len() > 1 {
+            ui.add_space(theme::NEAR);
+            for (place, output) in report.outputs.iter().enumerate() {
+                if ui.selectable_label(place == shown, output.recipe).clicked() {
+                    actions.push(Action::ShowOutput(place));
+                }
+            }
+        }
+    });
+    for (program, text) in report.outputs.get(shown).iter().flat_map(|output| commands(&output.path)) {
+        command(ui, program, &text, actions);
     }
 }
 

@@ -7,14 +7,11 @@ use crate::gui::state::{Column, Opened};
 use crate::gui::table::stored;
 use crate::gui::theme;
 use crate::gui::widgets::{Field, explain, field};
-use crate::recipe::{FallbackGroup, quantizable};
+use crate::recipe::quantizable;
 use crate::units;
 use egui::accesskit::Role;
 use egui::{Align, Button, Id, Label, Layout, RichText, Sense, TextStyle, Ui, WidgetInfo, vec2};
 use egui_extras::{Column as Width, TableBuilder, TableRow};
-
-/// Tensors that a list of fallbacks names before it counts the rest.
-const NAMED: usize = 20;
 
 /// Of the filter's text field, which a shortcut moves the focus to.
 pub(in crate::gui) fn filter_id() -> Id {
@@ -44,7 +41,6 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         ui.vertical_centered(|ui| ui.label(RichText::new(text).color(theme::palette(ui).muted)));
         return;
     }
-    fallbacks(ui, opened);
     ui.spacing_mut().item_spacing.y = 0.0;
     TableBuilder::new(ui)
         .striped(true)
@@ -77,21 +73,6 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
                 }
             });
         });
-}
-
-/// Why some rows have a star.
-fn fallbacks(ui: &mut Ui, opened: &Opened) {
-    let groups = FallbackGroup::of(&opened.choice.plan.fallbacks);
-    let text = |group: &FallbackGroup| RichText::new(group.sentence()).small().color(theme::palette(ui).warn);
-    let texts: Vec<RichText> = groups.iter().map(text).collect();
-    for (group, text) in groups.iter().zip(texts) {
-        ui.label(text).on_hover_ui(|ui| {
-            ui.label(group.tensors.iter().take(NAMED).cloned().collect::<Vec<_>>().join("\n"));
-            if group.tensors.len() > NAMED {
-                ui.weak(format!("and {} more", group.tensors.len() - NAMED));
-            }
-        });
-    }
 }
 
 fn head(ui: &mut Ui, opened: &Opened, column: Column, actions: &mut Vec<Action>) {
