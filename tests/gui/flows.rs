@@ -8,7 +8,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tuck::gui::{Action, Dialog, Opened, Tab};
-use tuck::recipe::{PRESETS, Plan, Recipe};
+use tuck::recipe::{PRESETS, Plan, Recipe, preset_from_name};
 use tuck::units;
 
 const SIZE: [f32; 2] = [1280.0, 720.0];
@@ -121,7 +121,7 @@ fn patterns_change_the_plan_and_show_their_errors() {
     };
     for (text, problem) in [
         ("attn_v", "It has no '='"),
-        ("attn_v=Q9", "It names the type"),
+        ("attn_v=Q9", "It has no type after its '='"),
         ("(=Q8_0", "It has a pattern that is no regular expression"),
         ("nothing_like_it=Q8_0", "It matches no tensor"),
     ] {
@@ -193,7 +193,7 @@ fn a_group_and_a_range_get_a_type_together() {
     window.run_steps(2);
     assert_eq!(opened(&window).table.selection.tensors.len(), 3, "the norm between them stays out");
     click(&mut window, "Change type…");
-    window.get_by_label("IQ4_XS, 87.0 kB").click();
+    window.get_by_label("IQ4_XS, 69.6 kB").click();
     window.run_steps(4);
     for name in ["blk.0.attn_k.weight", "blk.0.attn_output.weight", "blk.1.attn_k.weight"] {
         assert_eq!(planned(&window, name), "IQ4_XS");
@@ -269,7 +269,7 @@ fn a_pack_asks_before_it_replaces_and_shows_its_result() {
     let path = hollow_model(folder.path(), "Small", 512, 2);
     let mut window = window_with(SIZE, &path);
     let output = folder.path().join("Small-Q4_K_M.gguf");
-    assert_eq!(opened(&window).outputs(), [output.clone()]);
+    assert_eq!(opened(&window).outputs(), std::slice::from_ref(&output));
     std::fs::write(&output, b"something else").unwrap();
 
     press(&mut window, Modifiers::COMMAND, Key::P);
@@ -289,6 +289,62 @@ fn a_pack_asks_before_it_replaces_and_shows_its_result() {
     assert_eq!(opened(&window).tab, Tab::Result);
     window.get_by_label(&format!("llama-cli -m {}", output.display()));
     click(&mut window, "Copy for LM Studio");
+}
+
+#[test]
+fn ticked_types_are_written_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = hollow_model(folder.path(), "Small", 512, 2);
+    let mut window = window_with(SIZE, &path);
+    click(&mut window, "Write Q6_K");
+    click(&mut window, "Write Q5_0");
+    let ticked = ["Q6_K", "Q5_0", "Q4_K_M"];
+    let sizes = ticked.map(|name| opened(&window).choice.size(preset_from_name(name).unwrap()).file_bytes);
+    let total = units::bytes(sizes.iter().sum());
+    window.get_by_label("Small-Q6_K.gguf and 2 more");
+    let existing = folder.path().join("Small-Q5_0.gguf");
+    std::fs::write(&existing, b"something else").unwrap();
+    click(&mut window, &format!("Pack 3 files, {total}"));
+    assert_eq!(window.state().state().dialog, Some(Dialog::Replace(vec![existing])));
+    click(&mut window, "Replace it");
+    wait(&mut window, "the files", |state| state.packing.is_none());
+    let report = opened(&window).report.clone().expect("a report");
+    for ((output, name), size) in report.outputs.iter().zip(ticked).zip(sizes) {
+        assert_eq!(output.path, folder.path().join(format!("Small-{name}.gguf")));
+        assert_eq!(std::fs::metadata(&output.path).unwrap().len(), size);
+        window.get_by_label(&format!("Small-{name}.gguf"));
+    }
+    click(&mut window, "Run Q5_0");
+    window.get_by_label(&format!("llama-cli -m {}", report.outputs[1].path.display()));
+
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    window.get_by_label("Pack as Q4_K_M");
+}
+
+#[test]
+fn the_types_can_be_searched() {
+    let mut window = window_with(SIZE, &sample());
+    window.get_by_role_and_label(egui::accesskit::Role::TextInput, "Find a type").focus();
+    window.run_steps(2);
+    window.event(egui::Event::Text("phones".to_owned()));
+    window.run_steps(4);
+    let model = opened(&window).model.clone();
+    let label = |name: &str| type_label(&model, preset_from_name(name).unwrap());
+    window.get_by_label(&label("Q4_0"));
+    assert!(window.query_by_label(&label("Q4_K_M")).is_none());
+    window.event(egui::Event::Text("!".to_owned()));
+    window.run_steps(4);
+    window.get_by_label_contains("No type has “phones!”");
+}
+
+#[test]
+fn a_type_that_needs_an_importance_matrix_says_so() {
+    let mut window = window_with(SIZE, &sample());
+    let label = type_label(&opened(&window).model, preset_from_name("IQ2_XXS").unwrap());
+    window.get_by_label(&label).click_accesskit();
+    window.run_steps(4);
+    window.get_by_label_contains("without an importance matrix");
 }
 
 #[test]

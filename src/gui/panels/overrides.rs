@@ -5,7 +5,7 @@ use crate::gui::state::Opened;
 use crate::gui::theme;
 use crate::gui::widgets::{Field, button, cross, field};
 use crate::units;
-use egui::{Align, Layout, RichText, ScrollArea, TextStyle, Ui};
+use egui::{Align, Layout, RichText, ScrollArea, TextStyle, Ui, vec2};
 
 /// Of the list, before it scrolls.
 const HEIGHT: f32 = 3.0 * (theme::ROW + theme::NEAR);
@@ -22,7 +22,7 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     if decision.picks.is_empty() && decision.patterns.is_empty() {
         return;
     }
-    ScrollArea::vertical().max_height(HEIGHT).show(ui, |ui| {
+    ScrollArea::vertical().max_height(HEIGHT).min_scrolled_height(HEIGHT).show(ui, |ui| {
         if !decision.picks.is_empty() {
             picks(ui, decision.picks.len(), actions);
         }
@@ -32,9 +32,14 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     });
 }
 
+/// From right to left.
+fn row(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
+    let size = vec2(ui.available_width(), theme::ROW);
+    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), add);
+}
+
 fn picks(ui: &mut Ui, count: usize, actions: &mut Vec<Action>) {
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        ui.set_height(theme::ROW);
+    row(ui, |ui| {
         cross(ui, actions, Action::ResetTypes);
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             ui.label(match count {
@@ -46,8 +51,7 @@ fn picks(ui: &mut Ui, count: usize, actions: &mut Vec<Action>) {
 }
 
 fn pattern(ui: &mut Ui, opened: &Opened, index: usize, actions: &mut Vec<Action>) {
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        ui.set_height(theme::ROW);
+    row(ui, |ui| {
         cross(ui, actions, Action::RemovePattern(index));
         let looks = Field {
             id: ui.scope_id().with(("pattern", index)),

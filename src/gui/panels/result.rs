@@ -89,7 +89,10 @@ fn run(ui: &mut Ui, report: &PackReport, shown: usize, actions: &mut Vec<Action>
         if report.outputs.len() > 1 {
             ui.add_space(theme::NEAR);
             for (place, output) in report.outputs.iter().enumerate() {
-                if ui.selectable_label(place == shown, output.recipe).clicked() {
+                let response = ui.selectable_label(place == shown, output.recipe);
+                let spoken = format!("Run {}", output.recipe);
+                response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, place == shown, &spoken));
+                if response.clicked() {
                     actions.push(Action::ShowOutput(place));
                 }
             }

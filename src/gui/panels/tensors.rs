@@ -10,7 +10,10 @@ use crate::gui::widgets::{Field, explain, field};
 use crate::recipe::quantizable;
 use crate::units;
 use egui::accesskit::Role;
-use egui::{Align, Button, Id, Label, Layout, RichText, Sense, TextStyle, Ui, WidgetInfo, vec2};
+use egui::{
+    Align, Align2, Button, Color32, Id, Label, Layout, Response, RichText, Sense, Shape, Stroke, TextStyle, Ui,
+    WidgetInfo, pos2, vec2,
+};
 use egui_extras::{Column as Width, TableBuilder, TableRow};
 
 /// Of the filter's text field, which a shortcut moves the focus to.
@@ -135,9 +138,7 @@ fn plan(ui: &mut Ui, opened: &Opened, index: usize, actions: &mut Vec<Action>) {
         (None, true) => (" •", colours.accent),
         (None, false) => ("", colours.text),
     };
-    let text = RichText::new(format!("{format}{mark}")).monospace().color(colour);
-    let button = Button::new(text).frame_when_inactive(false).min_size(vec2(ui.available_width(), theme::LINE - 2.0));
-    let response = ui.add(button);
+    let response = drop_down(ui, &format!("{format}{mark}"), colour);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Type of {}: {format}", tensor.name)));
     if response.clicked() && !opened.table.selection.tensors.contains(&index) {
         actions.push(Action::Select(Select::Only(index)));
@@ -153,6 +154,25 @@ fn plan(ui: &mut Ui, opened: &Opened, index: usize, actions: &mut Vec<Action>) {
         }
         ui.weak("Click to change it.");
     });
+}
+
+/// Text with a triangle at its right, in a frame under the pointer.
+fn drop_down(ui: &mut Ui, text: &str, colour: Color32) -> Response {
+    let colours = theme::palette(ui);
+    // The text keeps the place it has without a frame.
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), theme::LINE), Sense::click());
+    let frame = rect.expand2(vec2(theme::GRID * 1.5, -1.0));
+    let is_near = response.hovered() || response.has_focus();
+    if is_near {
+        ui.painter().rect_filled(frame, theme::ROUND, colours.pressed);
+    }
+    let font = TextStyle::Monospace.resolve(ui.style());
+    ui.painter().text(rect.left_center(), Align2::LEFT_CENTER, text, font, colour);
+    let (tip, arm) = (pos2(rect.right() - 1.5 * theme::GRID, rect.center().y + 2.0), 3.5);
+    let corners = vec![tip + vec2(-arm, -arm), tip + vec2(arm, -arm), tip];
+    let shade = if is_near { colours.text } else { colours.used };
+    ui.painter().add(Shape::convex_polygon(corners, shade, Stroke::NONE));
+    response
 }
 
 fn right<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {

@@ -51,7 +51,8 @@ fn heads(ui: &mut Ui) {
     let font = TextStyle::Small.resolve(ui.style());
     let colour = theme::palette(ui).muted;
     let (rect, _) = ui.allocate_exact_size(egui::vec2(ui.available_width(), HEAD - theme::NEAR), egui::Sense::hover());
-    let (middle, right) = (rect.center().y, rect.right() - type_row::PADDING);
+    // The rows stand beside a scroll bar.
+    let (middle, right) = (rect.center().y, rect.right() - ui.spacing().scroll.allocated_width() - type_row::PADDING);
     for (x, text) in [(right - type_row::BITS_WIDTH, "File size"), (right, "Bits / weight")] {
         ui.painter().text(pos2(x, middle), Align2::RIGHT_CENTER, text, font.clone(), colour);
     }
@@ -86,7 +87,8 @@ fn list(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
             };
             let response = type_row::show(ui, &row, actions);
             if is_chosen && is_news {
-                response.scroll_to_me(None);
+                // With its neighbours.
+                ui.scroll_to_rect(response.rect.expand2(egui::vec2(0.0, 3.0 * theme::LINE)), None);
             }
             // Focus moves by the arrow keys too, and takes the choice along.
             if !is_chosen && (response.clicked() || response.gained_focus()) {
