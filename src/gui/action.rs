@@ -58,7 +58,7 @@ pub enum Action {
     Show(Tab),
     /// List the tensors of a group of fallbacks, by its place, or no longer.
     Unfold(usize),
-    /// Show how to run this one of the files written.
+    /// Tell more of this one of the files written.
     ShowOutput(usize),
     /// Compute here.
     ChooseDevice(DeviceChoice),
@@ -149,7 +149,7 @@ impl Action {
             Self::Sort(column) => column.label(),
             Self::Show(tab) => tab.label(),
             Self::Unfold(_) => "List the tensors",
-            Self::ShowOutput(_) => "Run this file",
+            Self::ShowOutput(_) => "About this file",
             Self::ChooseDevice(DeviceChoice::Auto) => "Automatic",
             Self::ChooseDevice(DeviceChoice::Cpu) => "Processor",
             Self::ChooseDevice(DeviceChoice::Named(name)) => name,

@@ -86,7 +86,7 @@ pub struct Opened {
     pub allows_nonfinite: bool,
     /// The last files written from it.
     pub report: Option<Arc<PackReport>>,
-    /// The one of them that is shown how to run.
+    /// The one of them that is told more of.
     pub shown_output: usize,
 }
 

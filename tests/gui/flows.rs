@@ -312,9 +312,9 @@ fn ticked_types_are_written_together() {
     for ((output, name), size) in report.outputs.iter().zip(ticked).zip(sizes) {
         assert_eq!(output.path, folder.path().join(format!("Small-{name}.gguf")));
         assert_eq!(std::fs::metadata(&output.path).unwrap().len(), size);
-        window.get_by_label(&format!("Small-{name}.gguf"));
+        window.get_by_label(&format!("About Small-{name}.gguf"));
     }
-    click(&mut window, "Run Q5_0");
+    click(&mut window, "About Small-Q5_0.gguf");
     window.get_by_label(&format!("llama-cli -m {}", report.outputs[1].path.display()));
 
     press(&mut window, Modifiers::COMMAND, Key::Z);

@@ -132,6 +132,25 @@ fn a_pack_and_its_result_have_their_place() {
         wait(&mut window, "the file", |state| state.opened.as_ref().is_some_and(|opened| opened.report.is_some()));
         assert_apart(&window, &["Show in folder", "Copy for llama.cpp", "Copy for LM Studio", "Pack as"]);
         picture(&mut window, &format!("result-{tag}"));
+
+        let poor = window.query_all_by_label_contains("IQ2_XXS, ").next().expect("a type");
+        poor.click_accesskit();
+        window.run_steps(4);
+        window.get_by_label("Write IQ2_XS").click_accesskit();
+        window.run_steps(4);
+        assert_apart(&window, &["without an importance matrix", "Pack 2 files", "Compute on", "MB file, "]);
+        picture(&mut window, &format!("poor-{tag}"));
+        window.get_by_label_contains("Pack 2 files").click();
+        window.run_steps(4);
+        if window.state().state().dialog.is_some() {
+            picture(&mut window, &format!("replace-several-{tag}"));
+            window.get_by_label_contains("Replace ").click();
+        }
+        wait(&mut window, "the files", |state| {
+            state.opened.as_ref().is_some_and(|opened| opened.report.as_ref().is_some_and(|it| it.outputs.len() == 2))
+        });
+        assert_apart(&window, &["About Hollow-IQ2_XS.gguf", "About Hollow-IQ2_XXS.gguf", "Show in folder"]);
+        picture(&mut window, &format!("results-{tag}"));
     }
 }
 

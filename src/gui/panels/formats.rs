@@ -28,6 +28,7 @@ pub(super) fn menu(button: &Response, opened: &Opened, actions: &mut Vec<Action>
     popup.show(|ui| {
         ui.set_width(2.0 * (BITS_WIDTH + FORMAT_WIDTH) + theme::APART);
         ui.spacing_mut().item_spacing = vec2(theme::GRID, theme::GRID);
+        ui.spacing_mut().button_padding.x = theme::NEAR;
         let chosen = &opened.table.selection.tensors;
         head(ui, opened, chosen);
         scopes(ui, opened, actions);

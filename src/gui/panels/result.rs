@@ -8,7 +8,7 @@ use crate::gui::widgets::{button, fact_list};
 use crate::recipe::FallbackGroup;
 use crate::units;
 use egui::accesskit::Role;
-use egui::{Align, Frame, Label, Layout, RichText, ScrollArea, Ui, WidgetInfo, vec2};
+use egui::{Align, Frame, Label, Layout, Response, RichText, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, vec2};
 use std::path::Path;
 
 /// Of the column of programs.
@@ -22,14 +22,18 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         ui.vertical_centered(|ui| ui.label(RichText::new(text).color(colours.muted)));
         return;
     };
+    let Some(shown) = report.outputs.get(opened.shown_output) else { return };
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         if report.outputs.len() > 1 {
-            ui.label(RichText::new(summary(report)).color(colours.muted));
+            card(ui, |ui| files(ui, report, opened.shown_output, actions));
         }
-        for output in &report.outputs {
-            card(ui, |ui| written(ui, report, output, actions));
-        }
-        card(ui, |ui| run(ui, report, opened.shown_output, actions));
+        card(ui, |ui| written(ui, report, shown, actions));
+        card(ui, |ui| {
+            ui.heading("Run it");
+            for (program, text) in commands(&shown.path) {
+                command(ui, program, &text, actions);
+            }
+        });
     });
 }
 
@@ -42,11 +46,46 @@ fn card(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
     ui.add_space(theme::GRID);
 }
 
-/// `3 files, 15.6 MB, in 0.8 s. The model was read once for all of them.`
-fn summary(report: &PackReport) -> String {
-    let bytes = report.outputs.iter().map(|output| output.file_bytes).sum();
-    let (files, time) = (report.outputs.len(), units::duration(report.elapsed));
-    format!("{files} files, {}, in {time}. The model was read once for all of them.", units::bytes(bytes))
+/// Every file that was written; the one chosen is told more of below.
+fn files(ui: &mut Ui, report: &PackReport, shown: usize, actions: &mut Vec<Action>) {
+    let colours = theme::palette(ui);
+    let bytes = units::bytes(report.outputs.iter().map(|output| output.file_bytes).sum());
+    let time = units::duration(report.elapsed);
+    ui.horizontal(|ui| {
+        ui.heading(format!("{} files, {bytes}", report.outputs.len()));
+        let text = format!("written in {time} from one read of the model");
+        ui.label(RichText::new(text).small().color(colours.muted));
+    });
+    ui.spacing_mut().item_spacing.y = 0.0;
+    for (place, output) in report.outputs.iter().enumerate() {
+        if file(ui, output, place == shown).clicked() {
+            actions.push(Action::ShowOutput(place));
+        }
+    }
+}
+
+fn file(ui: &mut Ui, output: &OutputReport, is_shown: bool) -> Response {
+    let colours = theme::palette(ui);
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), theme::LINE), Sense::click());
+    if is_shown {
+        ui.painter().rect_filled(rect, theme::ROUND, colours.selected);
+    } else if response.hovered() || response.has_focus() {
+        ui.painter().rect_filled(rect, theme::ROUND, colours.raised);
+    }
+    let inside = rect.shrink2(vec2(theme::NEAR, 0.0));
+    let layout = Layout::right_to_left(Align::Center);
+    ui.scope_builder(UiBuilder::new().max_rect(inside).layout(layout), |ui| {
+        let bits = format!("{:.2} bits / weight", output.bits_per_weight);
+        ui.label(RichText::new(bits).monospace().color(colours.muted));
+        ui.add_space(theme::APART);
+        ui.monospace(units::bytes(output.file_bytes));
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            ui.add(Label::new(file_name(&output.path)).truncate());
+        });
+    });
+    let spoken = format!("About {}", file_name(&output.path));
+    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, is_shown, &spoken));
+    response
 }
 
 fn written(ui: &mut Ui, report: &PackReport, output: &OutputReport, actions: &mut Vec<Action>) {
@@ -79,27 +118,6 @@ fn written(ui: &mut Ui, report: &PackReport, output: &OutputReport, actions: &mu
     ui.label(RichText::new(format!("Computed on {}. Tensors: {formats}.", report.device)).small().color(colours.muted));
     for group in FallbackGroup::of(&output.fallbacks) {
         ui.label(RichText::new(group.sentence()).small().color(colours.warn)).on_hover_text(group.names());
-    }
-}
-
-/// How to run one of the files.
-fn run(ui: &mut Ui, report: &PackReport, shown: usize, actions: &mut Vec<Action>) {
-    ui.horizontal(|ui| {
-        ui.heading("Run it");
-        if report.outputs.len() > 1 {
-            ui.add_space(theme::NEAR);
-            for (place, output) in report.outputs.iter().enumerate() {
-                let response = ui.selectable_label(place == shown, output.recipe);
-                let spoken = format!("Run {}", output.recipe);
-                response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, place == shown, &spoken));
-                if response.clicked() {
-                    actions.push(Action::ShowOutput(place));
-                }
-            }
-        }
-    });
-    for (program, text) in report.outputs.get(shown).iter().flat_map(|output| commands(&output.path)) {
-        command(ui, program, &text, actions);
     }
 }
 

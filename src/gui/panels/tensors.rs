@@ -101,15 +101,19 @@ fn head(ui: &mut Ui, opened: &Opened, column: Column, actions: &mut Vec<Action>)
 fn cells(row: &mut TableRow<'_, '_>, opened: &Opened, index: usize, actions: &mut Vec<Action>) {
     let tensor = &opened.model.tensors[index];
     let planned = &opened.choice.plan.tensors[index];
+    // Selected rows have another ground, not another colour of text, which stands for other things here.
+    let text = |ui: &Ui| theme::palette(ui).text;
     row.col(|ui| {
-        let response = ui.add(Label::new(RichText::new(&tensor.name).monospace()).truncate());
+        let name = RichText::new(&tensor.name).monospace().color(text(ui));
+        let response = ui.add(Label::new(name).truncate());
         if tensor.name != tensor.stored_name {
             response.on_hover_text(format!("{} in the model's files", tensor.stored_name));
         }
     });
     row.col(|ui| {
         let shape: Vec<String> = tensor.shape.iter().map(u64::to_string).collect();
-        ui.monospace(shape.join(" × ")).on_hover_text(format!("{} weights", units::grouped(tensor.weights())));
+        ui.label(RichText::new(shape.join(" × ")).monospace().color(text(ui)))
+            .on_hover_text(format!("{} weights", units::grouped(tensor.weights())));
     });
     row.col(|ui| {
         let name = stored(tensor).map_or("computed", |format| format.name);
@@ -117,7 +121,8 @@ fn cells(row: &mut TableRow<'_, '_>, opened: &Opened, index: usize, actions: &mu
     });
     row.col(|ui| plan(ui, opened, index, actions));
     row.col(|ui| {
-        right(ui, |ui| ui.monospace(units::grouped(planned.bytes)).on_hover_text(units::bytes(planned.bytes)));
+        let bytes = RichText::new(units::grouped(planned.bytes)).monospace().color(text(ui));
+        right(ui, |ui| ui.label(bytes).on_hover_text(units::bytes(planned.bytes)));
     });
 }
 
