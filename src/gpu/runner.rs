@@ -41,10 +41,13 @@ pub(super) struct Gpu {
     dispatch_weights: u64,
     binding_limit: u64,
     layout: wgpu::BindGroupLayout,
-    pipelines: Mutex<HashMap<(&'static str, u32, bool), Arc<wgpu::ComputePipeline>>>,
+    pipelines: Mutex<Pipelines>,
     tables: HashMap<u32, wgpu::Buffer>,
     trouble: Arc<Mutex<Option<Trouble>>>,
 }
+
+/// By shader, source format and whether weights differ in importance.
+type Pipelines = HashMap<(&'static str, u32, bool), Arc<wgpu::ComputePipeline>>;
 
 /// The first thing that went wrong; nothing after it is to be trusted.
 #[derive(Clone)]

@@ -214,6 +214,6 @@ pub trait Slot: Send {
     /// Starts the recording on the input. Returns at once where the device runs by itself.
     fn submit(&mut self, recording: &Recording) -> Result<(), RunError>;
 
-    /// Waits for the submitted recording and returns its output buffer.
+    /// Waits for the submitted recording and returns its output buffer. May be called again.
     fn output(&mut self) -> Result<&[u8], RunError>;
 }

@@ -33,6 +33,13 @@ pub(super) struct Piece {
     pub(super) position: u64,
 }
 
+impl Piece {
+    /// Its result in the slot's output.
+    pub(super) fn of<'a>(&self, output: &'a [u8]) -> &'a [u8] {
+        &output[self.output.start as usize..self.output.end as usize]
+    }
+}
+
 /// What travels through the pipeline at once.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {

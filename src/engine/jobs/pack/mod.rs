@@ -1,7 +1,7 @@
 //! Packing: one streaming pass from a model's files to a GGUF file.
 //!
 //! ```text
-//! read ──> slot ──> runner ──> slot ──> write, hash ──> read back, compare ──> fsync ──> rename
+//! read ──> slot ──> runner ──> slot ──> write ──> read back, compare ──> fsync ──> rename
 //! ```
 //!
 //! Reading, computing, writing and checking run on four threads and pass slots around ([`pipeline`]), so memory is bounded by

@@ -11,10 +11,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-/// Written and read back at once, per thread.
-const PART: usize = 1 << 20;
+/// Read back at once, per thread.
+const PART: usize = 128 << 10;
 
 /// A file that exists under its own name only once [`Output::keep`] has succeeded. Dropping it removes what was written.
 pub(super) struct Output {
@@ -71,14 +70,9 @@ impl Output {
         }
     }
 
-    /// Writes bytes at a position of the file and returns their hash.
-    pub(super) fn write(&self, position: u64, bytes: &[u8]) -> Result<u64, Stop> {
-        let file = self.temporary.as_file();
-        let parts = bytes.par_chunks(PART).enumerate();
-        let write = || parts.map(|(n, part)| write_at(file, position + (n * PART) as u64, part)).collect();
-        let (hash, written): (u64, io::Result<()>) = rayon::join(|| xxh3_64(bytes), write);
-        written.map_err(|error| self.failed("written", &error))?;
-        Ok(hash)
+    /// Writes bytes at a position of the file. By one thread: a file takes one write at a time.
+    pub(super) fn write(&self, position: u64, bytes: &[u8]) -> Result<(), Stop> {
+        write_at(self.temporary.as_file(), position, bytes).map_err(|error| self.failed("written", &error))
     }
 
     /// Writes the header and gives the file its full length.
@@ -87,10 +81,14 @@ impl Output {
         self.temporary.as_file().set_len(self.file_bytes).map_err(|error| self.failed("written", &error))
     }
 
-    /// Reads bytes back, which have to have the hash they had when they were written.
-    pub(super) fn check(&self, name: &str, position: u64, bytes: u64, hash: u64) -> Result<(), Stop> {
-        let found = hash_range(self.temporary.as_file(), position, bytes);
-        match found.map_err(|error| self.failed("read back", &error))? == hash {
+    /// Reads bytes of the tensor `name` back, which have to be those that were written.
+    pub(super) fn check(&self, name: &str, position: u64, written: &[u8]) -> Result<(), Stop> {
+        let parts = written.par_chunks(PART).enumerate();
+        let same = parts.map_init(Vec::new, |read, (n, part)| {
+            read.resize(part.len(), 0);
+            read_at(self.temporary.as_file(), position + (n * PART) as u64, read).map(|()| *read == part)
+        });
+        match same.try_reduce(|| true, |a, b| Ok(a && b)).map_err(|error| self.failed("read back", &error))? {
             true => Ok(()),
             false => Err(self.differs(&format!("the tensor {name} reads back differently; the disk may be failing"))),
         }
@@ -153,17 +151,4 @@ impl Output {
             self.target.display()
         ))
     }
-}
-
-fn hash_range(file: &File, start: u64, bytes: u64) -> io::Result<u64> {
-    let mut hash = Xxh3::new();
-    let mut part = vec![0; PART.min(bytes as usize)];
-    let mut done = 0;
-    while done < bytes {
-        let part = &mut part[..(bytes - done).min(PART as u64) as usize];
-        read_at(file, start + done, part)?;
-        hash.update(part);
-        done += part.len() as u64;
-    }
-    Ok(hash.digest())
 }

@@ -1,5 +1,5 @@
-//! Four threads and a ring of slots: while one chunk is written, the next is computed and the one after is read; what was
-//! written is read back and compared.
+//! Four threads and a ring of slots: while one chunk is written, the next is computed and the one after is read, and the
+//! one before is read back and compared.
 
 use super::chunks::{Chunk, Piece, slot_size};
 use super::output::Output;
@@ -14,11 +14,8 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
-/// Chunks in flight: one being read, one computed, one written, and one to even out their times.
-const SLOTS: usize = 4;
-
-/// A chunk's index, and the hash of each of its pieces as written.
-type Written = (usize, Vec<u64>);
+/// Chunks in flight: one being read, one computed, one written, one checked, and one to even out their times.
+const SLOTS: usize = 5;
 
 /// Moves every chunk through.
 pub(super) fn run(
@@ -34,17 +31,17 @@ pub(super) fn run(
     let (give_copied, take_copied) = ring(chunks, true, |size| Ok(CopySlot::boxed(size)))?;
     let (to_compute, filled) = sync_channel(SLOTS);
     let (to_write, submitted) = sync_channel(SLOTS);
+    let (to_check, written) = sync_channel(SLOTS);
     // A stage that ends early drops its channels, and the others end quietly: the one with an error tells it.
     thread::scope(|scope| {
         let takes = [take, take_copied];
         let reader = scope.spawn(|| read_chunks(model, chunks, takes, to_compute, allow_nonfinite, context));
         let computer = scope.spawn(|| compute_chunks(chunks, filled, to_write));
-        let (to_check, written) = channel();
-        let checker = scope.spawn(move || check_chunks(model, chunks, written, output));
-        let done = write_chunks(model, chunks, [give, give_copied], submitted, to_check, output, &meter);
+        let writer = scope.spawn(|| write_chunks(chunks, submitted, to_check, output));
+        let done = check_chunks(model, chunks, written, [give, give_copied], output, &meter);
         reader.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         computer.join().unwrap_or_else(|panic| resume_unwind(panic))?;
-        checker.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        writer.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         done
     })
 }
@@ -129,37 +126,42 @@ fn compute_chunks(chunks: &[Chunk], filled: Receiver<InFlight>, to_write: SyncSe
 }
 
 fn write_chunks(
-    model: &Model,
     chunks: &[Chunk],
-    gives: [Give; 2],
     submitted: Receiver<InFlight>,
-    to_check: Sender<Written>,
+    to_check: SyncSender<InFlight>,
     output: &Output,
-    meter: &Meter<'_, '_>,
 ) -> Result<(), Stop> {
     for (index, mut slot) in submitted {
-        let chunk = &chunks[index];
         let bytes = slot.output()?;
-        let write = |piece: &Piece| {
-            output.write(piece.position, &bytes[piece.output.start as usize..piece.output.end as usize])
-        };
-        let hashes = chunk.pieces.iter().map(write).collect::<Result<_, _>>()?;
-        // A checker that has gone tells its own error.
-        let _ = to_check.send((index, hashes));
-        let last = chunk.pieces.last().map_or("", |piece| &model.tensors[piece.tensor].name);
-        meter.advance(chunk.source_bytes(), last)?;
-        // The reader has gone when the last chunk was read.
-        let _ = gives[usize::from(chunk.copied)].send(slot);
+        for piece in &chunks[index].pieces {
+            output.write(piece.position, piece.of(bytes))?;
+        }
+        if to_check.send((index, slot)).is_err() {
+            return Ok(());
+        }
     }
     Ok(())
 }
 
-fn check_chunks(model: &Model, chunks: &[Chunk], written: Receiver<Written>, output: &Output) -> Result<(), Stop> {
-    for (index, hashes) in written {
-        chunks[index].pieces.par_iter().zip(hashes).try_for_each(|(piece, hash)| {
-            let bytes = piece.output.end - piece.output.start;
-            output.check(&model.tensors[piece.tensor].name, piece.position, bytes, hash)
-        })?;
+fn check_chunks(
+    model: &Model,
+    chunks: &[Chunk],
+    written: Receiver<InFlight>,
+    gives: [Give; 2],
+    output: &Output,
+    meter: &Meter<'_, '_>,
+) -> Result<(), Stop> {
+    for (index, mut slot) in written {
+        let chunk = &chunks[index];
+        let bytes = slot.output()?;
+        chunk
+            .pieces
+            .par_iter()
+            .try_for_each(|piece| output.check(&model.tensors[piece.tensor].name, piece.position, piece.of(bytes)))?;
+        let last = chunk.pieces.last().map_or("", |piece| &model.tensors[piece.tensor].name);
+        meter.advance(chunk.source_bytes(), last)?;
+        // The reader has gone when the last chunk was read.
+        let _ = gives[usize::from(chunk.copied)].send(slot);
     }
     Ok(())
 }
