@@ -90,7 +90,7 @@ fn start() -> f32 {
     return max(scale, 0.0);
 }
 
-var<private> STEPS: array<f32, 7> = array<f32, 7>(0.25, 0.8, 1.0, 1.2, 1.45, 1.75, 2.1);
+var<private> STEPS: array<f32, 7> = array<f32, 7>(0.0625, 0.8, 1.0, 1.2, 1.45, 1.75, 2.1);
 
 // What each combination of levels takes off the squared error of the point's weights, in two halves.
 fn halves(begin: u32, kind: u32, scale: f32) {
