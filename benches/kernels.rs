@@ -6,6 +6,7 @@
 //! ggml's own quantizer where `TUCK_PEERS_PYTHON` names an interpreter with the test peers, on the weights of the sample
 //! model and of every .safetensors file given as an argument.
 
+use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -52,7 +53,9 @@ fn rate(runner: &dyn Runner, from: FormatRef, to: FormatRef, weights: &[f32]) ->
     let largest = (limit.input.min(limit.output) / 4).min(weights.len() as u64);
     let weights = &weights[..largest as usize / 256 * 256];
     let mut bytes = vec![0; from.bytes(weights.len() as u64) as usize];
-    (from.quantize)(weights, None, &mut bytes);
+    let blocks = 1 << 12;
+    let parts = bytes.par_chunks_mut(blocks * from.block_bytes).zip(weights.par_chunks(blocks * from.block_weights));
+    parts.for_each(|(bytes, weights)| (from.quantize)(weights, None, bytes));
     let mut recording = Recording::default();
     let (read, _) = recording.convert(from, to, weights.len() as u64);
     let size =
