@@ -107,102 +107,38 @@ fn decode(format: FormatRef, bytes: &[u8]) -> Vec<f32> {
     weights
 }
 
-/// Equal bytes, but that one NaN is as good as another.
-fn assert_equal(to: FormatRef, ours: &[u8], theirs: &[u8], what: &str) {
-    assert_eq!(ours.len(), theirs.len(), "{what}");
-    let nan = |bytes: &[u8]| decode(to, bytes).iter().all(|w| w.is_nan());
-    let blocks = ours.chunks(to.block_bytes).zip(theirs.chunks(to.block_bytes));
-    for (i, (a, b)) in blocks.enumerate() {
-        assert!(a == b || nan(a) && nan(b), "{what}, block {i}:\n  GPU {a:02x?}\n  CPU {b:02x?}");
-    }
-}
-
-/// A GPU may fuse a multiplication with an addition and divide within 2.5 units in the last place, so where two choices
-/// are as good as each other it may take the other one. Over many weights that evens out: the root of the mean squared
-/// error is the twin's within 0.1 %. In a few odd blocks it does not, but nothing is worse than the twin by more than
-/// that, or, where the error is only that of rounding a scale (constant blocks, two values), than 0.1 % of the weights.
-const ERROR_TOLERANCE: f64 = 2e-3;
-const SIGNAL_TOLERANCE: f64 = 1e-6;
-const MANY: usize = 1 << 17;
-
-/// What a search keeps small: each weight's squared error times its factor.
-fn squared_error(weights: &[f32], back: &[f32], importance: Option<Importance<'_>>) -> f64 {
-    let factor = |i: usize| {
-        importance.map_or(1.0, |importance| {
-            let column = (importance.first + i) % importance.columns.len();
-            let factor = importance.columns[column];
-            // As `Importance` bounds them.
-            if factor.is_finite() { f64::from(factor).clamp(2f64.powi(-20), 2f64.powi(11)) } else { 2f64.powi(-20) }
-        })
-    };
-    let pairs = weights.iter().zip(back).enumerate().filter(|(_, (w, _))| w.is_finite());
-    pairs.map(|(i, (&w, &b))| factor(i) * (f64::from(w) - f64::from(b)).powi(2)).sum()
-}
-
-/// What is wrong with blocks a GPU wrote, if anything: every code has to be within one of the twin's.
-fn difference(
-    to: FormatRef,
-    weights: &[f32],
-    importance: Option<Importance<'_>>,
-    ours: &[u8],
-    theirs: &[u8],
-) -> Option<String> {
-    let (ours, theirs) = (decode(to, ours), decode(to, theirs));
-    let (a, b) = (squared_error(weights, &ours, importance), squared_error(weights, &theirs, importance));
-    let allowed =
-        ERROR_TOLERANCE * b + SIGNAL_TOLERANCE * squared_error(weights, &vec![0.0; weights.len()], importance);
-    if a - b > allowed || weights.len() >= MANY && b - a > allowed {
-        return Some(format!("squared error {a:e} on the GPU, {b:e} on the CPU"));
-    }
-    // A code is at most this much of the weights: the whole range in as many steps as the format's bits allow.
-    let largest = theirs.iter().filter(|w| w.is_finite()).fold(0.0, |most: f32, w| most.max(w.abs()));
-    let code = 2.0 * largest / 2f32.powi(to.bits_per_weight().floor() as i32);
-    let apart = |(a, b): &(&f32, &f32)| (*a - *b).abs() > 1.001 * code || a.is_nan() != b.is_nan();
-    let differ = ours.iter().zip(&theirs).filter(apart).count();
-    (differ > 0).then(|| format!("{differ} of {} weights are more than a code apart", weights.len()))
-}
-
-/// Compares what a device wrote with what its twin did, and tells all differences at the end.
+/// Compares what a device wrote with what its twin did, and tells every difference when it is dropped.
 #[derive(Default)]
 struct Verdict {
     differences: Vec<String>,
 }
 
 impl Verdict {
-    fn agree(&mut self, device: &Adapter, case: Case<'_>, ours: &[u8], theirs: &[u8], what: &str) {
-        if device.is_cpu() || ours == theirs {
-            assert_equal(case.to, ours, theirs, what);
-        } else if let Some(difference) = difference(case.to, case.weights, case.importance, ours, theirs) {
-            self.differences.push(format!("{what}: {difference}"));
+    /// Equal bytes, but that one NaN is as good as another.
+    fn equal(&mut self, to: FormatRef, ours: &[u8], theirs: &[u8], what: &str) {
+        let nan = |bytes: &[u8]| decode(to, bytes).iter().all(|w| w.is_nan());
+        let blocks = || ours.chunks(to.block_bytes).zip(theirs.chunks(to.block_bytes));
+        let differ = |(a, b): &(&[u8], &[u8])| a != b && !(nan(a) && nan(b));
+        let count = blocks().filter(differ).count();
+        if let Some((a, b)) = blocks().find(differ) {
+            self.differences.push(format!("{what}: {count} blocks, first\n  GPU {a:02x?}\n  CPU {b:02x?}"));
+        } else if ours.len() != theirs.len() {
+            self.differences.push(format!("{what}: {} bytes, {} on the CPU", ours.len(), theirs.len()));
         }
     }
 }
 
 impl Drop for Verdict {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            assert!(
-                self.differences.is_empty(),
-                "{} differences:\n{}",
-                self.differences.len(),
-                self.differences.join("\n")
-            );
-        }
+        let count = self.differences.len();
+        assert!(count == 0 || std::thread::panicking(), "{count} differences:\n{}", self.differences.join("\n"));
     }
 }
 
-/// What was written: weights as blocks of `to`.
-#[derive(Clone, Copy)]
-struct Case<'a> {
-    to: FormatRef,
-    weights: &'a [f32],
-    importance: Option<Importance<'a>>,
-}
-
 fn quantizes_as_its_twin(checks: Checks) {
+    let mut verdict = Verdict::default();
     let cpu = CpuRunner::new(2);
     let mut twin = slot(&cpu, 1 << 21);
-    let mut verdict = Verdict::default();
     for device in devices() {
         let runner = GpuRunner::with_checks(&device, checks).unwrap();
         let mut slot = slot(&runner, 1 << 21);
@@ -213,8 +149,7 @@ fn quantizes_as_its_twin(checks: Checks) {
                     let bytes = encode(source, &weights);
                     let ours = convert(&mut *slot, source, to, &bytes).unwrap_or_else(|e| panic!("{what}: {e}"));
                     let theirs = convert(&mut *twin, source, to, &bytes).unwrap();
-                    let case = Case { to, weights: &decode(source, &bytes), importance: None };
-                    verdict.agree(&device, case, &ours, &theirs, &what);
+                    verdict.equal(to, &ours, &theirs, &what);
                 }
             }
         }
@@ -244,10 +179,10 @@ fn factors(count: usize, seed: u64) -> Vec<f32> {
 
 #[test]
 fn every_weighted_quantizer_equals_its_twin() {
+    let mut verdict = Verdict::default();
     let cpu = CpuRunner::new(2);
     let mut twin = slot(&cpu, 1 << 21);
     let columns = [factors(768, 21), factors(256, 22)];
-    let mut verdict = Verdict::default();
     for device in devices() {
         let runner = GpuRunner::new(&device).unwrap();
         let mut slot = slot(&runner, 1 << 21);
@@ -259,8 +194,7 @@ fn every_weighted_quantizer_equals_its_twin() {
                     let ours = convert_weighted(&mut *slot, &F32, to, &bytes, importance);
                     let ours = ours.unwrap_or_else(|e| panic!("{what}: {e}"));
                     let theirs = convert_weighted(&mut *twin, &F32, to, &bytes, importance).unwrap();
-                    let case = Case { to, weights: &weights, importance: Some(importance) };
-                    verdict.agree(&device, case, &ours, &theirs, &what);
+                    verdict.equal(to, &ours, &theirs, &what);
                 }
             }
         }
@@ -269,6 +203,7 @@ fn every_weighted_quantizer_equals_its_twin() {
 
 #[test]
 fn factors_of_one_change_nothing() {
+    let mut verdict = Verdict::default();
     let cpu = CpuRunner::new(2);
     let mut slot = slot(&cpu, 1 << 21);
     // Q4_0 without importance rounds as ggml does instead of searching.
@@ -278,17 +213,17 @@ fn factors_of_one_change_nothing() {
             let importance = Importance { columns: &[1.0; 256], first: 0 };
             let weighted = convert_weighted(&mut *slot, &F32, to, &bytes, importance).unwrap();
             let plain = convert(&mut *slot, &F32, to, &bytes).unwrap();
-            assert_equal(to, &weighted, &plain, &format!("{name} to {to}"));
+            verdict.equal(to, &weighted, &plain, &format!("{name} to {to}"));
         }
     }
 }
 
 #[test]
 fn every_dequantizer_equals_its_twin() {
+    let mut verdict = Verdict::default();
     let cpu = CpuRunner::new(2);
     let mut twin = slot(&cpu, 1 << 21);
     let mut word = words(11);
-    let mut verdict = Verdict::default();
     for device in devices() {
         let runner = GpuRunner::new(&device).unwrap();
         let mut slot = slot(&runner, 1 << 21);
@@ -298,8 +233,7 @@ fn every_dequantizer_equals_its_twin() {
                 let bytes: Vec<u8> = (0..blocks * from.block_bytes).map(|_| word() as u8).collect();
                 let ours = convert(&mut *slot, from, &F32, &bytes).unwrap_or_else(|e| panic!("{what}: {e}"));
                 let theirs = convert(&mut *twin, from, &F32, &bytes).unwrap();
-                let case = Case { to: &F32, weights: &decode(from, &bytes), importance: None };
-                verdict.agree(&device, case, &ours, &theirs, &what);
+                verdict.equal(&F32, &ours, &theirs, &what);
             }
         }
     }
@@ -316,8 +250,7 @@ fn every_block_count_up_to_a_few_workgroups() {
                 let weights = bells(blocks * to.block_weights, blocks as u64);
                 let ours = convert(&mut *slot, &F16, to, &encode(&F16, &weights)).unwrap();
                 let weights = decode(&F16, &encode(&F16, &weights));
-                let case = Case { to, weights: &weights, importance: None };
-                verdict.agree(&device, case, &ours, &encode(to, &weights), &format!("{blocks} blocks of {to}"));
+                verdict.equal(to, &ours, &encode(to, &weights), &format!("{blocks} blocks of {to}"));
             }
         }
     }
@@ -356,14 +289,7 @@ fn conversions_side_by_side_do_not_touch_each_other() {
         };
         let ours = run(&GpuRunner::new(&device).unwrap());
         for ((from, to, ours), (_, _, theirs)) in ours.iter().zip(run(&CpuRunner::new(2))) {
-            let source = decode(from, &encode(from, &weights));
-            verdict.agree(
-                &device,
-                Case { to, weights: &source, importance: None },
-                ours,
-                &theirs,
-                &format!("{from} to {to}"),
-            );
+            verdict.equal(to, ours, &theirs, &format!("{from} to {to}"));
         }
     }
 }
@@ -382,13 +308,11 @@ fn more_than_one_dispatch_and_more_than_one_row_of_workgroups() {
         let mut slot = slot(&runner, 40 << 20);
         for to in [&F32, &tuck::quant::Q8_0, &tuck::quant::Q4_K] {
             let ours = convert(&mut *slot, &F16, to, &bytes).unwrap();
-            let case = Case { to, weights: &weights, importance: None };
-            verdict.agree(&device, case, &ours, &encode(to, &weights), &format!("9 Mi weights to {to}"));
+            verdict.equal(to, &ours, &encode(to, &weights), &format!("9 Mi weights to {to}"));
             let mut expected = vec![0; ours.len()];
             (to.quantize)(&weights, Some(importance), &mut expected);
             let ours = convert_weighted(&mut *slot, &F16, to, &bytes, importance).unwrap();
-            let case = Case { importance: Some(importance), ..case };
-            verdict.agree(&device, case, &ours, &expected, &format!("9 Mi weights to {to}, with importance"));
+            verdict.equal(to, &ours, &expected, &format!("9 Mi weights to {to}, with importance"));
         }
     }
 }
@@ -410,8 +334,7 @@ fn three_slots_in_flight_from_two_threads() {
                     let weights = bells(1 << 15, round as u64);
                     let expected = encode(to, &weights);
                     let ours = slot.output().unwrap()[..expected.len()].to_vec();
-                    let case = Case { to, weights: &weights, importance: None };
-                    verdict.agree(&device, case, &ours, &expected, &format!("round {round}"));
+                    verdict.equal(to, &ours, &expected, &format!("round {round}"));
                     let _ = free.send(slot);
                 }
             });
