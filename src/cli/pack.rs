@@ -81,7 +81,7 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
                 .iter()
                 .for_each(|group| println!("  {}\n    {}", group.sentence(), group.names()));
             if let Some(used) = recipe.imatrix.as_deref().zip(coverage.as_ref()) {
-                println!("  Imatrix {}", imatrix_line(used));
+                println!("  Imatrix: {}", imatrix_line(used));
             }
         }
         return Ok(());
@@ -118,7 +118,7 @@ fn imatrix(arguments: &Arguments) -> Result<Option<Imatrix>, ImatrixError> {
     Ok(Some(imatrix))
 }
 
-/// `m.gguf: 56 of 57 searched tensors weighted (20 chunks of calibration.txt)`.
+/// `m.gguf: 56 of 57 quantized tensors weighted (20 chunks of calibration.txt)`.
 fn imatrix_line((imatrix, coverage): (&Imatrix, &Coverage)) -> String {
     let weighted = coverage.weighted.len();
     format!(

@@ -7,7 +7,7 @@ mod dat;
 mod gguf;
 
 use crate::gguf::MAGIC;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
@@ -31,6 +31,8 @@ pub struct Imatrix {
     pub columns: BTreeMap<String, Vec<f32>>,
     /// By tensor name: how many tokens the means are over. One number, or one for each expert.
     pub counts: BTreeMap<String, Vec<u64>>,
+    /// Names of entries that [`include`](Self::include) and [`exclude`](Self::exclude) left out.
+    pub left_out: BTreeSet<String>,
 }
 
 /// Why an importance matrix cannot be used.
@@ -90,6 +92,7 @@ impl Imatrix {
                 self.columns.len()
             )));
         }
+        self.left_out.extend(self.columns.keys().filter(|name| !kept(name)).cloned());
         self.columns.retain(|name, _| kept(name));
         self.counts.retain(|name, _| kept(name));
         Ok(self)

@@ -15,8 +15,10 @@ const USUALLY_WITHOUT: &[&str] = &["token_embd.weight", "output.weight"];
 pub struct Coverage {
     /// Tensors that are searched with importance, in the order of the file.
     pub weighted: Vec<String>,
-    /// Tensors that are searched without, for it has no entry for them.
+    /// Tensors that are searched without.
     pub plain: Vec<String>,
+    /// Those among them for which an entry would be expected.
+    pub missing: Vec<String>,
     /// Entries that the model has no tensor for.
     pub unused: Vec<String>,
 }
@@ -24,22 +26,19 @@ pub struct Coverage {
 impl Coverage {
     /// A sentence for each thing that is probably not as it was meant.
     pub fn warnings(&self) -> Vec<String> {
-        let unexpected = self.plain.iter().filter(|name| !USUALLY_WITHOUT.contains(&name.as_str()));
-        let sentence = |names: Vec<&str>, what: &str, one: &str, more: &str| {
+        let sentence = |names: &[String], what: &str, one: &str, more: &str| {
             let they = if names.len() == 1 { one } else { more };
-            (!names.is_empty()).then(|| format!("the imatrix {what} {} {they}: {}", names.len(), kinds(&names)))
+            (!names.is_empty()).then(|| format!("the imatrix {what} {} {they}: {}", names.len(), kinds(names)))
         };
-        let plain = unexpected.map(String::as_str).collect();
-        let unused = self.unused.iter().map(String::as_str).collect();
         [
             sentence(
-                plain,
+                &self.missing,
                 "has no entry for",
                 "tensor, whose weights all count the same",
                 "tensors, whose weights all count the same",
             ),
             sentence(
-                unused,
+                &self.unused,
                 "has",
                 "entry that the model has no tensor for, so check that it was made with this model",
                 "entries that the model has no tensors for, so check that it was made with this model",
@@ -75,10 +74,12 @@ impl Plan {
     pub fn coverage(&self, model: &Model) -> Option<Coverage> {
         let imatrix = self.recipe.imatrix.as_ref()?;
         let tensors = model.tensors.iter().zip(&self.tensors).filter(|(tensor, planned)| searched(tensor, planned));
-        let (weighted, plain) =
+        let (weighted, plain): (_, Vec<_>) =
             tensors.map(|(tensor, _)| tensor.name.clone()).partition(|name| imatrix.columns.contains_key(name));
+        let expected = |name: &&String| !USUALLY_WITHOUT.contains(&name.as_str()) && !imatrix.left_out.contains(*name);
+        let missing = plain.iter().filter(expected).cloned().collect();
         let names: HashSet<&String> = model.tensors.iter().map(|tensor| &tensor.name).collect();
         let unused = imatrix.columns.keys().filter(|name| !names.contains(name)).cloned().collect();
-        Some(Coverage { weighted, plain, unused })
+        Some(Coverage { weighted, plain, missing, unused })
     }
 }

@@ -91,10 +91,10 @@ impl FallbackGroup {
 const MOST_KINDS: usize = 40;
 
 /// Names of tensors with layers left out, each once.
-pub(super) fn kinds<S: AsRef<str>>(tensors: &[S]) -> String {
+pub(super) fn kinds(tensors: &[String]) -> String {
     let mut kinds: Vec<(&str, usize)> = Vec::new();
     let mut more = "";
-    for tensor in tensors.iter().map(AsRef::as_ref) {
+    for tensor in tensors {
         let name = tensor.strip_suffix(".weight").unwrap_or(tensor);
         let kind = name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')).map_or(name, |(_, kind)| kind);
         match kinds.iter().position(|(known, _)| *known == kind) {
