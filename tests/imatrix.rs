@@ -2,15 +2,18 @@
 
 mod common;
 
-use common::tuck_ok;
-use proptest::prelude::*;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tuck::engine::{Command, DeviceChoice, Engine, EventKind, PackRequest};
+use tuck::gguf::read_header;
 use tuck::imatrix::{Imatrix, factors};
 use tuck::model::Model;
-use tuck::quant::{FORMATS, FormatRef, Importance, format_from_name};
+use tuck::quant::{FormatRef, Importance, format_from_name};
+use tuck::recipe::Recipe;
 
 /// Made by llama-imatrix from the sample model and its `calibration.txt`, 20 chunks of 512 tokens.
 fn of_the_sample(form: &str) -> PathBuf {
@@ -81,7 +84,7 @@ fn what_is_written_is_read_back() {
         assert_eq!(about(&again), about(&original), "{}", source.display());
         let peer = &common::peer_json("imatrix.py", &["read", written.to_str().unwrap()])[0];
         assert_eq!(peer["chunks"], original.chunks);
-        assert_eq!(peer["datasets"], serde_json::json!(original.datasets));
+        assert_eq!(peer["datasets"], json!(original.datasets));
         for (name, columns) in &original.columns {
             assert_near(&again.columns[name], columns, name);
             assert_eq!(again.columns[name], numbers(&peer["tensors"][name]["means"]), "{name}, read by gguf");
@@ -155,4 +158,145 @@ fn no_matrix_is_further_off_than_ggmls() {
             assert!(ratio <= 1.000_001, "{name} in {format}: {ratio:.4} times ggml's weighted squared error");
         }
     }
+}
+
+/// What the engine writes for `model`, on the processor.
+fn packed(model: Model, recipe: Recipe, folder: &Path) -> Vec<u8> {
+    let output = folder.join("out.gguf");
+    let mut engine = Engine::start(Box::new(|| {}));
+    let job = engine.submit(Command::Pack(PackRequest {
+        model: Arc::new(model),
+        recipe,
+        output: output.clone(),
+        overwrite: true,
+        allow_nonfinite: false,
+        device: DeviceChoice::Cpu,
+    }));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < deadline {
+        for event in engine.wait(Duration::from_millis(5)).into_iter().filter(|event| event.job == job) {
+            match event.kind {
+                EventKind::Packed(_) => return fs::read(output).unwrap(),
+                EventKind::Failed(message) => panic!("{message}"),
+                _ => {}
+            }
+        }
+    }
+    panic!("the job did not end");
+}
+
+fn tensor_bytes<'a>(file: &'a [u8], name: &str) -> (FormatRef, &'a [u8]) {
+    let header = read_header(file, file.len() as u64).unwrap();
+    let tensor = header.tensors.iter().find(|tensor| tensor.name == name).unwrap();
+    (tensor.format, &file[tensor.offset as usize..][..tensor.bytes as usize])
+}
+
+#[test]
+fn each_expert_is_searched_with_its_own_importance() {
+    let name = "blk.1.ffn_down.weight";
+    let mut model = Model::open(&common::sample()).unwrap();
+    let weights = weights(&model, name);
+    // A matrix of the sample, taken as four experts; the header is longer by their number.
+    model.tensors.iter_mut().find(|tensor| tensor.name == name).unwrap().shape = vec![768, 64, 4];
+    model.header_len += 8;
+    let columns: Vec<f32> = (0..4 * 768).map(|i| if i / 768 == 2 { 0.0 } else { (i * 7 % 1000) as f32 }).collect();
+    let imatrix = Imatrix { columns: BTreeMap::from([(name.to_owned(), columns.clone())]), ..Imatrix::default() };
+    let recipe = Recipe {
+        imatrix: Some(Arc::new(imatrix)),
+        ..Recipe::parse("Q4_K_M", &["ffn_down=IQ4_XS".to_owned()]).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = packed(model, recipe, folder.path());
+    let (format, found) = tensor_bytes(&file, name);
+    let experts = weights.chunks(64 * 768).zip(columns.chunks(768));
+    let expected: Vec<u8> = experts
+        .flat_map(|(weights, columns)| quantize(format, weights, &factors(columns).collect::<Vec<_>>()))
+        .collect();
+    assert!(found == expected, "{format}");
+}
+
+#[test]
+fn a_pack_with_it_loses_less_of_what_counts() {
+    let (folder, sample, imatrix) = (tempfile::tempdir().unwrap(), common::sample(), of_the_sample("gguf"));
+    let named = ["--device", "cpu", "--imatrix", imatrix.to_str().unwrap()];
+    let plain = fs::read(common::pack(&sample, "Q4_K_M", folder.path(), &named[..2])).unwrap();
+    let weighted =
+        fs::read(common::pack(&sample, "Q4_K_M", folder.path(), &[&named[..], &["--force"]].concat())).unwrap();
+
+    let model = Model::open(&sample).unwrap();
+    let imatrix = Imatrix::open(&imatrix).unwrap();
+    let mut errors = [0.0; 2];
+    for (name, columns) in
+        imatrix.columns.iter().filter(|(name, _)| !name.contains("attn_q") && !name.contains("attn_k"))
+    {
+        let (weights, factors) = (weights(&model, name), factors(columns).collect::<Vec<_>>());
+        for (error, file) in errors.iter_mut().zip([&plain, &weighted]) {
+            let (format, bytes) = tensor_bytes(file, name);
+            let mut back = vec![0.0; weights.len()];
+            (format.dequantize)(bytes, &mut back);
+            *error += weighted_error(&weights, &back, &factors);
+        }
+    }
+    assert!(errors[1] < 0.95 * errors[0], "weighted errors: plain {:e}, with importance {:e}", errors[0], errors[1]);
+    // Nothing else differs: the tied embedding has no entry.
+    assert_eq!(tensor_bytes(&plain, "token_embd.weight"), tensor_bytes(&weighted, "token_embd.weight"));
+}
+
+#[test]
+fn the_command_line_says_how_far_it_reaches() {
+    let (sample, imatrix) = (common::sample(), of_the_sample("dat"));
+    let run = |more: &[&str]| {
+        let fixed = ["pack", sample.to_str().unwrap(), "-t", "q4_k_m", "--dry-run", "--json", "--imatrix"];
+        let output = common::tuck(&[&fixed[..], &[imatrix.to_str().unwrap()], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report: Json = serde_json::from_slice(&output.stdout).unwrap();
+        (report["imatrix"].clone(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (report, warnings) = run(&[]);
+    assert_eq!((&report["weighted"], &report["chunks"]), (&json!(56), &json!(20)));
+    assert_eq!(report["plain"], json!(["token_embd.weight"]));
+    assert_eq!(warnings, "", "the embedding never has an entry");
+    let (report, warnings) = run(&["--include-weights", "attn_v", "--include-weights", "blk.2."]);
+    assert_eq!(report["weighted"], 8 + 6);
+    assert_eq!(warnings, "", "what was left out on purpose is no news");
+    assert_eq!(run(&["--exclude-weights", "ffn"]).0["weighted"], 56 - 24);
+}
+
+/// The message with which the command line refuses an imatrix.
+fn refused(imatrix: &Path, more: &[&str]) -> String {
+    let sample = common::sample();
+    let fixed = ["pack", sample.to_str().unwrap(), "-t", "q4_k_m", "--dry-run", "--imatrix", imatrix.to_str().unwrap()];
+    let output = common::tuck(&[&fixed[..], more].concat());
+    assert!(!output.status.success(), "{} is not refused", imatrix.display());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn one_of_another_model_is_refused_or_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    common::peer("imatrix.py", &["write", folder.path().to_str().unwrap()]);
+    let other = folder.path().join("experts.dat");
+    let message = refused(&other, &[]);
+    for word in
+        ["experts.dat", "blk.0.attn_q.weight", "32 values", "256 columns", "--exclude-weights blk.0.attn_q.weight"]
+    {
+        assert!(message.contains(word), "{word:?} in {message}");
+    }
+    let sample = common::sample();
+    let fixed = ["pack", sample.to_str().unwrap(), "-t", "q4_k_m", "--dry-run", "--imatrix", other.to_str().unwrap()];
+    let output = common::tuck(&[&fixed[..], &["--exclude-weights", "attn_q"]].concat());
+    let warnings = String::from_utf8(output.stderr).unwrap();
+    assert!(warnings.contains("no entry for 55 tensors") && warnings.contains("ffn_up (8 layers)"), "{warnings}");
+    assert!(
+        warnings.contains("1 entry that the model has no tensor for") && warnings.contains("ffn_down_exps"),
+        "{warnings}"
+    );
+
+    let both = ["--include-weights", "ffn", "--exclude-weights", "attn"];
+    assert!(refused(&of_the_sample("gguf"), &both).contains("cannot be used with"));
+    let all = ["--exclude-weights", "ffn_", "--exclude-weights", "attn_"];
+    assert!(refused(&of_the_sample("gguf"), &all).contains("all 56 entries would be left out"));
+    assert!(refused(&folder.path().join("nothing.gguf"), &[]).contains("nothing.gguf"));
+    assert!(refused(folder.path(), &[]).contains("not a file"));
+    assert!(refused(&common::sample().join("config.json"), &[]).contains("neither"));
 }

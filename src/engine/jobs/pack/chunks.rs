@@ -199,3 +199,81 @@ pub(super) fn slot_size(chunks: &[Chunk<'_>], copied: bool) -> SlotSize {
     };
     SlotSize { input: most(|r| r.input_bytes), scratch: most(|r| r.scratch_bytes), output: most(|r| r.output_bytes) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::imatrix::Imatrix;
+    use crate::recipe::Recipe;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    /// The sample, with a matrix taken as four experts, and an imatrix for every other tensor.
+    fn planned() -> (Model, Plan) {
+        let mut model = Model::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/sample")).unwrap();
+        let experts = model.tensors.iter_mut().find(|tensor| tensor.name == "blk.1.ffn_down.weight").unwrap();
+        experts.shape = vec![768, 64, 4];
+        let mut imatrix = Imatrix::default();
+        for tensor in model.tensors.iter().step_by(2).chain(model.tensors.iter().filter(|t| t.shape.len() == 3)) {
+            let columns = tensor.columns() * tensor.shape.iter().skip(2).product::<u64>();
+            imatrix.columns.insert(tensor.name.clone(), (0..columns).map(|i| i as f32).collect());
+        }
+        let recipe = Recipe { imatrix: Some(Arc::new(imatrix)), ..Recipe::parse("Q4_K_M", &[]).unwrap() };
+        let plan = Plan::new(&model, &recipe).unwrap();
+        (model, plan)
+    }
+
+    #[test]
+    fn chunks_cover_every_weight_once_and_stay_within_the_slot() {
+        let (model, plan) = planned();
+        let kib = |input: u64, output: u64| SlotSize { input: input << 10, scratch: 1 << 20, output: output << 10 };
+        for limit in [kib(16, 1024), kib(64, 1024), kib(1024, 8), kib(1 << 20, 1 << 20)] {
+            let chunks = split(&model, &plan, limit);
+            for chunk in chunks.iter().filter(|chunk| !chunk.copied) {
+                let Recording { input_bytes, scratch_bytes, output_bytes, .. } = chunk.recording;
+                assert!(input_bytes <= limit.input && scratch_bytes <= limit.scratch && output_bytes <= limit.output);
+            }
+            for (index, tensor) in model.tensors.iter().enumerate() {
+                let pieces = chunks.iter().flat_map(|chunk| &chunk.pieces).filter(|piece| piece.tensor == index);
+                let end = pieces.fold(0, |end, piece| {
+                    assert_eq!(piece.first, end, "{}", tensor.name);
+                    assert_eq!(piece.position, plan.tensors[index].offset + plan.tensors[index].format.bytes(end));
+                    end + piece.weights
+                });
+                assert_eq!(end, tensor.weights(), "{}", tensor.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_piece_has_the_factors_of_its_expert() {
+        let (model, plan) = planned();
+        let limit = SlotSize { input: 40 << 10, scratch: 1 << 20, output: 1 << 20 };
+        let mut weighted = 0;
+        for chunk in split(&model, &plan, limit).iter().filter(|chunk| !chunk.copied) {
+            let mut input = vec![0; chunk.recording.input_bytes as usize];
+            for (piece, dispatch) in chunk.pieces.iter().zip(&chunk.recording.dispatches) {
+                let (tensor, planned) = (&model.tensors[piece.tensor], &plan.tensors[piece.tensor]);
+                let expected = plan.importance(tensor, planned);
+                assert_eq!(piece.factors.is_some(), expected.is_some(), "{}", tensor.name);
+                let (Some(factors), Some(expected)) = (&piece.factors, expected) else { continue };
+                let (columns, matrix) = (tensor.columns(), tensor.columns() * tensor.shape[1]);
+                let expert = piece.first / matrix;
+                assert_eq!((piece.first + piece.weights - 1) / matrix, expert, "{}", tensor.name);
+                let first = (expert * columns) as usize;
+                let expected: Vec<f32> = imatrix::factors(&expected[first..first + columns as usize]).collect();
+
+                factors.fill(&mut input);
+                let bytes = dispatch.factors.unwrap().range();
+                let filled = &input[bytes.start as usize..bytes.end as usize];
+                assert_eq!(filled, bytemuck::cast_slice::<f32, u8>(&expected), "{}", tensor.name);
+                let params = (u64::from(dispatch.params.columns), u64::from(dispatch.params.first));
+                assert_eq!(params, (columns, piece.first % columns), "{}", tensor.name);
+                weighted += piece.weights;
+            }
+        }
+        let named = model.tensors.iter().zip(&plan.tensors).filter(|(t, p)| plan.importance(t, p).is_some());
+        assert_eq!(weighted, named.map(|(tensor, _)| tensor.weights()).sum::<u64>());
+        assert!(weighted > 1 << 20);
+    }
+}
