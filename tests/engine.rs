@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tuck::engine::{Command, DeviceChoice, Engine, EventKind, JobId, PackRequest};
+use tuck::imatrix::Imatrix;
 use tuck::model::Model;
 use tuck::recipe::{PRESETS, Recipe};
 
@@ -122,8 +123,8 @@ fn devices_end_with_those_that_run_on_the_processor() {
     assert!(devices[processor..].iter().all(|device| !device.kind.contains("GPU")), "{devices:?}");
 }
 
-/// The whole way through a GPU, in every type: on a driver that runs shaders on the processor the file is the
-/// processor's, byte for byte.
+/// The whole way through a GPU, in every type and with importance: on a driver that runs shaders on the processor the
+/// file is the processor's, byte for byte.
 #[test]
 fn a_gpu_writes_the_same_files() {
     let mut engine = Engine::start(Box::new(|| {}));
@@ -133,21 +134,23 @@ fn a_gpu_writes_the_same_files() {
     let gpu = software.or(devices.iter().find(|device| device.name != "CPU"));
     let gpu = gpu.expect("no GPU here, not even a software one: apt-get install mesa-vulkan-drivers libvulkan1");
     let folder = tempfile::tempdir().unwrap();
-    for preset in PRESETS {
+    // A search of every kind, each guided by the importance of its columns.
+    let kinds = ["q=IQ2_XS", "k=Q3_K", "v=IQ4_XS", "output=Q2_K", "gate=IQ3_S", "up=Q4_0", "down=Q5_K"];
+    let weighted = Recipe {
+        imatrix: Some(Arc::new(Imatrix::open(&common::root().join("tests/data/imatrix/sample.gguf")).unwrap())),
+        ..Recipe::parse("Q4_K_M", &kinds.map(|kind| format!("_{kind}"))).unwrap()
+    };
+    let plain = PRESETS.iter().map(|preset| (preset.name, Recipe::new(preset)));
+    for (name, recipe) in plain.chain([("importance", weighted)]) {
         let files = [DeviceChoice::Cpu, DeviceChoice::Named(gpu.name.clone())].map(|device| {
-            let output = folder.path().join(format!("{}-{device:?}.gguf", preset.name).replace('/', "-"));
-            let request = PackRequest { device, ..request(&common::sample(), preset.name, &output) };
+            let output = folder.path().join(format!("{name}-{device:?}.gguf").replace('/', "-"));
+            let request = PackRequest { device, recipe: recipe.clone(), ..request(&common::sample(), "COPY", &output) };
             let job = engine.submit(Command::Pack(request));
             let ended = follow(&engine, job, |_| {});
-            assert!(matches!(ended, EventKind::Packed(_)), "{}: {ended:?}", preset.name);
+            assert!(matches!(ended, EventKind::Packed(_)), "{name}: {ended:?}");
             std::fs::read(output).unwrap()
         });
-        assert_eq!(files[0].len(), files[1].len(), "{}", preset.name);
-        assert!(
-            software.is_none() || files[0] == files[1],
-            "{} differs between {} and the processor",
-            preset.name,
-            gpu.name
-        );
+        assert_eq!(files[0].len(), files[1].len(), "{name}");
+        assert!(software.is_none() || files[0] == files[1], "{name} differs between {} and the processor", gpu.name);
     }
 }

@@ -1,9 +1,10 @@
 //! What the engine tells the window and the command line.
 
 use super::command::JobId;
+use crate::imatrix::Imatrix;
 use crate::model::Model;
 use crate::quant::FormatRef;
-use crate::recipe::Fallback;
+use crate::recipe::{Coverage, Fallback};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,6 +110,8 @@ pub struct PackReport {
     pub recipe: &'static str,
     /// Formats in it, with the number of tensors and bytes of each, most bytes first.
     pub formats: Vec<(FormatRef, usize, u64)>,
+    /// The imatrix that was used, and how far it reached.
+    pub imatrix: Option<(Arc<Imatrix>, Coverage)>,
     /// Tensors that could not get the format the recipe wanted.
     pub fallbacks: Vec<Fallback>,
     /// What was computed on.

@@ -1,9 +1,11 @@
 """Mean squared error of ggml's quantizers (`ggml_quantize_chunk`) on real weights.
 
-    ggml_error.py [--types Q4_0,Q4_K] [--importance FILE.f32] [--limit ROWS] [--filter REGEX] [--dump DIR] SOURCE...
+    ggml_error.py [--types Q4_0,Q4_K] [--importance FILE.f32 | --imatrix FILE.gguf] [--limit ROWS] [--filter REGEX]
+                  [--dump DIR] SOURCE...
 
-Without --importance there is no importance matrix (types that refuse to go without get one of ones). With it, the file's
-factors are those of a row's columns, and the errors are weighted by them.
+Without an importance matrix types that refuse to go without get one of ones. With --importance the file's factors are those
+of every row's columns, with --imatrix each tensor has its own and those without are left out; errors are weighted by them,
+relative to their mean.
 
 A SOURCE is a GGUF (F32, F16 or BF16 matrices), a .safetensors file, a Hugging Face folder, or a raw
 little-endian f32 file given as FILE.f32:ROW_LENGTH. One JSON line a source:
@@ -27,6 +29,7 @@ import gguf
 import llama_cpp
 import numpy as np
 
+import imatrix
 import safetensors_io
 
 TYPES = ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"]
@@ -89,14 +92,14 @@ def quantize(kind: Kind, values: np.ndarray, importance=None) -> np.ndarray:
 
 
 def squared_error(kind: Kind, values: np.ndarray, blocks: np.ndarray, importance=None) -> float:
+    factors = 1.0 if importance is None else importance / np.mean(importance, dtype=np.float64)
     step = max(1, CHUNK // values.shape[1])
     total = 0.0
     for start in range(0, values.shape[0], step):
         part, read = values[start:start + step], np.ascontiguousarray(blocks[start:start + step])
         back = np.zeros(part.shape, dtype=np.float32)
         kind.to_float(read.ctypes.data, back.ctypes.data, back.size)
-        square = (back.astype(np.float64) - part) ** 2
-        total += float(np.sum(square if importance is None else square * importance))
+        total += float(np.sum((back.astype(np.float64) - part) ** 2 * factors))
     return total
 
 
@@ -119,12 +122,17 @@ def matrices(source: str):
             yield name, np.asarray(values, dtype=np.float32).reshape(-1, values.shape[-1])
 
 
-def measure(source: str, types, limit: int, pattern, dump, importance=None) -> dict:
+def measure(source: str, types, limit: int, pattern, dump, importances=None) -> dict:
     kinds = [Kind(text) for text in types]
     tensors, sums = {}, {t: [0.0, 0] for t in types}
     for name, values in matrices(source):
         if pattern and not pattern.search(name):
             continue
+        importance = importances if isinstance(importances, np.ndarray) else None
+        if isinstance(importances, dict):
+            if name not in importances:
+                continue
+            importance = np.ascontiguousarray(importances[name]["means"], dtype=np.float32)
         values = values[:limit] if limit else values
         rows, cols = values.shape
         if dump:
@@ -164,6 +172,7 @@ def main() -> None:
     parser.add_argument("sources", nargs="*")
     parser.add_argument("--types", default=",".join(TYPES))
     parser.add_argument("--importance", type=Path)
+    parser.add_argument("--imatrix", type=Path)
     parser.add_argument("--limit", type=int, default=0, help="rows of each tensor, 0 for all")
     parser.add_argument("--filter", help="only tensors whose name this regular expression finds")
     parser.add_argument("--dump", type=Path)
@@ -174,8 +183,10 @@ def main() -> None:
     pattern = re.compile(args.filter) if args.filter else None
     for source in args.sources:
         types = args.types.upper().split(",")
-        importance = np.fromfile(args.importance, dtype="<f4") if args.importance else None
-        print(json.dumps(measure(source, types, args.limit, pattern, args.dump, importance)), flush=True)
+        importances = np.fromfile(args.importance, dtype="<f4") if args.importance else None
+        if args.imatrix:
+            importances = imatrix.read(args.imatrix)["tensors"]
+        print(json.dumps(measure(source, types, args.limit, pattern, args.dump, importances)), flush=True)
 
 
 if __name__ == "__main__":

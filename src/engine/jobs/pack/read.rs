@@ -13,7 +13,7 @@ use rayon::prelude::*;
 const PART: usize = 128 << 10;
 
 /// Fills `out` with a piece's weights. Returns the index of the first NaN or infinite weight in its tensor, if any.
-pub(super) fn fill(model: &Model, piece: &Piece, out: &mut [u8]) -> Result<Option<u64>, Stop> {
+pub(super) fn fill(model: &Model, piece: &Piece<'_>, out: &mut [u8]) -> Result<Option<u64>, Stop> {
     let tensor = &model.tensors[piece.tensor];
     match &tensor.source {
         Source::Computed(values) => {
@@ -42,7 +42,7 @@ pub(super) fn fill(model: &Model, piece: &Piece, out: &mut [u8]) -> Result<Optio
 fn rope_rows(
     model: &Model,
     tensor: &Tensor,
-    piece: &Piece,
+    piece: &Piece<'_>,
     (file, offset, format, head_dim): (usize, u64, FormatRef, u64),
     out: &mut [u8],
 ) -> Result<Option<u64>, Stop> {
