@@ -4,9 +4,10 @@ use super::output;
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{Command, DeviceChoice, EventKind, OutputReport, PackOutput, PackReport, PackRequest};
 use crate::model::Model;
-use crate::recipe::{FallbackGroup, Plan, Recipe, RecipeError};
+use crate::recipe::{FallbackGroup, Plan, Recipe, RecipeError, Split};
 use crate::units;
 use serde_json::{Value as Json, json};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -28,6 +29,16 @@ pub(super) struct Arguments {
     /// first match wins.
     #[arg(long = "tensor-type", value_name = "PATTERN=TYPE")]
     tensor_types: Vec<String>,
+    /// Cut the output into files of at most so many bytes of tensors, such as 2G or 500M, named and marked as
+    /// llama-gguf-split does.
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes, group = "split")]
+    max_shard_size: Option<u64>,
+    /// Cut the output into files of at most so many tensors.
+    #[arg(long, value_name = "COUNT", group = "split")]
+    max_shard_tensors: Option<NonZeroUsize>,
+    /// Cut the output as the model's own files are cut.
+    #[arg(long, group = "split")]
+    keep_split: bool,
     /// Replace the output where it exists.
     #[arg(long)]
     force: bool,
@@ -40,6 +51,17 @@ pub(super) struct Arguments {
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
+}
+
+impl Arguments {
+    fn split(&self) -> Split {
+        match (self.max_shard_size, self.max_shard_tensors) {
+            (Some(bytes), _) => Split::MaxBytes(bytes),
+            (_, Some(count)) => Split::MaxTensors(count.get()),
+            _ if self.keep_split => Split::Kept,
+            _ => Split::Whole,
+        }
+    }
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
@@ -63,7 +85,8 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     };
     let outputs: Vec<PackOutput> = recipes.into_iter().map(output).collect::<Result<_, _>>().map_err(Quit::Failed)?;
     if arguments.dry_run {
-        let plan = |output: &PackOutput| Ok((output.path.clone(), Plan::new(&model, &output.recipe)?));
+        let split = |output: &PackOutput| Plan::new(&model, &output.recipe)?.split(&model, arguments.split());
+        let plan = |output: &PackOutput| Ok((output.path.clone(), split(output)?));
         let plans: Result<Vec<(PathBuf, Plan)>, RecipeError> = outputs.iter().map(plan).collect();
         let plans = plans.map_err(|error| failed(&error))?;
         match arguments.json {
@@ -75,6 +98,7 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let request = PackRequest {
         model,
         outputs,
+        split: arguments.split(),
         overwrite: arguments.force,
         allow_nonfinite: arguments.allow_nonfinite,
         device: DeviceChoice::parse(&arguments.device),
@@ -105,18 +129,28 @@ fn one_or_list(mut outputs: Vec<Json>, common: Json) -> Json {
 fn plans_json(model: &Model, plans: &[(PathBuf, Plan)]) -> Json {
     let one = |(path, plan): &(PathBuf, Plan)| {
         let tensors = model.tensors.iter().zip(&plan.tensors);
+        let files: Vec<(PathBuf, u64)> = files(path, plan);
         json!({
-            "output": path,
+            "output": files[0].0,
+            "files": files_json(&files),
             "type": plan.recipe.preset.name,
             "file_bytes": plan.file_bytes,
             "bits_per_weight": plan.bits_per_weight,
             "tensors": tensors.map(|(t, p)| json!({
-                "name": t.name, "format": p.format.name, "bytes": p.bytes, "offset": p.offset
+                "name": t.name, "format": p.format.name, "bytes": p.bytes, "file": p.file, "offset": p.offset
             })).collect::<Vec<_>>(),
             "fallbacks": plan.fallbacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
     };
     one_or_list(plans.iter().map(one).collect(), json!({}))
+}
+
+fn files(path: &Path, plan: &Plan) -> Vec<(PathBuf, u64)> {
+    plan.paths(path).into_iter().zip(plan.files.iter().map(|file| file.file_bytes)).collect()
+}
+
+fn files_json(files: &[(PathBuf, u64)]) -> Json {
+    files.iter().map(|(path, bytes)| json!({"path": path, "bytes": bytes})).collect()
 }
 
 fn print_plan(path: &Path, plan: &Plan) {
@@ -126,6 +160,7 @@ fn print_plan(path: &Path, plan: &Plan) {
         units::grouped(plan.file_bytes),
         plan.bits_per_weight
     );
+    print_files(&files(path, plan));
     for group in FallbackGroup::of(&plan.fallbacks) {
         println!("  {}\n    {}", group.sentence(), group.names());
     }
@@ -135,6 +170,7 @@ fn report_json(report: &PackReport) -> Json {
     let one = |output: &OutputReport| {
         json!({
             "output": output.path,
+            "files": files_json(&output.files),
             "type": output.recipe,
             "file_bytes": output.file_bytes,
             "bits_per_weight": output.bits_per_weight,
@@ -171,8 +207,16 @@ fn print(report: &PackReport) {
     }
 }
 
+/// The files of an output that has several.
+fn print_files(files: &[(PathBuf, u64)]) {
+    for (path, bytes) in files.iter().filter(|_| files.len() > 1) {
+        println!("  {}  {} bytes", path.file_name().unwrap_or_default().display(), units::grouped(*bytes));
+    }
+}
+
 fn print_output(output: &OutputReport) {
     println!("{}", output.path.display());
+    print_files(&output.files);
     println!("  Type      {} ({:.2} bits a weight)", output.recipe, output.bits_per_weight);
     println!("  Size      {} ({} bytes)", units::bytes(output.file_bytes), units::grouped(output.file_bytes));
     for (index, (format, tensors, bytes)) in output.formats.iter().enumerate() {

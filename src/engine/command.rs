@@ -1,7 +1,7 @@
 //! What the window and the command line can ask of the engine.
 
 use crate::model::Model;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Split};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub struct PackRequest {
     pub model: Arc<Model>,
     /// What to make of it; at least one.
     pub outputs: Vec<PackOutput>,
+    /// How each output is cut into files.
+    pub split: Split,
     /// Whether existing outputs may be replaced.
     pub overwrite: bool,
     /// Whether NaN and infinite weights are let through (as 0 in block formats).
@@ -37,12 +39,12 @@ pub struct PackRequest {
     pub device: DeviceChoice,
 }
 
-/// One of the files to write.
+/// One of the outputs to write.
 #[derive(Clone, Debug)]
 pub struct PackOutput {
     /// Which formats the tensors get.
     pub recipe: Recipe,
-    /// The file to write.
+    /// The file to write; where it is cut into several, they are named after it.
     pub path: PathBuf,
 }
 

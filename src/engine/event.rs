@@ -110,9 +110,11 @@ pub struct PackReport {
 /// One of the outputs that were written.
 #[derive(Clone, Debug)]
 pub struct OutputReport {
-    /// The file.
+    /// What to load: the file, or the first of its parts.
     pub path: PathBuf,
-    /// Its length.
+    /// Every file of it, with its length.
+    pub files: Vec<(PathBuf, u64)>,
+    /// All files together.
     pub file_bytes: u64,
     /// Bits of tensor data for each weight.
     pub bits_per_weight: f64,

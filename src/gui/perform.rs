@@ -7,6 +7,7 @@ use super::state::{Dialog, Opened, Opening, Packing, Target};
 use super::{files, panels};
 use crate::engine::{Command, PackOutput, PackRequest};
 use crate::fit;
+use crate::recipe::Split;
 use std::path::Path;
 
 impl App {
@@ -100,6 +101,7 @@ impl App {
         let request = PackRequest {
             model: opened.model.clone(),
             outputs: vec![PackOutput { recipe: opened.choice.plan.recipe.clone(), path: output.clone() }],
+            split: Split::Whole,
             overwrite,
             allow_nonfinite: opened.allows_nonfinite,
             device: self.state.device.clone(),

@@ -5,9 +5,11 @@
 mod plan;
 mod preset;
 mod rules;
+mod split;
 
-pub use plan::{Fallback, FallbackGroup, Plan, PlannedTensor, choose_formats};
+pub use plan::{Fallback, FallbackGroup, Plan, PlannedFile, PlannedTensor, choose_formats};
 pub use preset::{PRESETS, Preset, preset_from_name};
+pub use split::Split;
 
 use crate::imatrix::Imatrix;
 use crate::quant::{FORMATS, FormatRef, format_from_name};
@@ -53,6 +55,9 @@ pub enum RecipeError {
         /// The names that exist.
         known: String,
     },
+    /// The model cannot be cut into files as asked.
+    #[error("{0}")]
+    Split(String),
 }
 
 impl Recipe {

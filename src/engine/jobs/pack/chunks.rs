@@ -107,16 +107,22 @@ pub(super) fn needs_runner(model: &Model, plans: &[Plan]) -> bool {
     plans.iter().any(|plan| model.tensors.iter().zip(&plan.tensors).any(computed))
 }
 
-/// The chunks of plans, each a file, in the order of the model's tensors. `limit` is the runner's.
+/// The chunks of plans, in the order of the model's tensors. Files count through from plan to plan. `limit` is the
+/// runner's.
 ///
 /// Weights that some files get as they are and others do not travel in two chunks, the same range in both, one right
 /// after the other: what is read a second time is still in the system's memory.
 pub(super) fn split(model: &Model, plans: &[Plan], limit: SlotSize) -> Vec<Chunk> {
+    let count = |first: &mut usize, plan: &Plan| Some(std::mem::replace(first, *first + plan.files.len()));
+    let first_files: Vec<usize> = plans.iter().scan(0, count).collect();
     let mut chunks = Vec::new();
     let mut open = [false, true].map(|copied| Chunk { copied, ..Chunk::default() });
     for (index, tensor) in model.tensors.iter().enumerate() {
         let from = stored_format(tensor);
-        let goals = plans.iter().enumerate().map(|(file, plan)| Goal { file, planned: plan.tensors[index] });
+        let goals = plans.iter().zip(&first_files).map(|(plan, first)| {
+            let planned = plan.tensors[index];
+            Goal { file: first + planned.file, planned }
+        });
         let (copies, conversions): (Vec<Goal>, Vec<Goal>) = goals.partition(|goal| goal.planned.format == from);
         let ways = [(0, conversions), (1, copies)].into_iter().filter(|(_, goals)| !goals.is_empty());
         let ways: Vec<(usize, Vec<Goal>)> = ways.collect();

@@ -23,6 +23,7 @@ use crate::model::Model;
 use crate::quant::{FORMATS, FormatRef};
 use crate::recipe::Plan;
 use output::Target;
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Writes the files a request describes.
@@ -33,27 +34,28 @@ pub(in crate::engine) fn run(
 ) -> Result<PackReport, Stop> {
     let started = Instant::now();
     let model = &*request.model;
-    let plan = |output: &PackOutput| Plan::new(model, &output.recipe);
+    let plan = |output: &PackOutput| Plan::new(model, &output.recipe)?.split(model, request.split);
     let plans: Vec<Plan> = request.outputs.iter().map(plan).collect::<Result<_, _>>()?;
     plans.iter().for_each(|plan| warn_of_second_loss(plan, model, context));
-    let targets: Vec<Target<'_>> = request
-        .outputs
-        .iter()
-        .zip(&plans)
-        .map(|(output, plan)| Target { path: &output.path, bytes: plan.file_bytes })
-        .collect();
+    let paths = request.outputs.iter().zip(&plans).map(|(output, plan)| plan.paths(&output.path));
+    let paths: Vec<Vec<PathBuf>> = paths.collect();
+    let planned = plans.iter().flat_map(|plan| (0..plan.files.len()).map(move |file| (plan, file)));
+    let targets = paths.iter().flatten().zip(planned.clone());
+    let targets: Vec<Target<'_>> =
+        targets.map(|(path, (plan, file))| Target { path, bytes: plan.files[file].file_bytes }).collect();
     let files = output::create(&targets, request.overwrite, model)?;
     let computes = chunks::needs_runner(model, &plans);
     let runner = if computes { devices.runner(&request.device)? } else { devices.runner(&DeviceChoice::Cpu)? };
     let chunks = chunks::split(model, &plans, runner.slot_limit());
     pipeline::run(model, &chunks, &*runner, &files, request.allow_nonfinite, context)?;
-    for (file, plan) in files.iter().zip(&plans) {
-        file.write_header(&plan.header(model))?;
-        file.verify_header(model, plan)?;
+    for (output, (plan, file)) in files.iter().zip(planned) {
+        output.write_header(&plan.header(model, file))?;
+        output.verify_header(model, plan, file)?;
     }
     output::keep(files, context)?;
-    let report = |(output, plan): (&PackOutput, Plan)| OutputReport {
-        path: output.path.clone(),
+    let report = |(paths, plan): (Vec<PathBuf>, Plan)| OutputReport {
+        path: paths[0].clone(),
+        files: paths.into_iter().zip(plan.files.iter().map(|file| file.file_bytes)).collect(),
         file_bytes: plan.file_bytes,
         bits_per_weight: plan.bits_per_weight,
         recipe: plan.recipe.preset.name,
@@ -61,7 +63,7 @@ pub(in crate::engine) fn run(
         fallbacks: plan.fallbacks,
     };
     Ok(PackReport {
-        outputs: request.outputs.iter().zip(plans).map(report).collect(),
+        outputs: paths.into_iter().zip(plans).map(report).collect(),
         source_bytes: chunks.iter().map(|chunk| chunk.source_bytes).sum(),
         weights: model.card.parameters,
         device: runner.name(),

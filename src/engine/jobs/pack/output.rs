@@ -160,35 +160,36 @@ impl Output {
         Ok(hash)
     }
 
-    /// Writes the header and gives the file its full length.
+    /// Writes the header, reads it back, and gives the file its full length.
     pub(super) fn write_header(&self, header: &[u8]) -> Result<(), Stop> {
-        self.write(0, header)?;
-        self.temporary.as_file().set_len(self.file_bytes).map_err(|error| self.failed("written", &error))
+        let hash = self.write(0, header)?;
+        self.temporary.as_file().set_len(self.file_bytes).map_err(|error| self.failed("written", &error))?;
+        self.check("its header", 0, header.len() as u64, hash)
     }
 
     /// Reads bytes back, which have to have the hash they had when they were written.
-    pub(super) fn check(&self, name: &str, position: u64, bytes: u64, hash: u64) -> Result<(), Stop> {
+    pub(super) fn check(&self, what: &str, position: u64, bytes: u64, hash: u64) -> Result<(), Stop> {
         let found = hash_range(self.temporary.as_file(), position, bytes);
         match found.map_err(|error| self.failed("read back", &error))? == hash {
             true => Ok(()),
-            false => Err(self.differs(&format!("the tensor {name} reads back differently; the disk may be failing"))),
+            false => Err(self.differs(&format!("{what} reads back differently; the disk may be failing"))),
         }
     }
 
-    /// Reads the header back, which has to parse to what was planned.
-    pub(super) fn verify_header(&self, model: &Model, plan: &Plan) -> Result<(), Stop> {
+    /// Understands the header again, which has to list what was planned for this file.
+    pub(super) fn verify_header(&self, model: &Model, plan: &Plan, file: usize) -> Result<(), Stop> {
+        let expected = model.tensors.iter().zip(&plan.tensors).filter(|(_, planned)| planned.file == file);
         let file = File::open(self.temporary.path()).map_err(|error| self.failed("read back", &error))?;
         let header = gguf::read_header(io::BufReader::new(&file), self.file_bytes)
             .map_err(|error| self.differs(&format!("its header cannot be read: {error}")))?;
-        let expected = model.tensors.iter().zip(&plan.tensors);
-        let same = header.tensors.len() == model.tensors.len()
+        let same = header.tensors.len() == expected.clone().count()
             && header.tensors.iter().zip(expected).all(|(found, (tensor, planned))| {
                 found.name == tensor.name
                     && found.shape == tensor.shape
                     && found.format == planned.format
                     && found.offset == planned.offset
             });
-        if !same || header.metadata.len() != model.metadata.len() {
+        if !same {
             return Err(self.differs("its header lists other tensors than were written"));
         }
         Ok(())

@@ -161,7 +161,7 @@ fn write_chunks<'a>(
 fn check_chunks(written: Receiver<Written<'_>>, files: &[Output]) -> Result<(), Stop> {
     for results in written {
         results.into_par_iter().try_for_each(|(name, Converted { output, file, position }, hash)| {
-            files[*file].check(name, *position, output.end - output.start, hash)
+            files[*file].check(&format!("the tensor {name}"), *position, output.end - output.start, hash)
         })?;
     }
     Ok(())
