@@ -81,6 +81,7 @@ fn what_cannot_be_written_refuses_all() {
     // The same file by two names.
     let again = folder.path().join(".").join("out-COPY.gguf");
     refused(&[outputs.clone(), vec![("Q6_K", again)]].concat(), &["out-COPY.gguf", "two of the outputs"]);
+    refused(&[vec![("Q6_K", folder.path().to_owned())], outputs.clone()].concat(), &["this is a folder"]);
     let source = common::sample().join("model.safetensors");
     refused(&[outputs, vec![("Q6_K", source)]].concat(), &["model.safetensors", "never changed"]);
     assert_eq!(files(folder.path()), 0);
