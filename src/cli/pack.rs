@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// A Hugging Face folder, a .safetensors or a .gguf file.
+    /// A Hugging Face folder, a .safetensors or a .gguf file (any part, where it is split).
     path: PathBuf,
     /// The type, in any case: COPY, F32, F16, BF16, Q8_0, Q6_K, Q5_K_M, Q4_K_M...; tuck inspect shows the size of each.
     /// Several, with commas between them, become as many files from one read of the model.
@@ -191,7 +191,12 @@ fn report_json(report: &PackReport) -> Json {
 }
 
 fn print(report: &PackReport) {
-    report.outputs.iter().for_each(print_output);
+    for output in &report.outputs {
+        print_output(output);
+        if report.outputs.len() > 1 {
+            println!();
+        }
+    }
     let seconds = report.elapsed.as_secs_f64();
     println!(
         "  Time      {} on {} ({} of weights read, {})",

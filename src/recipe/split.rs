@@ -1,8 +1,8 @@
 //! Cutting a planned model into several files.
 
 use super::RecipeError;
-use super::plan::{Plan, PlannedFile};
-use crate::arch::Source;
+use super::plan::{Plan, PlannedFile, PlannedTensor};
+use crate::arch::{Source, Tensor};
 use crate::gguf::{self, DEFAULT_ALIGNMENT, MAX_SHARDS, Shard};
 use crate::model::Model;
 use crate::units;
@@ -44,11 +44,9 @@ impl Plan {
             let header = self.encode(model, file, |_| 0);
             // Only the first has metadata, and with it an alignment of its own.
             let alignment = if file == 0 { model.alignment } else { DEFAULT_ALIGNMENT };
-            let of_file = || (0..self.tensors.len()).filter(|index| self.tensors[*index].file == file);
-            let sizes = of_file().map(|index| self.tensors[index].bytes);
-            let layout = gguf::lay_out(header.len() as u64, sizes, alignment);
-            let indices: Vec<usize> = of_file().collect();
-            indices.iter().zip(layout.offsets).for_each(|(index, offset)| self.tensors[*index].offset = offset);
+            let mut tensors: Vec<&mut PlannedTensor> = self.tensors.iter_mut().filter(|t| t.file == file).collect();
+            let layout = gguf::lay_out(header.len() as u64, tensors.iter().map(|t| t.bytes), alignment);
+            tensors.iter_mut().zip(layout.offsets).for_each(|(tensor, offset)| tensor.offset = offset);
             self.files[file] = PlannedFile { header_bytes: layout.header_bytes, file_bytes: layout.file_bytes };
         }
         self.file_bytes = self.files.iter().map(|file| file.file_bytes).sum();
@@ -70,7 +68,7 @@ impl Plan {
             }
             Split::MaxBytes(most) => {
                 let (mut file, mut filled) = (0, 0);
-                let place = |(tensor, planned): (&crate::arch::Tensor, &super::PlannedTensor)| {
+                let place = |(tensor, planned): (&Tensor, &PlannedTensor)| {
                     let bytes = planned.bytes.next_multiple_of(DEFAULT_ALIGNMENT);
                     if bytes > most {
                         return Err(RecipeError::Split(format!(

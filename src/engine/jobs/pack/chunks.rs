@@ -189,3 +189,49 @@ pub(super) fn slot_size(chunks: &[Chunk], copied: bool) -> SlotSize {
     };
     SlotSize { input: most(|r| r.input_bytes), scratch: most(|r| r.scratch_bytes), output: most(|r| r.output_bytes) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::{Recipe, Split};
+
+    /// However many files and however small the slots: every weight reaches every file once, at its place, whole slots
+    /// hold what a chunk needs, and what is read for several files counts once.
+    #[test]
+    fn every_weight_reaches_every_file_and_slots_hold_it() {
+        let model = Model::open(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/sample"))).unwrap();
+        let source: u64 = model.tensors.iter().map(|t| stored_format(t).bytes(t.weights())).sum();
+        let split = |name: &&str| Plan::new(&model, &Recipe::parse(name, &[])?)?.split(&model, Split::MaxTensors(30));
+        let kinds = ["COPY", "F32", "F16", "Q8_0", "Q4_K_M", "Q4_0"];
+        for (count, slot) in [(1, 1 << 20), (6, 1 << 20), (6, u64::MAX), (2, 100_000)] {
+            let plans: Vec<Plan> = kinds[..count].iter().map(split).collect::<Result<_, _>>().unwrap();
+            let limit = SlotSize { input: slot, scratch: slot, output: slot };
+            let chunks = super::split(&model, &plans, limit);
+            assert_eq!(chunks.iter().map(|chunk| chunk.source_bytes).sum::<u64>(), source);
+            let mut reached: Vec<(usize, u64, u64)> = Vec::new();
+            for chunk in &chunks {
+                let Recording { input_bytes: input, scratch_bytes: scratch, output_bytes: output, .. } =
+                    chunk.recording;
+                assert!(input + scratch + output <= CHUNK_BYTES && chunk.weights <= CHUNK_WEIGHTS);
+                assert!(chunk.copied || input.max(scratch).max(output) <= slot, "{input}, {scratch}, {output}");
+                let results = chunk.pieces.iter().flat_map(|piece| &piece.results);
+                reached.extend(results.map(|r| (r.file, r.position, r.output.end - r.output.start)));
+            }
+            reached.sort();
+            let mut first = 0;
+            for plan in &plans {
+                for planned in &plan.tensors {
+                    let file = first + planned.file;
+                    let (mut at, end) = (planned.offset, planned.offset + planned.bytes);
+                    while at < end {
+                        let next = reached.binary_search_by_key(&(file, at), |(file, at, _)| (*file, *at));
+                        at += reached.remove(next.expect("a piece that starts here")).2;
+                    }
+                    assert_eq!(at, end);
+                }
+                first += plan.files.len();
+            }
+            assert!(reached.is_empty(), "nothing is written twice");
+        }
+    }
+}

@@ -105,6 +105,12 @@ pub(super) fn keep(files: Vec<Output>, context: &Context<'_>) -> Result<(), Stop
     if context.is_cancelled() {
         return Err(Stop::Cancelled);
     }
+    if let Some(file) = files.iter().find(|file| !file.overwrite && file.target.exists()) {
+        return Err(refused(
+            &file.target,
+            "this file has appeared meanwhile, so nothing was kept; choose another name",
+        ));
+    }
     let mut kept: Vec<PathBuf> = Vec::new();
     for Output { temporary, target, overwrite, .. } in files {
         let named = if overwrite { temporary.persist(&target) } else { temporary.persist_noclobber(&target) };
