@@ -40,7 +40,8 @@
 //! pack job cuts the plan into chunks of a few million weights, and threads pass slots of memory around: one reads weights
 //! from the files into a slot, one starts the kernels, one writes results to a temporary file beside the target, one
 //! reads them back and compares. Then the file is flushed to the disk and renamed. Memory is bounded by the
-//! slots, whatever the model's size; a failure at any point leaves the target as it was.
+//! slots, whatever the model's size; a failure at any point leaves the target as it was. Several types come from one
+//! read, and each may be cut into several files; then all of them are renamed together.
 //!
 //! # Adding things
 //!

@@ -18,6 +18,21 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
+/// Reads `2G`, `500M`, `1.5 GB` or plain bytes, as [`bytes`] counts them.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let refuse = || format!("{text:?} is no size; write 2G, 500M or a number of bytes");
+    let upper = text.trim().to_ascii_uppercase();
+    let number = upper.trim_end_matches('B');
+    let units = [('K', 1e3), ('M', 1e6), ('G', 1e9), ('T', 1e12)];
+    let (number, unit) = match units.iter().find_map(|(letter, unit)| Some((number.strip_suffix(*letter)?, *unit))) {
+        Some(found) => found,
+        None => return number.parse().ok().filter(|bytes| *bytes > 0).ok_or_else(refuse),
+    };
+    let bytes = number.trim_end().parse::<f64>().map_err(|_| refuse())? * unit;
+    // Written so that what is no number is refused too.
+    if (1.0..1e18).contains(&bytes) { Ok(bytes as u64) } else { Err(refuse()) }
+}
+
 /// `4,920,734,112`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -61,6 +76,17 @@ pub fn rate(bytes_per_second: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_read_as_they_are_written() {
+        for (text, number) in [("2G", 2_000_000_000), ("500m", 500_000_000), ("1.5 GB", 1_500_000_000), ("64", 64)] {
+            assert_eq!(parse_bytes(text), Ok(number));
+        }
+        for text in ["", "G", "0", "-1G", "0.0000001K", "nanG", "infT", "1e40G", "2GiB", "two", "18446744073709551616"]
+        {
+            assert!(parse_bytes(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn numbers_read_well_at_their_edges() {

@@ -2,49 +2,12 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use common::jobs::{files, follow, gpu, large, packed, request};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tuck::engine::{Command, DeviceChoice, Engine, EventKind, JobId, PackRequest};
+use tuck::engine::{Command, DeviceChoice, Engine, EventKind, PackOutput, PackRequest};
 use tuck::imatrix::Imatrix;
-use tuck::model::Model;
 use tuck::recipe::{PRESETS, Recipe};
-
-fn request(model: &Path, kind: &str, output: &Path) -> PackRequest {
-    PackRequest {
-        model: Arc::new(Model::open(model).unwrap()),
-        recipe: Recipe::parse(kind, &[]).unwrap(),
-        output: output.to_owned(),
-        overwrite: false,
-        allow_nonfinite: false,
-        device: DeviceChoice::Cpu,
-    }
-}
-
-/// Follows a job until it ends, calling `seen` for each event before.
-fn follow(engine: &Engine, job: JobId, mut seen: impl FnMut(&EventKind)) -> EventKind {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while Instant::now() < deadline {
-        for event in engine.wait(Duration::from_millis(5)).into_iter().filter(|event| event.job == job) {
-            match event.kind {
-                EventKind::Progress(_) | EventKind::Warning(_) => seen(&event.kind),
-                ended => return ended,
-            }
-        }
-    }
-    panic!("the job did not end");
-}
-
-/// Large enough that a pack takes seconds anywhere.
-fn large(folder: &Path) -> PathBuf {
-    let model = folder.join("model");
-    common::sparse::sparse_llama(&model, 4, 4096, 14_336, 32, 8, 32_000);
-    model
-}
-
-fn files(folder: &Path) -> usize {
-    std::fs::read_dir(folder).unwrap().count()
-}
 
 #[test]
 fn a_cancelled_pack_ends_at_once_and_leaves_nothing() {
@@ -128,11 +91,7 @@ fn devices_end_with_those_that_run_on_the_processor() {
 #[test]
 fn a_gpu_writes_the_same_files() {
     let mut engine = Engine::start(Box::new(|| {}));
-    let job = engine.submit(Command::ListDevices);
-    let EventKind::Devices(devices) = follow(&engine, job, |_| {}) else { panic!("no devices") };
-    let software = devices.iter().find(|device| device.kind == "software");
-    let gpu = software.or(devices.iter().find(|device| device.name != "CPU"));
-    let gpu = gpu.expect("no GPU here, not even a software one: apt-get install mesa-vulkan-drivers libvulkan1");
+    let gpu = gpu(&mut engine);
     let folder = tempfile::tempdir().unwrap();
     // A search of every kind, each guided by the importance of its columns.
     let kinds = ["q=IQ2_XS", "k=Q3_K", "v=IQ4_XS", "output=Q2_K", "gate=IQ3_S", "up=Q4_0", "down=Q5_K"];
@@ -144,13 +103,10 @@ fn a_gpu_writes_the_same_files() {
     for (name, recipe) in plain.chain([("importance", weighted)]) {
         let files = [DeviceChoice::Cpu, DeviceChoice::Named(gpu.name.clone())].map(|device| {
             let output = folder.path().join(format!("{name}-{device:?}.gguf").replace('/', "-"));
-            let request = PackRequest { device, recipe: recipe.clone(), ..request(&common::sample(), "COPY", &output) };
-            let job = engine.submit(Command::Pack(request));
-            let ended = follow(&engine, job, |_| {});
-            assert!(matches!(ended, EventKind::Packed(_)), "{name}: {ended:?}");
+            let outputs = vec![PackOutput { recipe: recipe.clone(), path: output.clone() }];
+            packed(&mut engine, PackRequest { device, outputs, ..request(&common::sample(), "COPY", &output) });
             std::fs::read(output).unwrap()
         });
-        assert_eq!(files[0].len(), files[1].len(), "{name}");
-        assert!(software.is_none() || files[0] == files[1], "{name} differs between {} and the processor", gpu.name);
+        assert!(files[0] == files[1], "{name} differs between {} and the processor", gpu.name);
     }
 }

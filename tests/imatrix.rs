@@ -2,13 +2,13 @@
 
 mod common;
 
+use common::jobs::request;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tuck::engine::{Command, DeviceChoice, Engine, EventKind, PackRequest};
+use tuck::engine::{Engine, PackOutput, PackRequest};
 use tuck::gguf::read_header;
 use tuck::imatrix::{Imatrix, factors};
 use tuck::model::Model;
@@ -162,27 +162,12 @@ fn no_matrix_is_further_off_than_ggmls() {
 
 /// What the engine writes for `model`, on the processor.
 fn packed(model: Model, recipe: Recipe, folder: &Path) -> Vec<u8> {
-    let output = folder.join("out.gguf");
-    let mut engine = Engine::start(Box::new(|| {}));
-    let job = engine.submit(Command::Pack(PackRequest {
-        model: Arc::new(model),
-        recipe,
-        output: output.clone(),
-        overwrite: true,
-        allow_nonfinite: false,
-        device: DeviceChoice::Cpu,
-    }));
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while Instant::now() < deadline {
-        for event in engine.wait(Duration::from_millis(5)).into_iter().filter(|event| event.job == job) {
-            match event.kind {
-                EventKind::Packed(_) => return fs::read(output).unwrap(),
-                EventKind::Failed(message) => panic!("{message}"),
-                _ => {}
-            }
-        }
-    }
-    panic!("the job did not end");
+    let path = folder.join("out.gguf");
+    let outputs = vec![PackOutput { recipe, path: path.clone() }];
+    let request =
+        PackRequest { model: Arc::new(model), outputs, overwrite: true, ..request(&common::sample(), "COPY", &path) };
+    common::jobs::packed(&mut Engine::start(Box::new(|| {})), request);
+    fs::read(path).unwrap()
 }
 
 fn tensor_bytes<'a>(file: &'a [u8], name: &str) -> (FormatRef, &'a [u8]) {

@@ -2,6 +2,7 @@
 
 mod devices;
 mod inspect;
+mod output;
 mod pack;
 mod session;
 
@@ -15,6 +16,7 @@ Examples:
   tuck ./Llama-3.2-1B-Instruct                     open the window on a model
   tuck inspect ./Llama-3.2-1B-Instruct             what it is, and its size in every type
   tuck pack ./Llama-3.2-1B-Instruct --type Q4_K_M  write Llama-3.2-1B-Instruct-Q4_K_M.gguf here
+  tuck pack ./model --type Q4_K_M,Q6_K,Q8_0 -o out/  three files from one read
   tuck pack model.gguf --type Q5_K_M --tensor-type attn_v=Q8_0 -o out.gguf
 
 Exit codes: 0 done, 1 failed (one paragraph on stderr says why), 2 wrong usage, 130 cancelled.";

@@ -1,23 +1,27 @@
 //! `tuck pack`.
 
+use super::output;
 use super::session::{Quit, Session, exit, print_json};
-use crate::engine::{Command, DeviceChoice, EventKind, PackReport, PackRequest};
+use crate::engine::{Command, DeviceChoice, EventKind, OutputReport, PackOutput, PackReport, PackRequest};
 use crate::imatrix::{Imatrix, ImatrixError};
-use crate::recipe::{Coverage, FallbackGroup, Plan, Recipe};
+use crate::model::Model;
+use crate::recipe::{Coverage, FallbackGroup, Plan, Recipe, RecipeError, Split};
 use crate::units;
 use serde_json::{Value as Json, json};
-use std::path::PathBuf;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// A Hugging Face folder, a .safetensors or a .gguf file.
+    /// A Hugging Face folder, a .safetensors or a .gguf file (any part, where it is split).
     path: PathBuf,
     /// The type, in any case: COPY, F32, F16, BF16, Q8_0, Q6_K, Q5_K_M, Q4_K_M...; tuck inspect shows the size of each.
-    #[arg(long = "type", short = 't', value_name = "TYPE")]
-    preset: String,
-    /// The file to write. Without it, NAME-TYPE.gguf in this folder.
+    /// Several, with commas between them, become as many files from one read of the model.
+    #[arg(long = "type", short = 't', value_name = "TYPE", value_delimiter = ',', required = true)]
+    presets: Vec<String>,
+    /// The file to write, or a folder; {type} in it stands for the type. Without it, NAME-TYPE.gguf in this folder.
     #[arg(long, short, value_name = "OUT.gguf")]
     output: Option<PathBuf>,
     /// Where to compute: auto, cpu, or part of a name that tuck devices lists.
@@ -36,6 +40,16 @@ pub(super) struct Arguments {
     /// Do not use the imatrix for tensors with this in their name. Can be given again.
     #[arg(long = "exclude-weights", value_name = "TENSOR", requires = "imatrix")]
     exclude_weights: Vec<String>,
+    /// Cut the output into files of at most so many bytes of tensors, such as 2G or 500M, named and marked as
+    /// llama-gguf-split does.
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes, group = "split")]
+    max_shard_size: Option<u64>,
+    /// Cut the output into files of at most so many tensors.
+    #[arg(long, value_name = "COUNT", group = "split")]
+    max_shard_tensors: Option<NonZeroUsize>,
+    /// Cut the output as the model's own files are cut.
+    #[arg(long, group = "split")]
+    keep_split: bool,
     /// Replace the output where it exists.
     #[arg(long)]
     force: bool,
@@ -50,46 +64,58 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+impl Arguments {
+    fn split(&self) -> Split {
+        match (self.max_shard_size, self.max_shard_tensors) {
+            (Some(bytes), _) => Split::MaxBytes(bytes),
+            (_, Some(count)) => Split::MaxTensors(count.get()),
+            _ if self.keep_split => Split::Kept,
+            _ => Split::Whole,
+        }
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     exit(pack(arguments))
 }
 
 fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let failed = |error: &dyn std::error::Error| Quit::Failed(error.to_string());
-    let recipe = Recipe::parse(&arguments.preset, &arguments.tensor_types).map_err(|error| failed(&error))?;
-    let imatrix = imatrix(arguments).map_err(|error| failed(&error))?;
-    let recipe = Recipe { imatrix: imatrix.map(Arc::new), ..recipe };
+    let imatrix = imatrix(arguments).map_err(|error| failed(&error))?.map(Arc::new);
+    let parse = |preset: &String| {
+        let recipe = Recipe::parse(preset, &arguments.tensor_types)?;
+        Ok(Recipe { imatrix: imatrix.clone(), ..recipe })
+    };
+    let recipes: Result<Vec<Recipe>, RecipeError> = arguments.presets.iter().map(parse).collect();
+    let recipes = recipes.map_err(|error| failed(&error))?;
     let mut session = Session::start();
     let EventKind::Opened(model) = session.run(Command::Open(arguments.path.clone()))? else {
         return Err(Quit::Failed("the engine gave no model".to_owned()));
     };
-    let output = arguments.output.clone().unwrap_or_else(|| model.default_file_name(recipe.preset.name).into());
+    let count = recipes.len();
+    let output = |recipe: Recipe| {
+        let name = recipe.preset.name;
+        let path = output::path(arguments.output.as_deref(), name, count, model.default_file_name(name))?;
+        Ok(PackOutput { recipe, path })
+    };
+    let outputs: Vec<PackOutput> = recipes.into_iter().map(output).collect::<Result<_, _>>().map_err(Quit::Failed)?;
     if arguments.dry_run {
-        let plan = Plan::new(&model, &recipe).map_err(|error| failed(&error))?;
-        let coverage = plan.coverage(&model);
+        let split = |output: &PackOutput| Plan::new(&model, &output.recipe)?.split(&model, arguments.split());
+        let plan = |output: &PackOutput| Ok((output.path.clone(), split(output)?));
+        let plans: Result<Vec<(PathBuf, Plan)>, RecipeError> = outputs.iter().map(plan).collect();
+        let plans = plans.map_err(|error| failed(&error))?;
+        let coverage = plans.first().and_then(|(_, plan)| plan.coverage(&model));
         coverage.iter().flat_map(Coverage::warnings).for_each(|warning| eprintln!("tuck: warning: {warning}"));
-        if arguments.json {
-            print_json(&plan_json(&model, &plan));
-        } else {
-            println!(
-                "{} would have {} bytes ({:.2} bits a weight)",
-                output.display(),
-                units::grouped(plan.file_bytes),
-                plan.bits_per_weight
-            );
-            FallbackGroup::of(&plan.fallbacks)
-                .iter()
-                .for_each(|group| println!("  {}\n    {}", group.sentence(), group.names()));
-            if let Some(used) = recipe.imatrix.as_deref().zip(coverage.as_ref()) {
-                println!("  Imatrix: {}", imatrix_line(used));
-            }
+        match arguments.json {
+            true => print_json(&plans_json(&model, &plans)),
+            false => plans.iter().for_each(|(path, plan)| print_plan(&model, path, plan)),
         }
         return Ok(());
     }
     let request = PackRequest {
         model,
-        recipe,
-        output,
+        outputs,
+        split: arguments.split(),
         overwrite: arguments.force,
         allow_nonfinite: arguments.allow_nonfinite,
         device: DeviceChoice::parse(&arguments.device),
@@ -142,44 +168,95 @@ fn imatrix_json((imatrix, coverage): (&Imatrix, &Coverage)) -> Json {
     })
 }
 
-fn plan_json(model: &crate::model::Model, plan: &Plan) -> Json {
-    let tensors = model.tensors.iter().zip(&plan.tensors);
-    json!({
-        "type": plan.recipe.preset.name,
-        "file_bytes": plan.file_bytes,
-        "bits_per_weight": plan.bits_per_weight,
-        "tensors": tensors.map(|(t, p)| json!({
-            "name": t.name, "format": p.format.name, "bytes": p.bytes, "offset": p.offset
-        })).collect::<Vec<_>>(),
-        "imatrix": plan.recipe.imatrix.as_deref().zip(plan.coverage(model).as_ref()).map(imatrix_json),
-        "fallbacks": plan.fallbacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
-    })
+/// One output as it is; several as a list, beside what they have in common.
+fn one_or_list(mut outputs: Vec<Json>, common: Json) -> Json {
+    let mut json = match outputs.len() {
+        1 => outputs.remove(0),
+        _ => json!({ "outputs": outputs }),
+    };
+    if let (Json::Object(json), Json::Object(common)) = (&mut json, common) {
+        json.extend(common);
+    }
+    json
+}
+
+fn plans_json(model: &Model, plans: &[(PathBuf, Plan)]) -> Json {
+    let one = |(path, plan): &(PathBuf, Plan)| {
+        let tensors = model.tensors.iter().zip(&plan.tensors);
+        let files: Vec<(PathBuf, u64)> = files(path, plan);
+        json!({
+            "output": files[0].0,
+            "files": files_json(&files),
+            "type": plan.recipe.preset.name,
+            "file_bytes": plan.file_bytes,
+            "bits_per_weight": plan.bits_per_weight,
+            "tensors": tensors.map(|(t, p)| json!({
+                "name": t.name, "format": p.format.name, "bytes": p.bytes, "file": p.file, "offset": p.offset
+            })).collect::<Vec<_>>(),
+            "imatrix": plan.recipe.imatrix.as_deref().zip(plan.coverage(model).as_ref()).map(imatrix_json),
+            "fallbacks": plan.fallbacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })
+    };
+    one_or_list(plans.iter().map(one).collect(), json!({}))
+}
+
+fn files(path: &Path, plan: &Plan) -> Vec<(PathBuf, u64)> {
+    plan.paths(path).into_iter().zip(plan.files.iter().map(|file| file.file_bytes)).collect()
+}
+
+fn files_json(files: &[(PathBuf, u64)]) -> Json {
+    files.iter().map(|(path, bytes)| json!({"path": path, "bytes": bytes})).collect()
+}
+
+fn print_plan(model: &Model, path: &Path, plan: &Plan) {
+    println!(
+        "{} would have {} bytes ({:.2} bits a weight)",
+        path.display(),
+        units::grouped(plan.file_bytes),
+        plan.bits_per_weight
+    );
+    print_files(&files(path, plan));
+    for group in FallbackGroup::of(&plan.fallbacks) {
+        println!("  {}\n    {}", group.sentence(), group.names());
+    }
+    if let Some(used) = plan.recipe.imatrix.as_deref().zip(plan.coverage(model).as_ref()) {
+        println!("  Imatrix: {}", imatrix_line(used));
+    }
 }
 
 fn report_json(report: &PackReport) -> Json {
-    json!({
-        "output": report.output,
-        "type": report.recipe,
-        "file_bytes": report.file_bytes,
+    let one = |output: &OutputReport| {
+        json!({
+            "output": output.path,
+            "files": files_json(&output.files),
+            "type": output.recipe,
+            "file_bytes": output.file_bytes,
+            "bits_per_weight": output.bits_per_weight,
+            "formats": output.formats.iter().map(|(format, tensors, bytes)| json!({
+                "format": format.name, "tensors": tensors, "bytes": bytes
+            })).collect::<Vec<_>>(),
+            "imatrix": output.imatrix.as_ref().map(|(imatrix, coverage)| imatrix_json((imatrix, coverage))),
+            "fallbacks": output.fallbacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })
+    };
+    let common = json!({
         "source_bytes": report.source_bytes,
         "weights": report.weights,
-        "bits_per_weight": report.bits_per_weight,
-        "formats": report.formats.iter().map(|(format, tensors, bytes)| json!({
-            "format": format.name, "tensors": tensors, "bytes": bytes
-        })).collect::<Vec<_>>(),
-        "imatrix": report.imatrix.as_ref().map(|(imatrix, coverage)| imatrix_json((imatrix, coverage))),
-        "fallbacks": report.fallbacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "device": report.device,
         "seconds": report.elapsed.as_secs_f64(),
         "verified": true,
-    })
+    });
+    one_or_list(report.outputs.iter().map(one).collect(), common)
 }
 
 fn print(report: &PackReport) {
+    for output in &report.outputs {
+        print_output(output);
+        if report.outputs.len() > 1 {
+            println!();
+        }
+    }
     let seconds = report.elapsed.as_secs_f64();
-    println!("{}", report.output.display());
-    println!("  Type      {} ({:.2} bits a weight)", report.recipe, report.bits_per_weight);
-    println!("  Size      {} ({} bytes)", units::bytes(report.file_bytes), units::grouped(report.file_bytes));
     println!(
         "  Time      {} on {} ({} of weights read, {})",
         units::duration(report.elapsed),
@@ -187,17 +264,34 @@ fn print(report: &PackReport) {
         units::bytes(report.source_bytes),
         units::rate(report.source_bytes as f64 / seconds)
     );
-    for (index, (format, tensors, bytes)) in report.formats.iter().enumerate() {
+    println!("  Verified  every tensor read back as written");
+    for (index, output) in report.outputs.iter().enumerate() {
+        let label = if index == 0 { "\nTry it:" } else { "       " };
+        println!("{label}  llama-cli -m {}", output.path.display());
+    }
+}
+
+/// The files of an output that has several.
+fn print_files(files: &[(PathBuf, u64)]) {
+    for (path, bytes) in files.iter().filter(|_| files.len() > 1) {
+        println!("  {}  {} bytes", path.file_name().unwrap_or_default().display(), units::grouped(*bytes));
+    }
+}
+
+fn print_output(output: &OutputReport) {
+    println!("{}", output.path.display());
+    print_files(&output.files);
+    println!("  Type      {} ({:.2} bits a weight)", output.recipe, output.bits_per_weight);
+    println!("  Size      {} ({} bytes)", units::bytes(output.file_bytes), units::grouped(output.file_bytes));
+    for (index, (format, tensors, bytes)) in output.formats.iter().enumerate() {
         let label = if index == 0 { "Tensors" } else { "" };
         println!("  {label:<9} {tensors:>4} as {:<5} {}", format.name, units::bytes(*bytes));
     }
-    if let Some((imatrix, coverage)) = &report.imatrix {
+    if let Some((imatrix, coverage)) = &output.imatrix {
         println!("  Imatrix   {}", imatrix_line((imatrix, coverage)));
     }
-    for (index, group) in FallbackGroup::of(&report.fallbacks).iter().enumerate() {
+    for (index, group) in FallbackGroup::of(&output.fallbacks).iter().enumerate() {
         let label = if index == 0 { "Fallbacks" } else { "" };
         println!("  {label:<9} {}\n            {}", group.sentence(), group.names());
     }
-    println!("  Verified  every tensor read back as written");
-    println!("\nTry it:  llama-cli -m {}", report.output.display());
 }

@@ -1,7 +1,7 @@
 //! What the window and the command line can ask of the engine.
 
 use crate::model::Model;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Split};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,25 +18,34 @@ pub enum Command {
     Open(PathBuf),
     /// Open the bundled sample model. Ends in `Opened` or `Failed`.
     OpenSample,
-    /// Write a GGUF file. Ends in `Packed`, `Failed` or `Cancelled`.
+    /// Write GGUF files. Ends in `Packed`, `Failed` or `Cancelled`.
     Pack(PackRequest),
 }
 
-/// What to pack, how, and where to.
+/// What to pack, and where to. All outputs come from one read of the model; either all of them are kept, or none.
 #[derive(Clone, Debug)]
 pub struct PackRequest {
     /// The opened model.
     pub model: Arc<Model>,
-    /// Which formats its tensors get.
-    pub recipe: Recipe,
-    /// The file to write.
-    pub output: PathBuf,
-    /// Whether an existing output may be replaced.
+    /// What to make of it; at least one.
+    pub outputs: Vec<PackOutput>,
+    /// How each output is cut into files.
+    pub split: Split,
+    /// Whether existing outputs may be replaced.
     pub overwrite: bool,
     /// Whether NaN and infinite weights are let through (as 0 in block formats).
     pub allow_nonfinite: bool,
     /// Where to compute.
     pub device: DeviceChoice,
+}
+
+/// One of the outputs to write.
+#[derive(Clone, Debug)]
+pub struct PackOutput {
+    /// Which formats the tensors get.
+    pub recipe: Recipe,
+    /// The file to write; where it is cut into several, they are named after it.
+    pub path: PathBuf,
 }
 
 /// Where to compute.

@@ -29,7 +29,7 @@ pub enum EventKind {
     Devices(Vec<Device>),
     /// A model was opened.
     Opened(Arc<Model>),
-    /// A file was written and verified.
+    /// Every file of the request was written and verified.
     Packed(Arc<PackReport>),
     /// The job failed; one paragraph that says what was found and what to do.
     Failed(String),
@@ -93,17 +93,30 @@ impl Progress {
     }
 }
 
-/// What was written.
+/// What was written, and how long it took.
 #[derive(Clone, Debug)]
 pub struct PackReport {
-    /// The file.
-    pub output: PathBuf,
-    /// Its length.
-    pub file_bytes: u64,
-    /// Bytes of weights read.
+    /// In the order of the request; at least one.
+    pub outputs: Vec<OutputReport>,
+    /// Bytes of weights read, once for all outputs.
     pub source_bytes: u64,
-    /// Weights in it.
+    /// Weights of the model.
     pub weights: u64,
+    /// What was computed on.
+    pub device: String,
+    /// Start to finish.
+    pub elapsed: Duration,
+}
+
+/// One of the outputs that were written.
+#[derive(Clone, Debug)]
+pub struct OutputReport {
+    /// What to load: the file, or the first of its parts.
+    pub path: PathBuf,
+    /// Every file of it, with its length.
+    pub files: Vec<(PathBuf, u64)>,
+    /// All files together.
+    pub file_bytes: u64,
     /// Bits of tensor data for each weight.
     pub bits_per_weight: f64,
     /// The recipe's name.
@@ -114,8 +127,4 @@ pub struct PackReport {
     pub imatrix: Option<(Arc<Imatrix>, Coverage)>,
     /// Tensors that could not get the format the recipe wanted.
     pub fallbacks: Vec<Fallback>,
-    /// What was computed on.
-    pub device: String,
-    /// Start to finish.
-    pub elapsed: Duration,
 }

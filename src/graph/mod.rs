@@ -101,12 +101,71 @@ pub struct Recording {
     pub output_bytes: u64,
 }
 
+/// Weights reserved in a recording's input, to be written in one format or in several.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    format: FormatRef,
+    count: u64,
+    stored: Binding,
+    /// As F32 in scratch, once a block format had to be unpacked.
+    unpacked: Option<Binding>,
+    /// The factors, and the column of the first weight.
+    factors: Option<(Binding, u64)>,
+}
+
+impl Weights {
+    /// The bytes of the slot's input to be filled with them.
+    pub fn input(&self) -> Range<u64> {
+        self.stored.range()
+    }
+
+    /// The bytes of the slot's input to be filled with their factors.
+    pub fn factors(&self) -> Option<Range<u64>> {
+        self.factors.map(|(factors, _)| factors.range())
+    }
+}
+
 impl Recording {
-    /// Appends the conversion of `weights` weights (whole blocks of both formats) and returns the byte ranges of
-    /// the slot's input, to be filled, and output, to be taken. Block formats go through F32 scratch.
+    /// Reserves input for `count` weights (whole blocks of every format they are written in).
+    pub fn read(&mut self, format: FormatRef, count: u64) -> Weights {
+        let stored = reserve(&mut self.input_bytes, Buffer::Input, format.bytes(count));
+        Weights { format, count, stored, unpacked: None, factors: None }
+    }
+
+    /// [`read`](Self::read) with importance: `columns` factors, as F32, are to be filled in as well. The first weight
+    /// is of column `first`.
+    pub fn read_weighted(&mut self, format: FormatRef, count: u64, columns: u64, first: u64) -> Weights {
+        let factors = reserve(&mut self.input_bytes, Buffer::Input, F32.bytes(columns));
+        Weights { factors: Some((factors, first)), ..self.read(format, count) }
+    }
+
+    /// Appends the conversion of `weights` and returns the byte range of the slot's output to be taken. Block formats
+    /// are unpacked into F32 scratch, once for all that is made of them.
+    pub fn write(&mut self, weights: &mut Weights, to: FormatRef) -> Range<u64> {
+        let Weights { format: from, count, stored, unpacked, factors } = weights;
+        let write = reserve(&mut self.output_bytes, Buffer::Output, to.bytes(*count));
+        let blocks = |format: FormatRef| *count / format.block_weights as u64;
+        if from.is_float() {
+            self.push(Kernel::Quantize { source: from, to }, *stored, write, blocks(to), *factors);
+        } else if *to == F32 {
+            self.push(Kernel::Dequantize { from }, *stored, write, blocks(from), None);
+        } else {
+            let middle = *unpacked.get_or_insert_with(|| {
+                let middle = reserve(&mut self.scratch_bytes, Buffer::Scratch, F32.bytes(*count));
+                self.push(Kernel::Dequantize { from }, *stored, middle, blocks(from), None);
+                middle
+            });
+            self.push(Kernel::Quantize { source: &F32, to }, middle, write, blocks(to), *factors);
+        }
+        write.range()
+    }
+
+    /// [`read`](Self::read) and [`write`](Self::write) at once: the byte ranges of the slot's input, to be filled, and
+    /// output, to be taken.
     pub fn convert(&mut self, from: FormatRef, to: FormatRef, weights: u64) -> (Range<u64>, Range<u64>) {
-        let (read, write) = self.append(from, to, weights, None);
-        (read.range(), write.range())
+        let mut weights = self.read(from, weights);
+        let output = self.write(&mut weights, to);
+        (weights.input(), output)
     }
 
     /// [`convert`](Self::convert) with importance: `columns` factors, as F32, are to be filled in as well, in the byte
@@ -119,31 +178,10 @@ impl Recording {
         columns: u64,
         first: u64,
     ) -> (Range<u64>, Range<u64>, Range<u64>) {
-        let factors = reserve(&mut self.input_bytes, Buffer::Input, F32.bytes(columns));
-        let (read, write) = self.append(from, to, weights, Some((factors, first)));
-        (read.range(), factors.range(), write.range())
-    }
-
-    fn append(
-        &mut self,
-        from: FormatRef,
-        to: FormatRef,
-        weights: u64,
-        factors: Option<(Binding, u64)>,
-    ) -> (Binding, Binding) {
-        let read = reserve(&mut self.input_bytes, Buffer::Input, from.bytes(weights));
-        let write = reserve(&mut self.output_bytes, Buffer::Output, to.bytes(weights));
-        let blocks = |format: FormatRef| weights / format.block_weights as u64;
-        if from.is_float() {
-            self.push(Kernel::Quantize { source: from, to }, read, write, blocks(to), factors);
-        } else if *to == F32 {
-            self.push(Kernel::Dequantize { from }, read, write, blocks(from), None);
-        } else {
-            let middle = reserve(&mut self.scratch_bytes, Buffer::Scratch, F32.bytes(weights));
-            self.push(Kernel::Dequantize { from }, read, middle, blocks(from), None);
-            self.push(Kernel::Quantize { source: &F32, to }, middle, write, blocks(to), factors);
-        }
-        (read, write)
+        let mut weights = self.read_weighted(from, weights, columns, first);
+        let output = self.write(&mut weights, to);
+        let factors = weights.factors().expect("they were just reserved");
+        (weights.input(), factors, output)
     }
 
     fn push(&mut self, kernel: Kernel, read: Binding, write: Binding, blocks: u64, factors: Option<(Binding, u64)>) {

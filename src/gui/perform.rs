@@ -5,8 +5,9 @@ use super::app::App;
 use super::choice::OverrideLine;
 use super::state::{Dialog, Opened, Opening, Packing, Target};
 use super::{files, panels};
-use crate::engine::{Command, PackRequest};
+use crate::engine::{Command, PackOutput, PackRequest};
 use crate::fit;
+use crate::recipe::Split;
 use std::path::Path;
 
 impl App {
@@ -99,8 +100,8 @@ impl App {
         }
         let request = PackRequest {
             model: opened.model.clone(),
-            recipe: opened.choice.plan.recipe.clone(),
-            output: output.clone(),
+            outputs: vec![PackOutput { recipe: opened.choice.plan.recipe.clone(), path: output.clone() }],
+            split: Split::Whole,
             overwrite,
             allow_nonfinite: opened.allows_nonfinite,
             device: self.state.device.clone(),

@@ -6,10 +6,12 @@ mod importance;
 mod plan;
 mod preset;
 mod rules;
+mod split;
 
 pub use importance::Coverage;
-pub use plan::{Fallback, FallbackGroup, Plan, PlannedTensor, choose_formats};
+pub use plan::{Fallback, FallbackGroup, Plan, PlannedFile, PlannedTensor, choose_formats};
 pub use preset::{PRESETS, Preset, preset_from_name};
+pub use split::Split;
 
 use crate::imatrix::{Imatrix, ImatrixError};
 use crate::quant::{FORMATS, FormatRef, format_from_name};
@@ -58,6 +60,9 @@ pub enum RecipeError {
     /// The imatrix does not fit the model.
     #[error(transparent)]
     Imatrix(#[from] ImatrixError),
+    /// The model cannot be cut into files as asked.
+    #[error("{0}")]
+    Split(String),
 }
 
 impl Recipe {

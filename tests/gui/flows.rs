@@ -196,9 +196,10 @@ fn a_pack_asks_before_it_replaces_and_shows_its_result() {
     click(&mut window, "Replace it");
     wait(&mut window, "the file", |state| state.packing.is_none());
     let report = opened(&window).report.clone().expect("a report");
-    assert_eq!(report.output, output);
-    assert_eq!(std::fs::metadata(&output).unwrap().len(), report.file_bytes);
-    assert_eq!(report.file_bytes, opened(&window).choice.plan.file_bytes);
+    let written = &report.outputs[0];
+    assert_eq!(written.path, output);
+    assert_eq!(std::fs::metadata(&output).unwrap().len(), written.file_bytes);
+    assert_eq!(written.file_bytes, opened(&window).choice.plan.file_bytes);
     assert_eq!(opened(&window).tab, Tab::Result);
     window.get_by_label(&format!("llama-cli -m {}", output.display()));
     click(&mut window, "Copy for LM Studio");

@@ -1,6 +1,6 @@
 //! The file that was written, and how to run it.
 
-use crate::engine::PackReport;
+use crate::engine::{OutputReport, PackReport};
 use crate::gui::action::Action;
 use crate::gui::state::{Opened, file_name};
 use crate::gui::theme;
@@ -21,10 +21,12 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         return;
     };
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        card(ui, |ui| written(ui, report, actions));
+        for output in &report.outputs {
+            card(ui, |ui| written(ui, report, output, actions));
+        }
         card(ui, |ui| {
             ui.heading("Run it");
-            for (program, text) in commands(&report.output) {
+            for (program, text) in report.outputs.iter().flat_map(|output| commands(&output.path)) {
                 command(ui, program, &text, actions);
             }
         });
@@ -40,35 +42,35 @@ fn card(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
     ui.add_space(theme::GRID);
 }
 
-fn written(ui: &mut Ui, report: &PackReport, actions: &mut Vec<Action>) {
+fn written(ui: &mut Ui, report: &PackReport, output: &OutputReport, actions: &mut Vec<Action>) {
     let colours = theme::palette(ui);
-    let path = report.output.display().to_string();
+    let path = output.path.display().to_string();
     ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
-        button(ui, actions, Action::ShowInFolder(report.output.clone()));
+        button(ui, actions, Action::ShowInFolder(output.path.clone()));
         ui.with_layout(Layout::top_down(Align::Min), |ui| {
-            ui.add(Label::new(RichText::new(file_name(&report.output)).heading()).truncate());
+            ui.add(Label::new(RichText::new(file_name(&output.path)).heading()).truncate());
             ui.add(Label::new(RichText::new(&path).small().color(colours.muted)).truncate());
         });
     });
     ui.add_space(theme::GRID);
     let rate = report.source_bytes as f64 / report.elapsed.as_secs_f64().max(1e-9);
     let read = format!("{} of weights read, {}", units::bytes(report.source_bytes), units::rate(rate));
-    let exact = format!("{} bytes", units::grouped(report.file_bytes));
+    let exact = format!("{} bytes", units::grouped(output.file_bytes));
     fact_list(
         ui,
         &[
-            ("Size", units::bytes(report.file_bytes), exact),
-            ("Type", report.recipe.to_owned(), String::new()),
-            ("Bits / weight", format!("{:.2}", report.bits_per_weight), String::new()),
+            ("Size", units::bytes(output.file_bytes), exact),
+            ("Type", output.recipe.to_owned(), String::new()),
+            ("Bits / weight", format!("{:.2}", output.bits_per_weight), String::new()),
             ("Time", units::duration(report.elapsed), read),
             ("Verified", "every tensor".to_owned(), "Each was read back and is as it was written.".to_owned()),
         ],
     );
     ui.add_space(theme::GRID);
-    let formats = report.formats.iter().map(|(format, tensors, _)| format!("{tensors} {format}"));
+    let formats = output.formats.iter().map(|(format, tensors, _)| format!("{tensors} {format}"));
     let formats = formats.collect::<Vec<_>>().join(", ");
     ui.label(RichText::new(format!("Computed on {}. Tensors: {formats}.", report.device)).small().color(colours.muted));
-    for fallback in &report.fallbacks {
+    for fallback in &output.fallbacks {
         ui.label(RichText::new(fallback.to_string()).small().color(colours.warn));
     }
 }

@@ -1,4 +1,4 @@
-//! Cutting a plan into chunks that fit a slot.
+//! Cutting plans into chunks that fit a slot.
 //!
 //! Small tensors share a chunk, large ones are split between rows or blocks, and between experts where each has an
 //! importance of its own, whose factors travel with the weights. Tensors that keep their format need no
@@ -9,12 +9,15 @@ use crate::graph::{ALIGN, Recording, SlotSize};
 use crate::imatrix;
 use crate::model::Model;
 use crate::quant::{F32, FormatRef};
-use crate::recipe::Plan;
+use crate::recipe::{Plan, PlannedTensor};
 use std::ops::Range;
 
 /// Weights and factors of a chunk: enough that a transfer's fixed costs do not show, and few enough that all slots stay
 /// far below the memory bound.
 const CHUNK_NUMBERS: u64 = 4 << 20;
+
+/// The most bytes of a slot's buffers together; few files from one read come near it.
+const CHUNK_BYTES: u64 = 32 << 20;
 
 /// Whole blocks of every format.
 const BLOCK: u64 = 256;
@@ -32,10 +35,8 @@ pub(super) struct Piece<'a> {
     pub(super) input: Range<u64>,
     /// How much its columns count, where they differ.
     pub(super) factors: Option<Factors<'a>>,
-    /// Where its result lies in the slot's output.
-    pub(super) output: Range<u64>,
-    /// Where the result goes in the file.
-    pub(super) position: u64,
+    /// What is made of it.
+    pub(super) results: Vec<Converted>,
 }
 
 /// The factors of a piece's squared errors, a column each.
@@ -55,8 +56,19 @@ impl Factors<'_> {
     }
 }
 
-impl Piece<'_> {
-    /// Its result in the slot's output.
+/// A piece as one of the files gets it.
+#[derive(Debug)]
+pub(super) struct Converted {
+    /// Where it lies in the slot's output.
+    pub(super) output: Range<u64>,
+    /// Index of the file it goes to.
+    pub(super) file: usize,
+    /// Where it goes there.
+    pub(super) position: u64,
+}
+
+impl Converted {
+    /// Its bytes in the slot's output.
     pub(super) fn of<'a>(&self, output: &'a [u8]) -> &'a [u8] {
         &output[self.output.start as usize..self.output.end as usize]
     }
@@ -70,52 +82,46 @@ pub(super) struct Chunk<'a> {
     pub(super) recording: Recording,
     /// Whether the output is the input.
     pub(super) copied: bool,
+    /// Bytes read from the model's files, without those that another chunk counts.
+    pub(super) source_bytes: u64,
     /// Weights and factors.
     numbers: u64,
 }
 
 impl<'a> Chunk<'a> {
-    /// Bytes read from the model's files.
-    pub(super) fn source_bytes(&self) -> u64 {
-        self.pieces.iter().map(|piece| piece.input.end - piece.input.start).sum()
+    /// How many more weights fit next to `factors`. `block` is what [`BLOCK`] weights need.
+    fn room(&self, factors: u64, block: SlotSize, limit: SlotSize) -> u64 {
+        let fits = |limit: u64, used: u64, block: u64| match block {
+            0 => u64::MAX,
+            _ => limit.saturating_sub(used) / block * BLOCK,
+        };
+        let Recording { input_bytes: input, scratch_bytes: scratch, output_bytes: output, .. } = self.recording;
+        let factor_bytes = F32.bytes(factors).next_multiple_of(ALIGN);
+        fits(CHUNK_NUMBERS, self.numbers + factors, BLOCK)
+            .min(fits(limit.input, input + factor_bytes, block.input))
+            .min(fits(limit.scratch, scratch, block.scratch))
+            .min(fits(limit.output, output, block.output))
+            .min(fits(CHUNK_BYTES, input + scratch + output, block.input + block.scratch + block.output))
     }
 
-    /// Weights of a stretch for which there is still room.
-    fn room(&self, stretch: &Stretch<'_>, limit: SlotSize) -> u64 {
-        let factors = stretch.columns.map_or(0, |columns| columns.len() as u64);
-        let numbers = CHUNK_NUMBERS.saturating_sub(self.numbers + factors);
-        if self.copied {
-            return numbers;
-        }
-        let Recording { input_bytes, scratch_bytes, output_bytes, .. } = self.recording;
-        let fits = |format: FormatRef, used: u64, limit: u64| {
-            limit.saturating_sub(used) / format.block_bytes as u64 * format.block_weights as u64
+    fn push(&mut self, stretch: &Stretch<'a>, first: u64, weights: u64, goals: &[Goal]) {
+        let Stretch { tensor, from, .. } = *stretch;
+        let columns = stretch.columns.filter(|_| !self.copied);
+        let count = columns.map_or(0, |columns| columns.len() as u64);
+        let mut read = match count {
+            0 => self.recording.read(from, weights),
+            _ => self.recording.read_weighted(from, weights, count, first % count),
         };
-        numbers
-            .min(fits(stretch.from, input_bytes + F32.bytes(factors).next_multiple_of(ALIGN), limit.input))
-            .min(fits(&F32, scratch_bytes, limit.scratch))
-            .min(fits(stretch.to, output_bytes, limit.output))
-    }
-
-    fn push(&mut self, stretch: &Stretch<'a>, first: u64, weights: u64) {
-        let Stretch { tensor, from, to, columns, .. } = *stretch;
-        let mut factors = None;
-        let (input, output) = if self.copied {
-            let at = self.recording.input_bytes;
-            self.recording.input_bytes += from.bytes(weights);
-            (at..self.recording.input_bytes, at..self.recording.input_bytes)
-        } else if let Some(columns) = columns {
-            let count = columns.len() as u64;
-            self.numbers += count;
-            let (input, room, output) = self.recording.convert_weighted(from, to, weights, count, first % count);
-            factors = Some(Factors { columns, input: room });
-            (input, output)
-        } else {
-            self.recording.convert(from, to, weights)
-        };
-        self.numbers += weights;
-        let position = stretch.position + to.bytes(first);
-        self.pieces.push(Piece { tensor, first, weights, input, factors, output, position });
+        let input = read.input();
+        let factors = columns.zip(read.factors()).map(|(columns, input)| Factors { columns, input });
+        let results = goals.iter().map(|Goal { file, planned }| Converted {
+            output: if self.copied { input.clone() } else { self.recording.write(&mut read, planned.format) },
+            file: *file,
+            position: planned.offset + planned.format.bytes(first),
+        });
+        let results = results.collect();
+        self.numbers += weights + count;
+        self.pieces.push(Piece { tensor, first, weights, input, factors, results });
     }
 }
 
@@ -124,63 +130,108 @@ struct Stretch<'a> {
     /// Index into the model's tensors.
     tensor: usize,
     from: FormatRef,
-    to: FormatRef,
-    /// Where the tensor lies in the file.
-    position: u64,
     /// Of the tensor.
     weights: Range<u64>,
     /// How much each column counts.
     columns: Option<&'a [f32]>,
 }
 
-fn stretches<'a>(tensor: usize, model: &Model, plan: &'a Plan) -> impl Iterator<Item = Stretch<'a>> {
-    let (index, tensor, planned) = (tensor, &model.tensors[tensor], &plan.tensors[tensor]);
-    let importance = plan.importance(tensor, planned);
+/// All plans have the same imatrix, if any.
+fn stretches<'a>(index: usize, model: &Model, plans: &'a [Plan]) -> Vec<Stretch<'a>> {
+    let tensor = &model.tensors[index];
+    let importance = plans.iter().find_map(|plan| plan.importance(tensor, &plan.tensors[index]));
     let columns = tensor.columns() as usize;
     let length = match importance {
         Some(_) => tensor.shape.iter().take(2).product(),
         None => tensor.weights(),
     };
-    let (from, to, position) = (tensor.stored_format(), planned.format, planned.offset);
-    (0..tensor.weights() / length).map(move |nth| Stretch {
+    let stretch = |nth: u64| Stretch {
         tensor: index,
-        from,
-        to,
-        position,
+        from: tensor.stored_format(),
         weights: nth * length..(nth + 1) * length,
         columns: importance.map(|importance| &importance[nth as usize * columns..][..columns]),
-    })
+    };
+    (0..tensor.weights() / length).map(stretch).collect()
+}
+
+/// What a tensor becomes in one of the files.
+struct Goal {
+    file: usize,
+    planned: PlannedTensor,
 }
 
 /// Whether anything has to be computed at all.
-pub(super) fn needs_runner(model: &Model, plan: &Plan) -> bool {
-    model.tensors.iter().zip(&plan.tensors).any(|(tensor, planned)| tensor.stored_format() != planned.format)
+pub(super) fn needs_runner(model: &Model, plans: &[Plan]) -> bool {
+    let computed = |(tensor, planned): (&Tensor, &PlannedTensor)| tensor.stored_format() != planned.format;
+    plans.iter().any(|plan| model.tensors.iter().zip(&plan.tensors).any(computed))
 }
 
-/// The chunks of a plan, in the order of its tensors. `limit` is the runner's.
-pub(super) fn split<'a>(model: &Model, plan: &'a Plan, limit: SlotSize) -> Vec<Chunk<'a>> {
+/// The chunks of plans, in the order of the model's tensors. Files count through from plan to plan. `limit` is the
+/// runner's.
+///
+/// Weights that some files get as they are and others do not travel in two chunks, the same range in both, one right
+/// after the other: what is read a second time is still in the system's memory.
+pub(super) fn split<'a>(model: &Model, plans: &'a [Plan], limit: SlotSize) -> Vec<Chunk<'a>> {
+    let count = |first: &mut usize, plan: &Plan| Some(std::mem::replace(first, *first + plan.files.len()));
+    let first_files: Vec<usize> = plans.iter().scan(0, count).collect();
     let mut chunks = Vec::new();
-    let mut open = [Chunk::default(), Chunk { copied: true, ..Chunk::default() }];
+    let mut open = [false, true].map(|copied| Chunk { copied, ..Chunk::default() });
     for (index, tensor) in model.tensors.iter().enumerate() {
+        let from = tensor.stored_format();
+        let goals = plans.iter().zip(&first_files).map(|(plan, first)| {
+            let planned = plan.tensors[index];
+            Goal { file: first + planned.file, planned }
+        });
+        let (copies, conversions): (Vec<Goal>, Vec<Goal>) = goals.partition(|goal| goal.planned.format == from);
+        let ways = [(0, conversions), (1, copies)].into_iter().filter(|(_, goals)| !goals.is_empty());
+        let ways: Vec<(usize, Vec<Goal>)> = ways.collect();
         let granule = granule(tensor);
-        for stretch in stretches(index, model, plan) {
-            let copied = stretch.from == stretch.to;
-            let chunk = &mut open[usize::from(copied)];
+        for stretch in stretches(index, model, plans) {
+            let factors = stretch.columns.map_or(0, |columns| columns.len() as u64);
             let mut first = stretch.weights.start;
             while first < stretch.weights.end {
-                let room = chunk.room(&stretch, limit) / granule * granule;
-                if room == 0 && !chunk.pieces.is_empty() {
-                    chunks.push(std::mem::replace(chunk, Chunk { copied, ..Chunk::default() }));
-                    continue;
+                let mut weights = stretch.weights.end - first;
+                for (way, goals) in &ways {
+                    let chunk = &mut open[*way];
+                    let block = block_bytes(from, goals, chunk.copied);
+                    // Each result is padded on its own.
+                    let padding = ALIGN * goals.len() as u64;
+                    let (factors, limit) = match chunk.copied {
+                        true => (0, UNLIMITED),
+                        false => (factors, SlotSize { output: limit.output.saturating_sub(padding), ..limit }),
+                    };
+                    if chunk.room(factors, block, limit) < granule && !chunk.pieces.is_empty() {
+                        let empty = Chunk { copied: chunk.copied, ..Chunk::default() };
+                        chunks.push(std::mem::replace(chunk, empty));
+                    }
+                    weights = weights.min((chunk.room(factors, block, limit) / granule).max(1) * granule);
                 }
-                let weights = (stretch.weights.end - first).min(room.max(granule));
-                chunk.push(&stretch, first, weights);
+                for (way, goals) in &ways {
+                    open[*way].push(&stretch, first, weights, goals);
+                }
+                open[ways[0].0].source_bytes += from.bytes(weights);
                 first += weights;
             }
         }
     }
     chunks.extend(open.into_iter().filter(|chunk| !chunk.pieces.is_empty()));
     chunks
+}
+
+/// What the chunks that are only copied are held to, next to [`CHUNK_NUMBERS`].
+const UNLIMITED: SlotSize = SlotSize { input: u64::MAX, scratch: u64::MAX, output: u64::MAX };
+
+/// What [`BLOCK`] weights need in a slot.
+fn block_bytes(from: FormatRef, goals: &[Goal], copied: bool) -> SlotSize {
+    let input = from.bytes(BLOCK);
+    match copied {
+        true => SlotSize { input, scratch: 0, output: 0 },
+        false => SlotSize {
+            input,
+            scratch: if from.is_float() { 0 } else { F32.bytes(BLOCK) },
+            output: goals.iter().map(|goal| goal.planned.format.bytes(BLOCK)).sum(),
+        },
+    }
 }
 
 /// A tensor is cut at multiples of this many weights: whole blocks, and whole pairs of rows where rows are reordered.
@@ -204,9 +255,49 @@ pub(super) fn slot_size(chunks: &[Chunk<'_>], copied: bool) -> SlotSize {
 mod tests {
     use super::*;
     use crate::imatrix::Imatrix;
-    use crate::recipe::Recipe;
+    use crate::recipe::{Recipe, Split};
     use std::path::Path;
     use std::sync::Arc;
+
+    /// However many files and however small the slots: every weight reaches every file once, at its place, whole slots
+    /// hold what a chunk needs, and what is read for several files counts once.
+    #[test]
+    fn every_weight_reaches_every_file_and_slots_hold_it() {
+        let model = Model::open(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/sample"))).unwrap();
+        let source: u64 = model.tensors.iter().map(|t| t.stored_format().bytes(t.weights())).sum();
+        let split = |name: &&str| Plan::new(&model, &Recipe::parse(name, &[])?)?.split(&model, Split::MaxTensors(30));
+        let kinds = ["COPY", "F32", "F16", "Q8_0", "Q4_K_M", "Q4_0"];
+        for (count, slot) in [(1, 1 << 20), (6, 1 << 20), (6, u64::MAX), (2, 100_000)] {
+            let plans: Vec<Plan> = kinds[..count].iter().map(split).collect::<Result<_, _>>().unwrap();
+            let limit = SlotSize { input: slot, scratch: slot, output: slot };
+            let chunks = super::split(&model, &plans, limit);
+            assert_eq!(chunks.iter().map(|chunk| chunk.source_bytes).sum::<u64>(), source);
+            let mut reached: Vec<(usize, u64, u64)> = Vec::new();
+            for chunk in &chunks {
+                let Recording { input_bytes: input, scratch_bytes: scratch, output_bytes: output, .. } =
+                    chunk.recording;
+                assert!(input + scratch + output <= CHUNK_BYTES && chunk.numbers <= CHUNK_NUMBERS);
+                assert!(chunk.copied || input.max(scratch).max(output) <= slot, "{input}, {scratch}, {output}");
+                let results = chunk.pieces.iter().flat_map(|piece| &piece.results);
+                reached.extend(results.map(|r| (r.file, r.position, r.output.end - r.output.start)));
+            }
+            reached.sort();
+            let mut first = 0;
+            for plan in &plans {
+                for planned in &plan.tensors {
+                    let file = first + planned.file;
+                    let (mut at, end) = (planned.offset, planned.offset + planned.bytes);
+                    while at < end {
+                        let next = reached.binary_search_by_key(&(file, at), |(file, at, _)| (*file, *at));
+                        at += reached.remove(next.expect("a piece that starts here")).2;
+                    }
+                    assert_eq!(at, end);
+                }
+                first += plan.files.len();
+            }
+            assert!(reached.is_empty(), "nothing is written twice");
+        }
+    }
 
     /// The sample, with a matrix taken as four experts, and an imatrix for every other tensor.
     fn planned() -> (Model, Plan) {
@@ -228,7 +319,7 @@ mod tests {
         let (model, plan) = planned();
         let kib = |input: u64, output: u64| SlotSize { input: input << 10, scratch: 1 << 20, output: output << 10 };
         for limit in [kib(16, 1024), kib(64, 1024), kib(1024, 8), kib(1 << 20, 1 << 20)] {
-            let chunks = split(&model, &plan, limit);
+            let chunks = split(&model, std::slice::from_ref(&plan), limit);
             for chunk in chunks.iter().filter(|chunk| !chunk.copied) {
                 let Recording { input_bytes, scratch_bytes, output_bytes, .. } = chunk.recording;
                 assert!(input_bytes <= limit.input && scratch_bytes <= limit.scratch && output_bytes <= limit.output);
@@ -237,7 +328,10 @@ mod tests {
                 let pieces = chunks.iter().flat_map(|chunk| &chunk.pieces).filter(|piece| piece.tensor == index);
                 let end = pieces.fold(0, |end, piece| {
                     assert_eq!(piece.first, end, "{}", tensor.name);
-                    assert_eq!(piece.position, plan.tensors[index].offset + plan.tensors[index].format.bytes(end));
+                    assert_eq!(
+                        piece.results[0].position,
+                        plan.tensors[index].offset + plan.tensors[index].format.bytes(end)
+                    );
                     end + piece.weights
                 });
                 assert_eq!(end, tensor.weights(), "{}", tensor.name);
@@ -250,7 +344,7 @@ mod tests {
         let (model, plan) = planned();
         let limit = SlotSize { input: 40 << 10, scratch: 1 << 20, output: 1 << 20 };
         let mut weighted = 0;
-        for chunk in split(&model, &plan, limit).iter().filter(|chunk| !chunk.copied) {
+        for chunk in split(&model, std::slice::from_ref(&plan), limit).iter().filter(|chunk| !chunk.copied) {
             let mut input = vec![0; chunk.recording.input_bytes as usize];
             for (piece, dispatch) in chunk.pieces.iter().zip(&chunk.recording.dispatches) {
                 let (tensor, planned) = (&model.tensors[piece.tensor], &plan.tensors[piece.tensor]);

@@ -1,12 +1,13 @@
-//! Packing: one streaming pass from a model's files to a GGUF file.
+//! Packing: one streaming pass from a model's files to GGUF files.
 //!
 //! ```text
 //! read ──> slot ──> runner ──> slot ──> write ──> read back, compare ──> fsync ──> rename
 //! ```
 //!
 //! Reading, computing, writing and checking run on four threads and pass slots around ([`pipeline`]), so memory is bounded by
-//! the slots whatever the model's size. The file grows under a temporary name beside its target ([`output`]); the
-//! target changes in one rename at the end, or not at all.
+//! the slots whatever the model's size. Files grow under temporary names beside their targets ([`output`]); targets change
+//! by renames at the very end, or not at all. Several files come from one read: what was read into a slot is converted
+//! once for each.
 
 mod chunks;
 mod finite;
@@ -14,16 +15,18 @@ mod output;
 mod pipeline;
 mod read;
 
-use crate::engine::command::{DeviceChoice, PackRequest};
+use crate::engine::command::{DeviceChoice, PackOutput, PackRequest};
 use crate::engine::device::Devices;
-use crate::engine::event::PackReport;
+use crate::engine::event::{OutputReport, PackReport};
 use crate::engine::worker::{Context, Stop};
 use crate::model::Model;
 use crate::quant::{FORMATS, FormatRef};
 use crate::recipe::{Coverage, Plan};
+use output::Target;
+use std::path::PathBuf;
 use std::time::Instant;
 
-/// Writes the file a request describes.
+/// Writes the files a request describes.
 pub(in crate::engine) fn run(
     devices: &mut Devices,
     request: &PackRequest,
@@ -31,28 +34,48 @@ pub(in crate::engine) fn run(
 ) -> Result<PackReport, Stop> {
     let started = Instant::now();
     let model = &*request.model;
-    let plan = Plan::new(model, &request.recipe)?;
-    warn_of_second_loss(&plan, model, context);
-    let coverage = plan.coverage(model);
-    coverage.iter().flat_map(Coverage::warnings).for_each(|warning| context.warn(warning));
-    let output = output::Output::create(&request.output, request.overwrite, model, plan.file_bytes)?;
-    let computes = chunks::needs_runner(model, &plan);
+    let plan = |output: &PackOutput| Plan::new(model, &output.recipe)?.split(model, request.split);
+    let plans: Vec<Plan> = request.outputs.iter().map(plan).collect::<Result<_, _>>()?;
+    // What is read once has one set of factors.
+    if request.outputs.iter().any(|output| output.recipe.imatrix != request.outputs[0].recipe.imatrix) {
+        return Err(Stop::Failed("files of one pack have to share an imatrix; pack them one by one".to_owned()));
+    }
+    plans.iter().for_each(|plan| warn_of_second_loss(plan, model, context));
+    let coverages: Vec<Option<Coverage>> = plans.iter().map(|plan| plan.coverage(model)).collect();
+    // They share an imatrix, so what is missing from it is the same for all.
+    coverages.first().into_iter().flatten().flat_map(Coverage::warnings).for_each(|warning| context.warn(warning));
+    let paths = request.outputs.iter().zip(&plans).map(|(output, plan)| plan.paths(&output.path));
+    let paths: Vec<Vec<PathBuf>> = paths.collect();
+    let planned = plans.iter().flat_map(|plan| (0..plan.files.len()).map(move |file| (plan, file)));
+    let targets = paths.iter().flatten().zip(planned.clone());
+    let targets: Vec<Target<'_>> =
+        targets.map(|(path, (plan, file))| Target { path, bytes: plan.files[file].file_bytes }).collect();
+    let files = output::create(&targets, request.overwrite, model)?;
+    let computes = chunks::needs_runner(model, &plans);
     let runner = if computes { devices.runner(&request.device)? } else { devices.runner(&DeviceChoice::Cpu)? };
-    let chunks = chunks::split(model, &plan, runner.slot_limit());
-    pipeline::run(model, &chunks, &*runner, &output, request.allow_nonfinite, context)?;
-    output.write_header(&plan.header(model))?;
-    output.verify_header(model, &plan)?;
-    output.keep(context)?;
-    Ok(PackReport {
-        output: request.output.clone(),
+    let chunks = chunks::split(model, &plans, runner.slot_limit());
+    pipeline::run(model, &chunks, &*runner, &files, request.allow_nonfinite, context)?;
+    for (output, (plan, file)) in files.iter().zip(planned) {
+        output.write_header(&plan.header(model, file))?;
+        output.verify_header(model, plan, file)?;
+    }
+    output::keep(files, context)?;
+    let source_bytes = chunks.iter().map(|chunk| chunk.source_bytes).sum();
+    drop(chunks);
+    let report = |((paths, plan), coverage): ((Vec<PathBuf>, Plan), _)| OutputReport {
+        path: paths[0].clone(),
+        files: paths.into_iter().zip(plan.files.iter().map(|file| file.file_bytes)).collect(),
         file_bytes: plan.file_bytes,
-        source_bytes: chunks.iter().map(chunks::Chunk::source_bytes).sum(),
-        weights: model.card.parameters,
         bits_per_weight: plan.bits_per_weight,
         recipe: plan.recipe.preset.name,
         formats: formats(&plan),
         imatrix: plan.recipe.imatrix.clone().zip(coverage),
         fallbacks: plan.fallbacks,
+    };
+    Ok(PackReport {
+        outputs: paths.into_iter().zip(plans).zip(coverages).map(report).collect(),
+        source_bytes,
+        weights: model.card.parameters,
         device: runner.name(),
         elapsed: started.elapsed(),
     })
@@ -61,8 +84,9 @@ pub(in crate::engine) fn run(
 fn warn_of_second_loss(plan: &Plan, model: &Model, context: &Context<'_>) {
     if plan.requantized > 0 {
         context.warn(format!(
-            "{} of {} tensors are already quantized and are quantized again, which adds a second loss to the first; start \
-             from the original F16 or BF16 model if you can",
+            "{}: {} of {} tensors are already quantized and are quantized again, which adds a second loss to the first; \
+             start from the original F16 or BF16 model if you can",
+            plan.recipe.preset.name,
             plan.requantized,
             model.tensors.len()
         ));

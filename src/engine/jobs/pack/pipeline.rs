@@ -1,7 +1,7 @@
 //! Four threads and a ring of slots: while one chunk is written, the next is computed and the one after is read, and the
 //! one before is read back and compared.
 
-use super::chunks::{Chunk, slot_size};
+use super::chunks::{Chunk, Converted, slot_size};
 use super::output::Output;
 use super::read;
 use crate::engine::event::Stage;
@@ -22,11 +22,11 @@ pub(super) fn run(
     model: &Model,
     chunks: &[Chunk<'_>],
     runner: &dyn Runner,
-    output: &Output,
+    files: &[Output],
     allow_nonfinite: bool,
     context: &Context<'_>,
 ) -> Result<(), Stop> {
-    let meter = Meter::new(context, Stage::Packing, chunks.iter().map(Chunk::source_bytes).sum());
+    let meter = Meter::new(context, Stage::Packing, chunks.iter().map(|chunk| chunk.source_bytes).sum());
     let (give, take) = ring(chunks, false, |size| runner.slot(size))?;
     let (give_copied, take_copied) = ring(chunks, true, |size| Ok(CopySlot::boxed(size)))?;
     let (to_compute, filled) = sync_channel(SLOTS);
@@ -37,8 +37,8 @@ pub(super) fn run(
         let takes = [take, take_copied];
         let reader = scope.spawn(|| read_chunks(model, chunks, takes, to_compute, allow_nonfinite, context));
         let computer = scope.spawn(|| compute_chunks(chunks, filled, to_write));
-        let writer = scope.spawn(|| write_chunks(chunks, submitted, to_check, output));
-        let done = check_chunks(model, chunks, written, [give, give_copied], output, &meter);
+        let writer = scope.spawn(|| write_chunks(chunks, submitted, to_check, files));
+        let done = check_chunks(model, chunks, written, [give, give_copied], files, &meter);
         reader.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         computer.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         writer.join().unwrap_or_else(|panic| resume_unwind(panic))?;
@@ -136,12 +136,12 @@ fn write_chunks(
     chunks: &[Chunk<'_>],
     submitted: Receiver<InFlight>,
     to_check: SyncSender<InFlight>,
-    output: &Output,
+    files: &[Output],
 ) -> Result<(), Stop> {
     for (index, mut slot) in submitted {
         let bytes = slot.output()?;
-        for piece in &chunks[index].pieces {
-            output.write(piece.position, piece.of(bytes))?;
+        for result in chunks[index].pieces.iter().flat_map(|piece| &piece.results) {
+            files[result.file].write(result.position, result.of(bytes))?;
         }
         if to_check.send((index, slot)).is_err() {
             return Ok(());
@@ -155,18 +155,19 @@ fn check_chunks(
     chunks: &[Chunk<'_>],
     written: Receiver<InFlight>,
     gives: [Give; 2],
-    output: &Output,
+    files: &[Output],
     meter: &Meter<'_, '_>,
 ) -> Result<(), Stop> {
     for (index, mut slot) in written {
         let chunk = &chunks[index];
         let bytes = slot.output()?;
-        chunk
-            .pieces
-            .par_iter()
-            .try_for_each(|piece| output.check(&model.tensors[piece.tensor].name, piece.position, piece.of(bytes)))?;
+        chunk.pieces.par_iter().try_for_each(|piece| {
+            let what = format!("the tensor {}", model.tensors[piece.tensor].name);
+            let check = |result: &Converted| files[result.file].check(&what, result.position, result.of(bytes));
+            piece.results.iter().try_for_each(check)
+        })?;
         let last = chunk.pieces.last().map_or("", |piece| &model.tensors[piece.tensor].name);
-        meter.advance(chunk.source_bytes(), last)?;
+        meter.advance(chunk.source_bytes, last)?;
         // The reader has gone when the last chunk was read.
         let _ = gives[usize::from(chunk.copied)].send(slot);
     }
