@@ -2,17 +2,19 @@
 
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{Command, DeviceChoice, EventKind, PackReport, PackRequest};
-use crate::recipe::{FallbackGroup, Plan, Recipe};
+use crate::model::{EditError, Pruning, Setting};
+use crate::recipe::{FallbackGroup, Plan, Recipe, RecipeError, named_format};
 use crate::units;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// A Hugging Face folder, a .safetensors or a .gguf file.
     path: PathBuf,
-    /// The type, in any case: COPY, F32, F16, BF16, Q8_0, Q6_K, Q5_K_M, Q4_K_M...; tuck inspect shows the size of each.
+    /// The type, in any case: COPY, F16, Q8_0, Q4_K_M, IQ4_XS...; tuck inspect lists them with their sizes.
     #[arg(long = "type", short = 't', value_name = "TYPE")]
     preset: String,
     /// The file to write. Without it, NAME-TYPE.gguf in this folder.
@@ -25,6 +27,25 @@ pub(super) struct Arguments {
     /// first match wins.
     #[arg(long = "tensor-type", value_name = "PATTERN=TYPE")]
     tensor_types: Vec<String>,
+    /// Give every matrix the main format of the type, without more bits for some.
+    #[arg(long)]
+    pure: bool,
+    /// A type for output.weight.
+    #[arg(long, value_name = "TYPE", conflicts_with = "leave_output_tensor")]
+    output_tensor_type: Option<String>,
+    /// A type for token_embd.weight.
+    #[arg(long, value_name = "TYPE")]
+    token_embedding_type: Option<String>,
+    /// Leave output.weight as it is.
+    #[arg(long)]
+    leave_output_tensor: bool,
+    /// Leave these layers out, counted from 0; the rest are counted anew.
+    #[arg(long, value_name = "L0,L1,...")]
+    prune_layers: Option<String>,
+    /// Set a piece of metadata, such as llama.context_length=int:8192; the types are int, float, bool and str. Can be given
+    /// again.
+    #[arg(long = "override-kv", value_name = "KEY=TYPE:VALUE")]
+    settings: Vec<String>,
     /// Replace the output where it exists.
     #[arg(long)]
     force: bool,
@@ -45,14 +66,18 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let failed = |error: &dyn std::error::Error| Quit::Failed(error.to_string());
-    let recipe = Recipe::parse(&arguments.preset, &arguments.tensor_types).map_err(|error| failed(&error))?;
+    let mut recipe = recipe(arguments).map_err(|error| failed(&error))?;
+    let (settings, pruning) = edits(arguments).map_err(|error| failed(&error))?;
     let mut session = Session::start();
     let EventKind::Opened(model) = session.run(Command::Open(arguments.path.clone()))? else {
         return Err(Quit::Failed("the engine gave no model".to_owned()));
     };
+    let model = Arc::new(model.edited(&settings, &pruning).map_err(|error| failed(&error))?);
+    recipe.imatrix = recipe.imatrix.map(|imatrix| Arc::new(imatrix.renamed(|name| pruning.rename(name))));
     let output = arguments.output.clone().unwrap_or_else(|| model.default_file_name(recipe.preset.name).into());
     if arguments.dry_run {
         let plan = Plan::new(&model, &recipe).map_err(|error| failed(&error))?;
+        plan.warnings.iter().for_each(|warning| eprintln!("tuck: warning: {warning}"));
         if arguments.json {
             print_json(&plan_json(&model, &plan));
         } else {
@@ -87,6 +112,22 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     Ok(())
 }
 
+fn recipe(arguments: &Arguments) -> Result<Recipe, RecipeError> {
+    let named = |name: &Option<String>| name.as_deref().map(named_format).transpose();
+    Ok(Recipe {
+        pure: arguments.pure,
+        output: named(&arguments.output_tensor_type)?,
+        token_embedding: named(&arguments.token_embedding_type)?,
+        leave_output: arguments.leave_output_tensor,
+        ..Recipe::parse(&arguments.preset, &arguments.tensor_types)?
+    })
+}
+
+fn edits(arguments: &Arguments) -> Result<(Vec<Setting>, Pruning), EditError> {
+    let settings = arguments.settings.iter().map(|text| Setting::parse(text)).collect::<Result<_, _>>()?;
+    Ok((settings, arguments.prune_layers.as_deref().map(Pruning::parse).transpose()?.unwrap_or_default()))
+}
+
 fn plan_json(model: &crate::model::Model, plan: &Plan) -> Json {
     let tensors = model.tensors.iter().zip(&plan.tensors);
     json!({
@@ -97,6 +138,7 @@ fn plan_json(model: &crate::model::Model, plan: &Plan) -> Json {
             "name": t.name, "format": p.format.name, "bytes": p.bytes, "offset": p.offset
         })).collect::<Vec<_>>(),
         "fallbacks": plan.fallbacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "warnings": plan.warnings,
     })
 }
 

@@ -15,3 +15,12 @@ pub struct Imatrix {
     /// By tensor name: the mean square of each input column; of one expert after another, where there are several.
     pub columns: BTreeMap<String, Vec<f32>>,
 }
+
+impl Imatrix {
+    /// The same for a model whose tensors are called otherwise; what has no name any more is left out.
+    pub fn renamed(&self, rename: impl Fn(&str) -> Option<String>) -> Self {
+        let columns =
+            self.columns.iter().filter_map(|(name, columns)| Some((rename(name)?, columns.clone()))).collect();
+        Self { columns, ..self.clone() }
+    }
+}

@@ -81,8 +81,8 @@ impl Plan {
         })
     }
 
-    /// The bytes of the file up to the first tensor's data.
-    pub fn header(&self, model: &Model) -> Vec<u8> {
+    /// The model's metadata, with what the recipe says in it.
+    pub fn metadata(&self, model: &Model) -> Metadata {
         let mut metadata = model.metadata.clone();
         for (key, value) in own_metadata(model, &self.recipe) {
             match metadata.iter_mut().find(|(known, _)| *known == key) {
@@ -90,6 +90,11 @@ impl Plan {
                 None => metadata.push((key, value)),
             }
         }
+        metadata
+    }
+
+    /// The bytes of the file up to the first tensor's data.
+    pub fn header(&self, model: &Model) -> Vec<u8> {
         let tensors: Vec<HeaderTensor<'_>> = model
             .tensors
             .iter()
@@ -97,7 +102,7 @@ impl Plan {
             .map(|(tensor, planned)| HeaderTensor { name: &tensor.name, shape: &tensor.shape, format: planned.format })
             .collect();
         let offsets: Vec<u64> = self.tensors.iter().map(|planned| planned.offset - self.header_bytes).collect();
-        let mut header = gguf::encode_header(&metadata, &tensors, &offsets);
+        let mut header = gguf::encode_header(&self.metadata(model), &tensors, &offsets);
         header.resize(self.header_bytes as usize, 0);
         header
     }

@@ -109,7 +109,7 @@ impl Output {
                     && found.format == planned.format
                     && found.offset == planned.offset
             });
-        if !same || header.metadata.len() != model.metadata.len() {
+        if !same || header.metadata.len() != plan.metadata(model).len() {
             return Err(self.differs("its header lists other tensors than were written"));
         }
         Ok(())
