@@ -72,7 +72,7 @@ impl Pruning {
         };
         match self.layers.last() {
             Some(last) if *last >= hparams.layers => {
-                refuse(format!("name layer {last}; the model has {}, counted from 0", hparams.layers))
+                refuse(format!("include layer {last}, and the model has {} layers, counted from 0", hparams.layers))
             }
             Some(_) if self.layers.len() as u64 == hparams.layers => {
                 refuse("are all that the model has; leave at least one".to_owned())
@@ -85,6 +85,7 @@ impl Pruning {
 /// A piece of metadata with its new value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
+    text: String,
     key: String,
     value: Value,
 }
@@ -111,7 +112,7 @@ impl Setting {
             _ => return refuse("has an unknown type; choose one of int, float, bool and str"),
         };
         match value {
-            Some(value) => Ok(Self { key: key.to_owned(), value }),
+            Some(value) => Ok(Self { text: text.to_owned(), key: key.to_owned(), value }),
             None if kind == "int" => refuse("has no whole number from 0 to 4294967295 after int:"),
             None if kind == "float" => refuse("has no finite number after float:"),
             None => refuse("has neither true nor false after bool:"),
@@ -119,7 +120,7 @@ impl Setting {
     }
 
     fn refuse(&self, problem: String) -> EditError {
-        EditError::Setting { text: format!("{}={}", self.key, self.value), problem }
+        EditError::Setting { text: self.text.clone(), problem }
     }
 
     /// The value in the type that the key has in the model, for llama.cpp refuses another; a new key is stored as given.
@@ -133,7 +134,7 @@ impl Setting {
         };
         fitting.ok_or_else(|| {
             let found = old.map_or("nothing", |value| value.value_type().name());
-            self.refuse(format!("does not fit: the key holds a value of the type {found} in this model"))
+            self.refuse(format!("does not fit what the key holds in this model, which is of the type {found}"))
         })
     }
 

@@ -132,7 +132,7 @@ impl Override {
         let Some((pattern, name)) = text.rsplit_once('=') else {
             return Err(refuse("has no '='; write PATTERN=TYPE, such as attn_v=Q8_0".to_owned()));
         };
-        let format = named_format(name).map_err(|error| refuse(format!("has no type after its '=': {error}")))?;
+        let format = named_format(name).map_err(|error| refuse(format!("cannot be used: {error}")))?;
         let pattern = Regex::new(&pattern.to_lowercase())
             .map_err(|error| refuse(format!("has a pattern that is no regular expression ({})", last_line(&error))))?;
         Ok(Self { pattern, format })
