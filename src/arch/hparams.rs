@@ -31,6 +31,8 @@ pub struct Hparams {
     pub head_dim: u64,
     /// Tokens.
     pub vocabulary: u64,
+    /// Experts of each layer's MLP; 0 where there is one MLP.
+    pub experts: u64,
     /// Factors of llama3 rope scaling, head size / 2 of them, or none.
     pub rope_factors: Option<Vec<f32>>,
 }
@@ -90,6 +92,7 @@ impl Hparams {
             kv_heads,
             head_dim,
             vocabulary: config.required("vocab_size")?,
+            experts: 0,
             rope_factors: rope.factors(head_dim),
         };
         let eps = config.float("rms_norm_eps")?.unwrap_or(arch.defaults.rms_norm_eps);
@@ -158,6 +161,7 @@ impl Hparams {
             kv_heads: optional("attention.head_count_kv")?.unwrap_or(heads),
             head_dim: optional("attention.key_length")?.unwrap_or(hidden / heads),
             vocabulary,
+            experts: optional("expert_count")?.unwrap_or(0),
             rope_factors: None,
         })
     }

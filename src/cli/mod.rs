@@ -46,7 +46,7 @@ enum Command {
     /// Show what a model is: family, settings, tensors, and its size in every type.
     Inspect(inspect::Arguments),
     /// Write a model as a GGUF file.
-    Pack(pack::Arguments),
+    Pack(Box<pack::Arguments>),
     /// List the devices that can compute.
     Devices(devices::Arguments),
 }

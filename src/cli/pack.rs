@@ -4,8 +4,8 @@ use super::output;
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{Command, DeviceChoice, EventKind, OutputReport, PackOutput, PackReport, PackRequest};
 use crate::imatrix::{Imatrix, ImatrixError};
-use crate::model::Model;
-use crate::recipe::{Coverage, FallbackGroup, Plan, Recipe, RecipeError, Split};
+use crate::model::{EditError, Model, Pruning, Setting};
+use crate::recipe::{Coverage, FallbackGroup, Plan, Recipe, RecipeError, Split, named_format};
 use crate::units;
 use serde_json::{Value as Json, json};
 use std::num::NonZeroUsize;
@@ -17,8 +17,8 @@ use std::sync::Arc;
 pub(super) struct Arguments {
     /// A Hugging Face folder, a .safetensors or a .gguf file (any part, where it is split).
     path: PathBuf,
-    /// The type, in any case: COPY, F32, F16, BF16, Q8_0, Q6_K, Q5_K_M, Q4_K_M...; tuck inspect shows the size of each.
-    /// Several, with commas between them, become as many files from one read of the model.
+    /// The type, in any case: COPY, F16, Q8_0, Q4_K_M, IQ4_XS...; tuck inspect lists them with their sizes. Several, with
+    /// commas between them, become as many files from one read of the model.
     #[arg(long = "type", short = 't', value_name = "TYPE", value_delimiter = ',', required = true)]
     presets: Vec<String>,
     /// The file to write, or a folder; {type} in it stands for the type. Without it, NAME-TYPE.gguf in this folder.
@@ -50,6 +50,25 @@ pub(super) struct Arguments {
     /// Cut the output as the model's own files are cut.
     #[arg(long, group = "split")]
     keep_split: bool,
+    /// Give every matrix the main format of the type, without more bits for some.
+    #[arg(long)]
+    pure: bool,
+    /// A type for output.weight.
+    #[arg(long, value_name = "TYPE", conflicts_with = "leave_output_tensor")]
+    output_tensor_type: Option<String>,
+    /// A type for token_embd.weight.
+    #[arg(long, value_name = "TYPE")]
+    token_embedding_type: Option<String>,
+    /// Leave output.weight as it is.
+    #[arg(long)]
+    leave_output_tensor: bool,
+    /// Leave these layers out, counted from 0; the rest are counted anew.
+    #[arg(long, value_name = "L0,L1,...")]
+    prune_layers: Option<String>,
+    /// Set a piece of metadata, such as llama.context_length=int:8192; the types are int, float, bool and str. Can be given
+    /// again.
+    #[arg(long = "override-kv", value_name = "KEY=TYPE:VALUE")]
+    settings: Vec<String>,
     /// Replace the output where it exists.
     #[arg(long)]
     force: bool,
@@ -81,17 +100,18 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let failed = |error: &dyn std::error::Error| Quit::Failed(error.to_string());
-    let imatrix = imatrix(arguments).map_err(|error| failed(&error))?.map(Arc::new);
-    let parse = |preset: &String| {
-        let recipe = Recipe::parse(preset, &arguments.tensor_types)?;
-        Ok(Recipe { imatrix: imatrix.clone(), ..recipe })
-    };
-    let recipes: Result<Vec<Recipe>, RecipeError> = arguments.presets.iter().map(parse).collect();
+    let (settings, pruning) = edits(arguments).map_err(|error| failed(&error))?;
+    // An imatrix names the layers as they were.
+    let imatrix = imatrix(arguments).map_err(|error| failed(&error))?;
+    let imatrix = imatrix.map(|imatrix| Arc::new(imatrix.renamed(|name| pruning.rename(name))));
+    let recipe = |name: &String| Ok(Recipe { imatrix: imatrix.clone(), ..recipe(arguments, name)? });
+    let recipes: Result<Vec<Recipe>, RecipeError> = arguments.presets.iter().map(recipe).collect();
     let recipes = recipes.map_err(|error| failed(&error))?;
     let mut session = Session::start();
     let EventKind::Opened(model) = session.run(Command::Open(arguments.path.clone()))? else {
         return Err(Quit::Failed("the engine gave no model".to_owned()));
     };
+    let model = Arc::new(model.edited(&settings, &pruning).map_err(|error| failed(&error))?);
     let count = recipes.len();
     let output = |recipe: Recipe| {
         let name = recipe.preset.name;
@@ -106,6 +126,9 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
         let plans = plans.map_err(|error| failed(&error))?;
         let coverage = plans.first().and_then(|(_, plan)| plan.coverage(&model));
         coverage.iter().flat_map(Coverage::warnings).for_each(|warning| eprintln!("tuck: warning: {warning}"));
+        for (_, plan) in &plans {
+            plan.warnings.iter().for_each(|warning| eprintln!("tuck: warning: {}: {warning}", plan.recipe.preset.name));
+        }
         match arguments.json {
             true => print_json(&plans_json(&model, &plans)),
             false => plans.iter().for_each(|(path, plan)| print_plan(&model, path, plan)),
@@ -129,6 +152,22 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
         print(&report);
     }
     Ok(())
+}
+
+fn recipe(arguments: &Arguments, name: &str) -> Result<Recipe, RecipeError> {
+    let named = |name: &Option<String>| name.as_deref().map(named_format).transpose();
+    Ok(Recipe {
+        pure: arguments.pure,
+        output: named(&arguments.output_tensor_type)?,
+        token_embedding: named(&arguments.token_embedding_type)?,
+        leave_output: arguments.leave_output_tensor,
+        ..Recipe::parse(name, &arguments.tensor_types)?
+    })
+}
+
+fn edits(arguments: &Arguments) -> Result<(Vec<Setting>, Pruning), EditError> {
+    let settings = arguments.settings.iter().map(|text| Setting::parse(text)).collect::<Result<_, _>>()?;
+    Ok((settings, arguments.prune_layers.as_deref().map(Pruning::parse).transpose()?.unwrap_or_default()))
 }
 
 /// The file named, as far as it is wanted.
@@ -195,6 +234,7 @@ fn plans_json(model: &Model, plans: &[(PathBuf, Plan)]) -> Json {
             })).collect::<Vec<_>>(),
             "imatrix": plan.recipe.imatrix.as_deref().zip(plan.coverage(model).as_ref()).map(imatrix_json),
             "fallbacks": plan.fallbacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "warnings": plan.warnings,
         })
     };
     one_or_list(plans.iter().map(one).collect(), json!({}))

@@ -48,11 +48,7 @@ pub fn encode_header(metadata: &[(String, Value)], tensors: &[HeaderTensor<'_>],
     out.extend(3u32.to_le_bytes());
     out.extend((tensors.len() as u64).to_le_bytes());
     out.extend((metadata.len() as u64).to_le_bytes());
-    for (key, value) in metadata {
-        put_string(&mut out, key);
-        out.extend((value.value_type() as u32).to_le_bytes());
-        put_value(&mut out, value);
-    }
+    metadata.iter().for_each(|(key, value)| put_pair(&mut out, key, value));
     for (tensor, offset) in tensors.iter().zip(offsets) {
         put_string(&mut out, tensor.name);
         out.extend((tensor.shape.len() as u32).to_le_bytes());
@@ -63,6 +59,19 @@ pub fn encode_header(metadata: &[(String, Value)], tensors: &[HeaderTensor<'_>],
         out.extend(offset.to_le_bytes());
     }
     out
+}
+
+/// The bytes that a pair of metadata takes in a header.
+pub fn pair_len(key: &str, value: &Value) -> u64 {
+    let mut out = Vec::new();
+    put_pair(&mut out, key, value);
+    out.len() as u64
+}
+
+fn put_pair(out: &mut Vec<u8>, key: &str, value: &Value) {
+    put_string(out, key);
+    out.extend((value.value_type() as u32).to_le_bytes());
+    put_value(out, value);
 }
 
 fn put_string(out: &mut Vec<u8>, text: &str) {

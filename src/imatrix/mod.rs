@@ -144,3 +144,12 @@ pub fn factors(columns: &[f32]) -> impl Iterator<Item = f32> {
     let mean = sum / columns.len() as f64;
     columns.iter().map(move |&column| if mean > 0.0 { (f64::from(column) / mean) as f32 } else { 1.0 })
 }
+
+impl Imatrix {
+    /// The same for a model whose tensors are called otherwise; what has no name any more is left out.
+    pub fn renamed(&self, rename: impl Fn(&str) -> Option<String>) -> Self {
+        let columns =
+            self.columns.iter().filter_map(|(name, columns)| Some((rename(name)?, columns.clone()))).collect();
+        Self { columns, ..self.clone() }
+    }
+}

@@ -1,6 +1,6 @@
 //! Which tensors of a plan are searched with importance, and what to say about the others.
 
-use super::plan::kinds;
+use super::fallback::kinds;
 use super::{Plan, PlannedTensor, Recipe};
 use crate::arch::Tensor;
 use crate::imatrix::ImatrixError;

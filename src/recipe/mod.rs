@@ -1,16 +1,23 @@
 //! Which tensor gets which format: presets, their rules, overrides by name, and the plan that follows, to the byte.
 //!
-//! Pure: a recipe and a model's tensor list go in, formats and sizes come out.
+//! Pure: a recipe and a model's tensor list go in, formats and sizes come out. The presets are data: a main format, and
+//! steps away from it for some parts of a model.
 
+mod fallback;
 mod importance;
+mod list;
+mod mixture;
 mod plan;
 mod preset;
 mod rules;
 mod split;
+mod warnings;
 
+pub use fallback::{Fallback, FallbackGroup};
 pub use importance::Coverage;
-pub use plan::{Fallback, FallbackGroup, Plan, PlannedFile, PlannedTensor, choose_formats};
-pub use preset::{PRESETS, Preset, preset_from_name};
+pub use list::PRESETS;
+pub use plan::{Plan, PlannedFile, PlannedTensor, choose_formats};
+pub use preset::{Group, Preset, preset_from_name};
 pub use split::Split;
 
 use crate::imatrix::{Imatrix, ImatrixError};
@@ -25,6 +32,14 @@ pub struct Recipe {
     pub preset: &'static Preset,
     /// In the order given; the first that matches a tensor wins.
     pub overrides: Vec<Override>,
+    /// Whether every matrix gets the preset's main format, without more bits for some.
+    pub pure: bool,
+    /// For `output.weight`; also for a token embedding that serves as output, in a preset that mixes formats.
+    pub output: Option<FormatRef>,
+    /// For `token_embd.weight`.
+    pub token_embedding: Option<FormatRef>,
+    /// Whether `output.weight` keeps its format, whatever else says.
+    pub leave_output: bool,
     /// How much each column counts; without it every weight counts the same.
     pub imatrix: Option<Arc<Imatrix>>,
 }
@@ -63,12 +78,50 @@ pub enum RecipeError {
     /// The model cannot be cut into files as asked.
     #[error("{0}")]
     Split(String),
+    /// No format has this name.
+    #[error("there is no tensor type {name:?}; choose one of {known}")]
+    UnknownFormat {
+        /// As given.
+        name: String,
+        /// The names that exist.
+        known: String,
+    },
+    /// A format that was named for a tensor does not divide its rows.
+    #[error(
+        "{tensor} cannot be {format}: its rows of {columns} weights are no multiple of {format}'s {}; choose a type of \
+         smaller blocks for it, such as Q8_0 (32) or F16 (any)",
+        format.block_weights
+    )]
+    Rows {
+        /// Its GGUF name.
+        tensor: String,
+        /// Weights in a row.
+        columns: u64,
+        /// What it cannot be.
+        format: FormatRef,
+    },
+}
+
+/// The format called `name`, in any case.
+pub fn named_format(name: &str) -> Result<FormatRef, RecipeError> {
+    format_from_name(name).ok_or_else(|| RecipeError::UnknownFormat {
+        name: name.to_owned(),
+        known: FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", "),
+    })
 }
 
 impl Recipe {
-    /// A preset without overrides.
+    /// A preset as it is.
     pub fn new(preset: &'static Preset) -> Self {
-        Self { preset, overrides: Vec::new(), imatrix: None }
+        Self {
+            preset,
+            overrides: Vec::new(),
+            pure: false,
+            output: None,
+            token_embedding: None,
+            leave_output: false,
+            imatrix: None,
+        }
     }
 
     /// A preset by name, in any case, with overrides of the form `PATTERN=TYPE`.
@@ -78,7 +131,7 @@ impl Recipe {
             known: PRESETS.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", "),
         })?;
         let overrides = overrides.iter().map(|text| Override::parse(text)).collect::<Result<_, _>>()?;
-        Ok(Self { preset, overrides, imatrix: None })
+        Ok(Self { overrides, ..Self::new(preset) })
     }
 }
 
@@ -89,10 +142,7 @@ impl Override {
         let Some((pattern, name)) = text.rsplit_once('=') else {
             return Err(refuse("has no '='; write PATTERN=TYPE, such as attn_v=Q8_0".to_owned()));
         };
-        let format = format_from_name(name).ok_or_else(|| {
-            let known = FORMATS.iter().map(|f| f.name).collect::<Vec<_>>().join(", ");
-            refuse(format!("names the type {name:?}; choose one of {known}"))
-        })?;
+        let format = named_format(name).map_err(|error| refuse(format!("cannot be used: {error}")))?;
         let pattern = Regex::new(&pattern.to_lowercase())
             .map_err(|error| refuse(format!("has a pattern that is no regular expression ({})", last_line(&error))))?;
         Ok(Self { pattern, format })

@@ -1,114 +1,13 @@
 //! A recipe applied to a model: the format, size and position of every tensor.
 
-use super::preset::PRESETS;
-use super::rules::{Chooser, quantizable};
-use super::{Recipe, RecipeError, importance};
-use crate::arch::{Hparams, Source, Tensor};
+use super::fallback::Fallback;
+use super::rules::Chooser;
+use super::warnings::warnings;
+use super::{PRESETS, Recipe, RecipeError, importance};
+use crate::arch::{Hparams, Tensor};
 use crate::gguf::{self, HeaderTensor, Layout, Metadata, Shard, Value};
 use crate::model::Model;
 use crate::quant::FormatRef;
-use crate::units;
-use std::fmt;
-
-/// A tensor that could not get the format the recipe wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fallback {
-    /// Its GGUF name.
-    pub tensor: String,
-    /// Weights in a row.
-    pub columns: u64,
-    /// What the recipe asked for.
-    pub wanted: FormatRef,
-    /// What it gets.
-    pub got: FormatRef,
-}
-
-impl Fallback {
-    pub(super) fn new(tensor: &Tensor, wanted: FormatRef, got: FormatRef) -> Self {
-        Self { tensor: tensor.name.clone(), columns: tensor.columns(), wanted, got }
-    }
-
-    /// Why, for people.
-    pub fn reason(&self) -> String {
-        reason(self.columns, self.wanted)
-    }
-}
-
-fn reason(columns: u64, wanted: FormatRef) -> String {
-    format!("rows of {columns} weights are no multiple of {wanted}'s {}", wanted.block_weights)
-}
-
-impl fmt::Display for Fallback {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} instead of {}, because {}", self.tensor, self.got, self.wanted, self.reason())
-    }
-}
-
-/// Fallbacks that share a reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FallbackGroup {
-    /// What the recipe asked for.
-    pub wanted: FormatRef,
-    /// What they get.
-    pub got: FormatRef,
-    /// Weights in a row.
-    pub columns: u64,
-    /// Their names, in the order of the file.
-    pub tensors: Vec<String>,
-}
-
-impl FallbackGroup {
-    /// Groups fallbacks by formats and row length, in order of first appearance.
-    pub fn of(fallbacks: &[Fallback]) -> Vec<Self> {
-        let mut groups: Vec<Self> = Vec::new();
-        for Fallback { tensor, columns, wanted, got } in fallbacks {
-            let same = |group: &&mut Self| (group.columns, group.wanted, group.got) == (*columns, *wanted, *got);
-            match groups.iter_mut().find(same) {
-                Some(group) => group.tensors.push(tensor.clone()),
-                None => groups.push(Self { wanted, got, columns: *columns, tensors: vec![tensor.clone()] }),
-            }
-        }
-        groups
-    }
-
-    /// `3 tensors cannot be Q4_K: rows of 576 weights are no multiple of Q4_K's 256. They become Q5_0.`
-    pub fn sentence(&self) -> String {
-        let Self { wanted, got, columns, tensors } = self;
-        let (count, they) = match tensors.len() {
-            1 => ("1 tensor".to_owned(), "It becomes"),
-            n => (format!("{} tensors", units::grouped(n as u64)), "They become"),
-        };
-        format!("{count} cannot be {wanted}: {}. {they} {got}.", reason(*columns, wanted))
-    }
-
-    /// The names with layers left out, each once: `attn_k (30 layers), token_embd`.
-    pub fn names(&self) -> String {
-        kinds(&self.tensors)
-    }
-}
-
-/// A list names no more kinds of tensors than this; a model has fewer.
-const MOST_KINDS: usize = 40;
-
-/// Names of tensors with layers left out, each once.
-pub(super) fn kinds(tensors: &[String]) -> String {
-    let mut kinds: Vec<(&str, usize)> = Vec::new();
-    let mut more = "";
-    for tensor in tensors {
-        let name = tensor.strip_suffix(".weight").unwrap_or(tensor);
-        let kind = name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')).map_or(name, |(_, kind)| kind);
-        match kinds.iter().position(|(known, _)| *known == kind) {
-            Some(known) => kinds[known].1 += 1,
-            None if kinds.len() == MOST_KINDS => more = " and more",
-            None => kinds.push((kind, 1)),
-        }
-    }
-    let show = |(kind, count): &(&str, usize)| match count {
-        1 => (*kind).to_owned(),
-        n => format!("{kind} ({n} layers)"),
-    };
-    kinds.iter().map(show).collect::<Vec<_>>().join(", ") + more
-}
 
 /// What a tensor becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,8 +48,8 @@ pub struct Plan {
     pub tensors: Vec<PlannedTensor>,
     /// Tensors that could not get the format the recipe wanted.
     pub fallbacks: Vec<Fallback>,
-    /// Tensors that were already in a block format and are quantized again, which adds a second loss to the first.
-    pub requantized: usize,
+    /// What the user should know before packing, each in a sentence.
+    pub warnings: Vec<String>,
     /// One file, or several where the model is [`split`](Plan::split).
     pub files: Vec<PlannedFile>,
     /// All files together.
@@ -161,10 +60,11 @@ pub struct Plan {
 
 impl Plan {
     /// Applies `recipe` to `model`, in one file. Refuses an override that matches no tensor, which is most likely a typing
-    /// error, and an imatrix of another model.
+    /// error, an imatrix of another model, and a format for the output or the token embedding that does not divide its
+    /// rows.
     pub fn new(model: &Model, recipe: &Recipe) -> Result<Self, RecipeError> {
         for given in &recipe.overrides {
-            if !model.tensors.iter().any(|t| quantizable(&t.name, &t.shape) && given.pattern.is_match(&t.name)) {
+            if !model.tensors.iter().any(|t| recipe.may_change(t) && given.pattern.is_match(&t.name)) {
                 return Err(RecipeError::Override {
                     text: format!("{}={}", given.pattern, given.format),
                     problem: "matches no tensor that can be quantized; tuck inspect lists the names".to_owned(),
@@ -173,15 +73,12 @@ impl Plan {
         }
         importance::check(recipe, &model.tensors)?;
         let (formats, fallbacks) = choose_formats(recipe, &model.hparams, &model.tensors);
-        let requantized = model
-            .tensors
-            .iter()
-            .zip(&formats)
-            .filter(|(tensor, to)| matches!(&tensor.source, Source::Stored { format, .. } if !format.is_float() && format != *to))
-            .count();
+        if let Some((tensor, format)) = model.tensors.iter().zip(&formats).find(|(t, f)| !f.divides(t.columns())) {
+            return Err(RecipeError::Rows { tensor: tensor.name.clone(), columns: tensor.columns(), format });
+        }
         let sizes: Vec<u64> = model.tensors.iter().zip(&formats).map(|(t, f)| f.bytes(t.weights())).collect();
         let Layout { header_bytes, offsets, file_bytes } =
-            gguf::lay_out(model.header_len, sizes.iter().copied(), model.alignment);
+            gguf::lay_out(header_len(model, recipe), sizes.iter().copied(), model.alignment);
         let weights: u64 = model.tensors.iter().map(Tensor::weights).sum();
         let tensors = formats.iter().zip(&sizes).zip(&offsets);
         Ok(Self {
@@ -190,11 +87,23 @@ impl Plan {
                 .map(|((format, bytes), offset)| PlannedTensor { format, bytes: *bytes, file: 0, offset: *offset })
                 .collect(),
             fallbacks,
-            requantized,
+            warnings: warnings(recipe, &model.tensors, &formats),
             files: vec![PlannedFile { header_bytes, file_bytes }],
             file_bytes,
             bits_per_weight: sizes.iter().sum::<u64>() as f64 * 8.0 / weights as f64,
         })
+    }
+
+    /// The model's metadata, with what the recipe says in it.
+    pub fn metadata(&self, model: &Model) -> Metadata {
+        let mut metadata = model.metadata.clone();
+        for (key, value) in own_metadata(model, &self.recipe) {
+            match metadata.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, old)) => *old = value,
+                None => metadata.push((key, value)),
+            }
+        }
+        metadata
     }
 
     /// The bytes of one of the files up to its first tensor's data.
@@ -217,19 +126,33 @@ impl Plan {
             .unzip();
         gguf::encode_header(&metadata, &tensors, &offsets)
     }
+}
 
-    fn metadata(&self, model: &Model) -> Metadata {
-        let mut metadata = model.metadata.clone();
-        let file_type = self.recipe.preset.file_type.unwrap_or_else(|| own_file_type(model));
-        for (key, value) in &mut metadata {
-            match key.as_str() {
-                "general.file_type" => *value = Value::U32(file_type),
-                "general.quantization_version" => *value = Value::U32(2),
-                _ => {}
-            }
+/// What a recipe says in the metadata, as llama-quantize does.
+fn own_metadata(model: &Model, recipe: &Recipe) -> Metadata {
+    let file_type = recipe.preset.file_type.unwrap_or_else(|| own_file_type(model));
+    let mut pairs: Vec<(&str, Value)> =
+        vec![("general.file_type", Value::U32(file_type)), ("general.quantization_version", Value::U32(2))];
+    if let Some(imatrix) = &recipe.imatrix {
+        let file = imatrix.path.file_name().unwrap_or_default().to_string_lossy();
+        pairs.push(("quantize.imatrix.file", Value::String(file.into_owned())));
+        if !imatrix.datasets.is_empty() {
+            pairs.push(("quantize.imatrix.dataset", Value::String(imatrix.datasets.join(", "))));
         }
-        metadata
+        pairs.push(("quantize.imatrix.entries_count", Value::U32(imatrix.columns.len() as u32)));
+        if imatrix.chunks > 0 {
+            pairs.push(("quantize.imatrix.chunks_count", Value::U32(imatrix.chunks)));
+        }
     }
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// The header's length without padding, with what the recipe says in it.
+fn header_len(model: &Model, recipe: &Recipe) -> u64 {
+    own_metadata(model, recipe).iter().fold(model.header_len, |len, (key, value)| {
+        let old = model.value(key).map_or(0, |old| gguf::pair_len(key, old));
+        len - old + gguf::pair_len(key, value)
+    })
 }
 
 /// The file type of an unchanged model: its own, where it is a GGUF, or that of its most frequent format by bytes.

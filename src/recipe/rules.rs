@@ -2,125 +2,181 @@
 //!
 //! Tensors are walked by layer, then by name, and some rules count how many of a kind came before.
 
-use super::preset::{Bump, Preset};
-use super::{Fallback, Recipe};
+use super::fallback::{Fallback, fall_back};
+use super::mixture::{self, Part, Situation};
+use super::preset::Preset;
+use super::{Override, Recipe};
 use crate::arch::{Hparams, Tensor};
-use crate::quant::{F16, FormatRef, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
+use crate::quant::{FormatRef, Q3_K, Q4_K, Q5_K, Q8_0};
+use std::collections::HashMap;
 
-/// Parts of names whose tensors llama-quantize leaves alone.
-const NEVER: &[&str] =
-    &["_norm.weight", "ffn_gate_inp.weight", ".position_embd", "position_embd.weight", "token_types.weight"];
+/// Parts of names whose tensors llama-quantize leaves alone, for they are small or too delicate.
+static NEVER: &[&str] = &[
+    "_norm.weight",
+    // Routers of experts.
+    "ffn_gate_inp.weight",
+    "ffn_gate_tid2eid.weight",
+    // Positions and kinds of tokens.
+    "position_embd.weight",
+    ".position_embd",
+    "token_types.weight",
+    "attn_rel_b.weight",
+    // Small matrices of Gemma 3n, Mamba, LFM2 and MiniMax.
+    "altup",
+    "laurel",
+    "per_layer_model_proj",
+    "ssm_conv1d",
+    "shortconv.conv.weight",
+    "indexer.k_proj.weight",
+    "indexer.q_proj.weight",
+    // RWKV.
+    "time_mix_first.weight",
+    "time_mix_w0.weight",
+    "time_mix_w1.weight",
+    "time_mix_w2.weight",
+    "time_mix_v0.weight",
+    "time_mix_v1.weight",
+    "time_mix_v2.weight",
+    "time_mix_a0.weight",
+    "time_mix_a1.weight",
+    "time_mix_a2.weight",
+    "time_mix_g1.weight",
+    "time_mix_g2.weight",
+    "time_mix_decay_w1.weight",
+    "time_mix_decay_w2.weight",
+    "time_mix_lerp_fused.weight",
+    // Eyes and ears.
+    "sam.pos_embd",
+    "sam.neck.",
+    "sam.net_",
+    ".rel_pos",
+    ".patch_embd",
+    ".patch_merger",
+    "a.rvq.codebook",
+    "mm.a.code_embd",
+];
 
-/// What a format becomes where it does not divide a row.
-static DEMOTIONS: &[(FormatRef, FormatRef)] = &[(&Q4_K, &Q5_0), (&Q5_K, &Q5_1), (&Q6_K, &Q8_0)];
+impl Recipe {
+    /// Whether it may change this tensor: matrices called `weight`, but no norms and no small parts.
+    pub(super) fn may_change(&self, tensor: &Tensor) -> bool {
+        let dimensions = tensor.shape.iter().rposition(|n| *n > 1).map_or(0, |last| last + 1);
+        let name = tensor.name.as_str();
+        dimensions >= 2
+            && name.ends_with("weight")
+            && !NEVER.iter().any(|part| name.contains(part))
+            && !(self.leave_output && name == "output.weight")
+    }
 
-/// Whether a recipe may change this tensor: matrices called `weight`, but no norms.
-pub(super) fn quantizable(name: &str, shape: &[u64]) -> bool {
-    let dimensions = shape.iter().rposition(|n| *n > 1).map_or(0, |last| last + 1);
-    dimensions >= 2 && name.ends_with("weight") && !NEVER.iter().any(|part| name.contains(part))
+    /// The first override that names this tensor.
+    fn given(&self, tensor: &Tensor) -> Option<&Override> {
+        self.overrides.iter().find(|given| given.pattern.is_match(&tensor.name))
+    }
 }
 
 /// Chooses formats for a model's tensors in order; see [`Chooser::choose`].
 pub(super) struct Chooser<'a> {
     recipe: &'a Recipe,
-    tied: bool,
-    layers: u64,
-    attn_v_total: u64,
-    attn_v_seen: u64,
-    ffn_down_seen: u64,
-    /// Models of 80 layers share each value head among many query heads, so their value projections are small and cheap.
-    is_70b: bool,
+    hparams: &'a Hparams,
+    is_tied: bool,
+    values: u64,
+    seen: HashMap<Part, u64>,
 }
 
 impl<'a> Chooser<'a> {
-    pub(super) fn new(recipe: &'a Recipe, hparams: &Hparams, tensors: &[Tensor]) -> Self {
+    pub(super) fn new(recipe: &'a Recipe, hparams: &'a Hparams, tensors: &[Tensor]) -> Self {
+        let part = |part: Part| tensors.iter().filter(move |t| Part::of(&t.name) == part);
         Self {
             recipe,
-            tied: !tensors.iter().any(|t| t.name == "output.weight"),
-            layers: hparams.layers,
-            attn_v_total: tensors.iter().filter(|t| t.name.contains("attn_v.weight")).count() as u64,
-            attn_v_seen: 0,
-            ffn_down_seen: 0,
-            is_70b: hparams.layers == 80
-                && match hparams.arch.name {
-                    "llama" => hparams.heads != hparams.kv_heads,
-                    name => name == "qwen2",
-                },
+            hparams,
+            is_tied: part(Part::Output).next().is_none(),
+            values: part(Part::AttnV).count() as u64,
+            seen: HashMap::new(),
         }
     }
 
     /// The format of the next tensor, and the fallback that led to it, if any.
+    ///
+    /// The formats named for the output and the token embedding are taken at their word, without a fallback.
     pub(super) fn choose(&mut self, tensor: &Tensor) -> (FormatRef, Option<Fallback>) {
-        if !quantizable(&tensor.name, &tensor.shape) {
+        let recipe = self.recipe;
+        if !recipe.may_change(tensor) {
             return (tensor.format, None);
         }
-        if let Some(chosen) = self.recipe.overrides.iter().find(|o| o.pattern.is_match(&tensor.name)) {
-            return fall_back(tensor, chosen.format);
+        let (part, given) = (Part::of(&tensor.name), recipe.given(tensor));
+        let named = match part {
+            Part::Output => recipe.output,
+            // The embedding of each layer is large, and a matrix of its own where an override names it.
+            Part::TokenEmbd if given.is_none() || tensor.name == "token_embd.weight" => recipe.token_embedding,
+            _ => None,
+        };
+        if let Some(format) = named {
+            return (format, None);
         }
-        match self.recipe.preset.format {
-            None => (tensor.format, None),
-            Some(format) if format.is_float() => (format, None),
-            Some(format) => self.mixture(tensor, self.recipe.preset, format),
+        match (given, recipe.preset.format) {
+            (Some(given), _) => fall_back(tensor, given.format),
+            (None, None) => (tensor.format, None),
+            (None, Some(format)) if format.is_float() => (format, None),
+            (None, Some(format)) if recipe.pure => fall_back(tensor, format),
+            (None, Some(_)) if part == Part::Output || (self.is_tied && part == Part::TokenEmbd) => self.output(tensor),
+            (None, Some(format)) => fall_back(tensor, self.mixture(tensor, part, format)),
         }
     }
 
-    fn mixture(&mut self, tensor: &Tensor, preset: &Preset, format: FormatRef) -> (FormatRef, Option<Fallback>) {
-        let name = tensor.name.as_str();
-        if name == "output.weight" || (self.tied && name == "token_embd.weight") {
-            // The output decides every token, so it gets at least 6 bits.
-            return if !format.divides(tensor.columns()) {
-                (&Q8_0, Some(Fallback::new(tensor, format, &Q8_0))).divisible(tensor)
-            } else if *format == Q8_0 {
-                (format, None)
-            } else {
-                fall_back(tensor, &Q6_K)
-            };
+    /// The output decides every token, so it gets more bits; a tied token embedding is the output.
+    fn output(&self, tensor: &Tensor) -> (FormatRef, Option<Fallback>) {
+        let Preset { output, format, .. } = self.recipe.preset;
+        if let Some(named) = self.recipe.output {
+            fall_back(tensor, named)
+        } else if self.is_falcon() {
+            fall_back(tensor, &Q8_0)
+        } else if format.is_some_and(|format| !format.divides(tensor.columns())) {
+            // Where the main format does not fit, 8 bits stand in for the output's, whatever its own fallback is.
+            let (got, _) = fall_back(tensor, &Q8_0);
+            (got, Some(Fallback::new(tensor, output, got)))
+        } else {
+            fall_back(tensor, output)
         }
-        let mut chosen = format;
-        if name.contains("attn_v.weight") {
-            chosen = apply(preset.attn_v, format, self.attn_v_seen, self.attn_v_total);
-            if self.is_70b && *chosen == Q4_K {
-                chosen = &Q5_K;
+    }
+
+    fn mixture(&mut self, tensor: &Tensor, part: Part, main: FormatRef) -> FormatRef {
+        let (preset, Hparams { layers, experts, .. }) = (self.recipe.preset, self.hparams);
+        let index = *self.seen.entry(part).and_modify(|seen| *seen += 1).or_default();
+        let mut at = Situation {
+            queries_per_value: self.hparams.heads.checked_div(self.hparams.kv_heads).unwrap_or(0),
+            experts: *experts,
+            is_falcon: self.is_falcon(),
+            has_imatrix: self.recipe.imatrix.is_some(),
+            is_stack: tensor.shape.get(2).is_some_and(|n| *n > 1),
+            index,
+            count: *layers,
+        };
+        match part {
+            Part::AttnV => at.count = self.values,
+            // A layer with experts may have several such tensors, or none.
+            Part::FfnDown | Part::FfnGate | Part::FfnUp if *experts > 1 && !preset.is_frugal => {
+                at.index = tensor.layer().unwrap_or(at.index);
             }
-            self.attn_v_seen += 1;
-        } else if name.contains("ffn_down") {
-            chosen = apply(preset.ffn_down, format, self.ffn_down_seen, self.layers);
-            self.ffn_down_seen += 1;
+            _ => {}
         }
-        fall_back(tensor, chosen)
+        let chosen = mixture::first(preset.steps, part, &at).unwrap_or(main);
+        match part {
+            _ if preset.is_frugal => chosen,
+            Part::AttnV | Part::AttnK if *experts == 8 => &Q8_0,
+            Part::AttnV if self.is_70b() && [&Q3_K, &Q4_K].contains(&chosen) => &Q5_K,
+            _ => chosen,
+        }
     }
-}
 
-fn apply(bump: Bump, format: FormatRef, index: u64, total: u64) -> FormatRef {
-    let eighth = total / 8;
-    match bump {
-        Bump::Scattered(more) if index < eighth || index >= 7 * total / 8 || (index - eighth) % 3 == 2 => more,
-        Bump::FirstEighth(more) if index < eighth => more,
-        Bump::FirstFour(more) if index < 4 => more,
-        _ => format,
+    fn is_falcon(&self) -> bool {
+        self.hparams.arch.name == "falcon"
     }
-}
 
-fn fall_back(tensor: &Tensor, wanted: FormatRef) -> (FormatRef, Option<Fallback>) {
-    if wanted.divides(tensor.columns()) {
-        return (wanted, None);
-    }
-    let demoted = DEMOTIONS.iter().find(|(from, _)| *from == wanted).map_or(wanted, |(_, to)| to);
-    (demoted, Some(Fallback::new(tensor, wanted, demoted))).divisible(tensor)
-}
-
-trait Divisible {
-    fn divisible(self, tensor: &Tensor) -> Self;
-}
-
-impl Divisible for (FormatRef, Option<Fallback>) {
-    /// F16 is the last resort for rows that no block divides.
-    fn divisible(self, tensor: &Tensor) -> Self {
-        match self {
-            (format, Some(fallback)) if !format.divides(tensor.columns()) => {
-                (&F16, Some(Fallback { got: &F16, ..fallback }))
-            }
-            fine => fine,
+    /// What llama.cpp calls 70B: many query heads share a value head, so value matrices are small and bits for them cheap.
+    fn is_70b(&self) -> bool {
+        match (self.hparams.arch.name, self.hparams.layers) {
+            ("llama", 80) => self.hparams.heads != self.hparams.kv_heads,
+            ("qwen2" | "olmo" | "deci", 80) | ("jais2", 68) => true,
+            _ => false,
         }
     }
 }

@@ -19,7 +19,6 @@ use crate::engine::command::{DeviceChoice, PackOutput, PackRequest};
 use crate::engine::device::Devices;
 use crate::engine::event::{OutputReport, PackReport};
 use crate::engine::worker::{Context, Stop};
-use crate::model::Model;
 use crate::quant::{FORMATS, FormatRef};
 use crate::recipe::{Coverage, Plan};
 use output::Target;
@@ -40,7 +39,7 @@ pub(in crate::engine) fn run(
     if request.outputs.iter().any(|output| output.recipe.imatrix != request.outputs[0].recipe.imatrix) {
         return Err(Stop::Failed("files of one pack have to share an imatrix; pack them one by one".to_owned()));
     }
-    plans.iter().for_each(|plan| warn_of_second_loss(plan, model, context));
+    warnings(&plans).for_each(|warning| context.warn(warning));
     let coverages: Vec<Option<Coverage>> = plans.iter().map(|plan| plan.coverage(model)).collect();
     // They share an imatrix, so what is missing from it is the same for all.
     coverages.first().into_iter().flatten().flat_map(Coverage::warnings).for_each(|warning| context.warn(warning));
@@ -81,16 +80,22 @@ pub(in crate::engine) fn run(
     })
 }
 
-fn warn_of_second_loss(plan: &Plan, model: &Model, context: &Context<'_>) {
-    if plan.requantized > 0 {
-        context.warn(format!(
-            "{}: {} of {} tensors are already quantized and are quantized again, which adds a second loss to the first; \
-             start from the original F16 or BF16 model if you can",
-            plan.recipe.preset.name,
-            plan.requantized,
-            model.tensors.len()
-        ));
+/// What the plans' owner should know; what is the same for several of them once.
+fn warnings(plans: &[Plan]) -> impl Iterator<Item = String> {
+    let mut warnings: Vec<(Vec<&str>, &String)> = Vec::new();
+    for plan in plans {
+        for warning in &plan.warnings {
+            match warnings.iter_mut().find(|(_, known)| *known == warning) {
+                Some((names, _)) => names.push(plan.recipe.preset.name),
+                None => warnings.push((vec![plan.recipe.preset.name], warning)),
+            }
+        }
     }
+    let one = plans.len() == 1;
+    warnings.into_iter().map(move |(names, warning)| match one {
+        true => warning.clone(),
+        false => format!("{}: {warning}", names.join(", ")),
+    })
 }
 
 /// How many tensors and bytes each format has, most bytes first.
