@@ -1,5 +1,6 @@
 //! What the window and the command line can ask of the engine.
 
+use crate::imatrix::Imatrix;
 use crate::model::Model;
 use crate::recipe::Recipe;
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ pub enum Command {
     OpenSample,
     /// Write a GGUF file. Ends in `Packed`, `Failed` or `Cancelled`.
     Pack(PackRequest),
+    /// Measure how far the weights of one model are from those of another. Ends in `Verified`, `Failed` or `Cancelled`.
+    Verify(VerifyRequest),
 }
 
 /// What to pack, how, and where to.
@@ -37,6 +40,17 @@ pub struct PackRequest {
     pub allow_nonfinite: bool,
     /// Where to compute.
     pub device: DeviceChoice,
+}
+
+/// What to measure, and against what.
+#[derive(Clone, Debug)]
+pub struct VerifyRequest {
+    /// The model whose error is asked for.
+    pub candidate: Arc<Model>,
+    /// The model it should equal, usually the one it was packed from.
+    pub reference: Arc<Model>,
+    /// How much each column counts, for weighted figures beside the plain ones.
+    pub imatrix: Option<Arc<Imatrix>>,
 }
 
 /// Where to compute.

@@ -9,8 +9,8 @@ mod meter;
 mod sample;
 mod worker;
 
-pub use command::{Command, DeviceChoice, JobId, PackRequest};
-pub use event::{Device, Event, EventKind, PackReport, Progress, Stage};
+pub use command::{Command, DeviceChoice, JobId, PackRequest, VerifyRequest};
+pub use event::{Device, Event, EventKind, Mismatch, PackReport, Progress, Stage, TensorError, VerifyReport};
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};

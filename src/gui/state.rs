@@ -215,7 +215,7 @@ impl State {
                 self.fail(format!("{name} cannot be opened"), message);
             }
             EventKind::Cancelled => self.opening = None,
-            EventKind::Progress(_) | EventKind::Devices(_) | EventKind::Packed(_) => {}
+            EventKind::Progress(_) | EventKind::Devices(_) | EventKind::Packed(_) | EventKind::Verified(_) => {}
         }
     }
 
@@ -238,7 +238,7 @@ impl State {
             }
             EventKind::Failed(message) => self.fail("The file was not written".to_owned(), message),
             EventKind::Cancelled => {}
-            EventKind::Opened(_) | EventKind::Devices(_) => return,
+            EventKind::Opened(_) | EventKind::Devices(_) | EventKind::Verified(_) => return,
         }
         self.packing = None;
     }

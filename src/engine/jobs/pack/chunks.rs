@@ -3,7 +3,8 @@
 //! Small tensors share a chunk, large ones are split between rows or blocks. Tensors that keep their format need no
 //! arithmetic and travel in chunks of their own, past the runner.
 
-use crate::arch::{Rows, Source, Tensor};
+use crate::arch::Tensor;
+use crate::engine::jobs::read::{granule, stored_format};
 use crate::graph::{Recording, SlotSize};
 use crate::model::Model;
 use crate::quant::{F32, FormatRef};
@@ -13,9 +14,6 @@ use std::ops::Range;
 /// Enough that a transfer's fixed costs do not show, and few enough that all slots stay far below the memory bound.
 const CHUNK_WEIGHTS: u64 = 4 << 20;
 
-/// Whole blocks of every format.
-const BLOCK: u64 = 256;
-
 /// Part of a tensor on its way.
 #[derive(Debug)]
 pub(super) struct Piece {
@@ -23,8 +21,6 @@ pub(super) struct Piece {
     pub(super) tensor: usize,
     /// Its first weight.
     pub(super) first: u64,
-    /// Number of weights.
-    pub(super) weights: u64,
     /// Where it lies in the slot's input.
     pub(super) input: Range<u64>,
     /// Where its result lies in the slot's output.
@@ -67,15 +63,7 @@ impl Chunk {
             self.recording.convert(from, to, weights)
         };
         self.weights += weights;
-        self.pieces.push(Piece { tensor: index, first, weights, input, output, position: start + to.bytes(first) });
-    }
-}
-
-/// The format a tensor's weights have before the recipe.
-pub(super) fn stored_format(tensor: &Tensor) -> FormatRef {
-    match &tensor.source {
-        Source::Stored { format, .. } => format,
-        Source::Computed(_) => &F32,
+        self.pieces.push(Piece { tensor: index, first, input, output, position: start + to.bytes(first) });
     }
 }
 
@@ -108,15 +96,6 @@ pub(super) fn split(model: &Model, plan: &Plan, limit: SlotSize) -> Vec<Chunk> {
     }
     chunks.extend(open.into_iter().filter(|chunk| !chunk.pieces.is_empty()));
     chunks
-}
-
-/// A tensor is cut at multiples of this many weights: whole blocks, and whole pairs of rows where rows are reordered.
-fn granule(tensor: &Tensor) -> u64 {
-    match &tensor.source {
-        Source::Stored { rows: Rows::Rope { .. }, .. } if tensor.shape.len() > 1 => 2 * tensor.columns(),
-        Source::Stored { rows: Rows::Rope { head_dim }, .. } => *head_dim,
-        _ => BLOCK,
-    }
 }
 
 /// The most weights of this tensor a slot can hold.

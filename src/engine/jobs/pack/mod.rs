@@ -9,10 +9,8 @@
 //! target changes in one rename at the end, or not at all.
 
 mod chunks;
-mod finite;
 mod output;
 mod pipeline;
-mod read;
 
 use crate::engine::command::{DeviceChoice, PackRequest};
 use crate::engine::device::Devices;
