@@ -1,7 +1,7 @@
 //! Four threads and a ring of slots: while one chunk is written, the next is computed and the one after is read, and the
 //! one before is read back and compared.
 
-use super::chunks::{Chunk, Piece, slot_size};
+use super::chunks::{Chunk, slot_size};
 use super::output::Output;
 use crate::engine::event::Stage;
 use crate::engine::jobs::read;
