@@ -4,6 +4,7 @@ mod devices;
 mod inspect;
 mod pack;
 mod session;
+mod verify;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ Examples:
   tuck inspect ./Llama-3.2-1B-Instruct             what it is, and its size in every type
   tuck pack ./Llama-3.2-1B-Instruct --type Q4_K_M  write Llama-3.2-1B-Instruct-Q4_K_M.gguf here
   tuck pack model.gguf --type Q5_K_M --tensor-type attn_v=Q8_0 -o out.gguf
+  tuck verify out.gguf --against model.gguf        how far its weights are from those it was packed from
 
 Exit codes: 0 done, 1 failed (one paragraph on stderr says why), 2 wrong usage, 130 cancelled.";
 
@@ -45,6 +47,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Write a model as a GGUF file.
     Pack(pack::Arguments),
+    /// Measure how far a model's weights are from those of another.
+    Verify(verify::Arguments),
     /// List the devices that can compute.
     Devices(devices::Arguments),
 }
@@ -56,6 +60,7 @@ impl Cli {
             None => Err(self.window),
             Some(Command::Inspect(arguments)) => Ok(inspect::run(&arguments)),
             Some(Command::Pack(arguments)) => Ok(pack::run(&arguments)),
+            Some(Command::Verify(arguments)) => Ok(verify::run(&arguments)),
             Some(Command::Devices(arguments)) => Ok(devices::run(&arguments)),
         }
     }
