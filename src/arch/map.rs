@@ -63,6 +63,14 @@ impl Tensor {
         self.shape[0]
     }
 
+    /// The format its weights have before any recipe.
+    pub fn stored_format(&self) -> FormatRef {
+        match &self.source {
+            Source::Stored { format, .. } => format,
+            Source::Computed(_) => &F32,
+        }
+    }
+
     /// The layer it belongs to, from its name.
     pub fn layer(&self) -> Option<u64> {
         layer_of(&self.name)

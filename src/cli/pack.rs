@@ -2,11 +2,13 @@
 
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{Command, DeviceChoice, EventKind, PackReport, PackRequest};
-use crate::recipe::{FallbackGroup, Plan, Recipe};
+use crate::imatrix::{Imatrix, ImatrixError};
+use crate::recipe::{Coverage, FallbackGroup, Plan, Recipe};
 use crate::units;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -25,6 +27,15 @@ pub(super) struct Arguments {
     /// first match wins.
     #[arg(long = "tensor-type", value_name = "PATTERN=TYPE")]
     tensor_types: Vec<String>,
+    /// How much each column counts: a file of llama-imatrix, GGUF or .dat. Types of 3 bits and less need it most.
+    #[arg(long, value_name = "FILE")]
+    imatrix: Option<PathBuf>,
+    /// Use the imatrix only for tensors with this in their name. Can be given again.
+    #[arg(long = "include-weights", value_name = "TENSOR", requires = "imatrix", conflicts_with = "exclude_weights")]
+    include_weights: Vec<String>,
+    /// Do not use the imatrix for tensors with this in their name. Can be given again.
+    #[arg(long = "exclude-weights", value_name = "TENSOR", requires = "imatrix")]
+    exclude_weights: Vec<String>,
     /// Replace the output where it exists.
     #[arg(long)]
     force: bool,
@@ -46,6 +57,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let failed = |error: &dyn std::error::Error| Quit::Failed(error.to_string());
     let recipe = Recipe::parse(&arguments.preset, &arguments.tensor_types).map_err(|error| failed(&error))?;
+    let imatrix = imatrix(arguments).map_err(|error| failed(&error))?;
+    let recipe = Recipe { imatrix: imatrix.map(Arc::new), ..recipe };
     let mut session = Session::start();
     let EventKind::Opened(model) = session.run(Command::Open(arguments.path.clone()))? else {
         return Err(Quit::Failed("the engine gave no model".to_owned()));
@@ -53,6 +66,8 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let output = arguments.output.clone().unwrap_or_else(|| model.default_file_name(recipe.preset.name).into());
     if arguments.dry_run {
         let plan = Plan::new(&model, &recipe).map_err(|error| failed(&error))?;
+        let coverage = plan.coverage(&model);
+        coverage.iter().flat_map(Coverage::warnings).for_each(|warning| eprintln!("tuck: warning: {warning}"));
         if arguments.json {
             print_json(&plan_json(&model, &plan));
         } else {
@@ -65,6 +80,9 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
             FallbackGroup::of(&plan.fallbacks)
                 .iter()
                 .for_each(|group| println!("  {}\n    {}", group.sentence(), group.names()));
+            if let Some(used) = recipe.imatrix.as_deref().zip(coverage.as_ref()) {
+                println!("  Imatrix {}", imatrix_line(used));
+            }
         }
         return Ok(());
     }
@@ -87,6 +105,43 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     Ok(())
 }
 
+/// The file named, as far as it is wanted.
+fn imatrix(arguments: &Arguments) -> Result<Option<Imatrix>, ImatrixError> {
+    let Some(path) = &arguments.imatrix else { return Ok(None) };
+    let mut imatrix = Imatrix::open(path)?;
+    if !arguments.include_weights.is_empty() {
+        imatrix = imatrix.include(&arguments.include_weights)?;
+    }
+    if !arguments.exclude_weights.is_empty() {
+        imatrix = imatrix.exclude(&arguments.exclude_weights)?;
+    }
+    Ok(Some(imatrix))
+}
+
+/// `m.gguf: 56 of 57 searched tensors weighted (20 chunks of calibration.txt)`.
+fn imatrix_line((imatrix, coverage): (&Imatrix, &Coverage)) -> String {
+    let weighted = coverage.weighted.len();
+    format!(
+        "{}: {} of {} quantized tensors weighted ({} chunks of {})",
+        imatrix.path.display(),
+        weighted,
+        weighted + coverage.plain.len(),
+        imatrix.chunks,
+        if imatrix.datasets.is_empty() { "unknown text".to_owned() } else { imatrix.datasets.join(", ") }
+    )
+}
+
+fn imatrix_json((imatrix, coverage): (&Imatrix, &Coverage)) -> Json {
+    json!({
+        "file": imatrix.path,
+        "chunks": imatrix.chunks,
+        "datasets": imatrix.datasets,
+        "weighted": coverage.weighted.len(),
+        "plain": coverage.plain,
+        "unused": coverage.unused,
+    })
+}
+
 fn plan_json(model: &crate::model::Model, plan: &Plan) -> Json {
     let tensors = model.tensors.iter().zip(&plan.tensors);
     json!({
@@ -96,6 +151,7 @@ fn plan_json(model: &crate::model::Model, plan: &Plan) -> Json {
         "tensors": tensors.map(|(t, p)| json!({
             "name": t.name, "format": p.format.name, "bytes": p.bytes, "offset": p.offset
         })).collect::<Vec<_>>(),
+        "imatrix": plan.recipe.imatrix.as_deref().zip(plan.coverage(model).as_ref()).map(imatrix_json),
         "fallbacks": plan.fallbacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
@@ -111,6 +167,7 @@ fn report_json(report: &PackReport) -> Json {
         "formats": report.formats.iter().map(|(format, tensors, bytes)| json!({
             "format": format.name, "tensors": tensors, "bytes": bytes
         })).collect::<Vec<_>>(),
+        "imatrix": report.imatrix.as_ref().map(|(imatrix, coverage)| imatrix_json((imatrix, coverage))),
         "fallbacks": report.fallbacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "device": report.device,
         "seconds": report.elapsed.as_secs_f64(),
@@ -133,6 +190,9 @@ fn print(report: &PackReport) {
     for (index, (format, tensors, bytes)) in report.formats.iter().enumerate() {
         let label = if index == 0 { "Tensors" } else { "" };
         println!("  {label:<9} {tensors:>4} as {:<5} {}", format.name, units::bytes(*bytes));
+    }
+    if let Some((imatrix, coverage)) = &report.imatrix {
+        println!("  Imatrix   {}", imatrix_line((imatrix, coverage)));
     }
     for (index, group) in FallbackGroup::of(&report.fallbacks).iter().enumerate() {
         let label = if index == 0 { "Fallbacks" } else { "" };

@@ -2,9 +2,10 @@
 
 use super::command::JobId;
 use crate::eval::WeightError;
+use crate::imatrix::Imatrix;
 use crate::model::Model;
 use crate::quant::FormatRef;
-use crate::recipe::Fallback;
+use crate::recipe::{Coverage, Fallback};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -116,6 +117,8 @@ pub struct PackReport {
     pub recipe: &'static str,
     /// Formats in it, with the number of tensors and bytes of each, most bytes first.
     pub formats: Vec<(FormatRef, usize, u64)>,
+    /// The imatrix that was used, and how far it reached.
+    pub imatrix: Option<(Arc<Imatrix>, Coverage)>,
     /// Tensors that could not get the format the recipe wanted.
     pub fallbacks: Vec<Fallback>,
     /// What was computed on.

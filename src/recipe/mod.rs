@@ -2,14 +2,16 @@
 //!
 //! Pure: a recipe and a model's tensor list go in, formats and sizes come out.
 
+mod importance;
 mod plan;
 mod preset;
 mod rules;
 
+pub use importance::Coverage;
 pub use plan::{Fallback, FallbackGroup, Plan, PlannedTensor, choose_formats};
 pub use preset::{PRESETS, Preset, preset_from_name};
 
-use crate::imatrix::Imatrix;
+use crate::imatrix::{Imatrix, ImatrixError};
 use crate::quant::{FORMATS, FormatRef, format_from_name};
 use regex::Regex;
 use std::sync::Arc;
@@ -53,6 +55,9 @@ pub enum RecipeError {
         /// The names that exist.
         known: String,
     },
+    /// The imatrix does not fit the model.
+    #[error(transparent)]
+    Imatrix(#[from] ImatrixError),
 }
 
 impl Recipe {

@@ -2,7 +2,7 @@
 
 use super::preset::PRESETS;
 use super::rules::{Chooser, quantizable};
-use super::{Recipe, RecipeError};
+use super::{Recipe, RecipeError, importance};
 use crate::arch::{Hparams, Source, Tensor};
 use crate::gguf::{self, HeaderTensor, Layout, Value};
 use crate::model::Model;
@@ -83,21 +83,31 @@ impl FallbackGroup {
 
     /// The names with layers left out, each once: `attn_k (30 layers), token_embd`.
     pub fn names(&self) -> String {
-        let mut kinds: Vec<(&str, usize)> = Vec::new();
-        for tensor in &self.tensors {
-            let name = tensor.strip_suffix(".weight").unwrap_or(tensor);
-            let kind = name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')).map_or(name, |(_, kind)| kind);
-            match kinds.iter_mut().find(|(known, _)| *known == kind) {
-                Some((_, count)) => *count += 1,
-                None => kinds.push((kind, 1)),
-            }
-        }
-        let show = |(kind, count): &(&str, usize)| match count {
-            1 => (*kind).to_owned(),
-            n => format!("{kind} ({n} layers)"),
-        };
-        kinds.iter().map(show).collect::<Vec<_>>().join(", ")
+        kinds(&self.tensors)
     }
+}
+
+/// A list names no more kinds of tensors than this; a model has fewer.
+const MOST_KINDS: usize = 40;
+
+/// Names of tensors with layers left out, each once.
+pub(super) fn kinds<S: AsRef<str>>(tensors: &[S]) -> String {
+    let mut kinds: Vec<(&str, usize)> = Vec::new();
+    let mut more = "";
+    for tensor in tensors.iter().map(AsRef::as_ref) {
+        let name = tensor.strip_suffix(".weight").unwrap_or(tensor);
+        let kind = name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')).map_or(name, |(_, kind)| kind);
+        match kinds.iter().position(|(known, _)| *known == kind) {
+            Some(known) => kinds[known].1 += 1,
+            None if kinds.len() == MOST_KINDS => more = " and more",
+            None => kinds.push((kind, 1)),
+        }
+    }
+    let show = |(kind, count): &(&str, usize)| match count {
+        1 => (*kind).to_owned(),
+        n => format!("{kind} ({n} layers)"),
+    };
+    kinds.iter().map(show).collect::<Vec<_>>().join(", ") + more
 }
 
 /// What a tensor becomes.
@@ -139,7 +149,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Applies `recipe` to `model`. Refuses an override that matches no tensor, which is most likely a typing error.
+    /// Applies `recipe` to `model`. Refuses an override that matches no tensor, which is most likely a typing error, and an
+    /// imatrix of another model.
     pub fn new(model: &Model, recipe: &Recipe) -> Result<Self, RecipeError> {
         for given in &recipe.overrides {
             if !model.tensors.iter().any(|t| quantizable(&t.name, &t.shape) && given.pattern.is_match(&t.name)) {
@@ -149,6 +160,7 @@ impl Plan {
                 });
             }
         }
+        importance::check(recipe, &model.tensors)?;
         let (formats, fallbacks) = choose_formats(recipe, &model.hparams, &model.tensors);
         let requantized = model
             .tensors

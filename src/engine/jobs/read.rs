@@ -4,7 +4,7 @@ use super::finite;
 use crate::arch::{Rows, Source, Tensor};
 use crate::engine::worker::Stop;
 use crate::model::Model;
-use crate::quant::{F32, FormatRef};
+use crate::quant::FormatRef;
 use rayon::prelude::*;
 
 /// Whole blocks of every format.
@@ -13,14 +13,6 @@ const BLOCK: u64 = 256;
 /// Reads are split at this size among threads: one core copies slower than memory can deliver. A thread reads into
 /// memory of its own first, which fits its cache, for a slot's input may be memory that is slow to read back.
 const PART: usize = 128 << 10;
-
-/// The format of the bytes that are read.
-pub(super) fn stored_format(tensor: &Tensor) -> FormatRef {
-    match &tensor.source {
-        Source::Stored { format, .. } => format,
-        Source::Computed(_) => &F32,
-    }
-}
 
 /// A tensor is cut at multiples of this many weights: whole blocks, and whole pairs of rows where rows are reordered.
 pub(super) fn granule(tensor: &Tensor) -> u64 {

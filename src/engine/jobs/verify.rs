@@ -3,7 +3,7 @@
 //! Both are read in parts that stay in a core's cache, dequantized there, and summed. The parts' sums are added in the
 //! order of the tensor, so the figures are the same with any number of threads.
 
-use super::read::{fill, granule, stored_format};
+use super::read::{fill, granule};
 use crate::arch::Tensor;
 use crate::engine::command::VerifyRequest;
 use crate::engine::event::{Mismatch, Stage, TensorError, VerifyReport};
@@ -27,20 +27,19 @@ pub(in crate::engine) fn run(request: &VerifyRequest, context: &Context<'_>) -> 
     let started = Instant::now();
     let (pairs, mismatches) = pair_up(request);
     let imatrix = request.imatrix.as_deref();
-    for pair in &pairs {
-        pair.check_columns(imatrix)?;
-    }
+    // Before the first weight is read, for a wrong file to be told at once.
+    let columns = pairs.iter().map(|pair| pair.columns(imatrix)).collect::<Result<Vec<_>, Stop>>()?;
     let meter = Meter::new(context, Stage::Verifying, pairs.iter().map(|pair| pair.bytes(pair.tensor.weights())).sum());
     let mut total = WeightError::default();
     let mut tensors = Vec::with_capacity(pairs.len());
-    for pair in &pairs {
-        let error = pair.measure(pair.columns(imatrix), &meter)?;
+    for (pair, columns) in pairs.iter().zip(columns) {
+        let error = pair.measure(columns, &meter)?;
         total.merge(&error);
         tensors.push(TensorError {
             name: pair.tensor.name.clone(),
             shape: pair.tensor.shape.clone(),
-            format: stored_format(pair.tensor),
-            reference_format: stored_format(pair.reference_tensor),
+            format: pair.tensor.stored_format(),
+            reference_format: pair.reference_tensor.stored_format(),
             error,
         });
     }
@@ -101,28 +100,13 @@ struct Buffers {
 impl Pair<'_> {
     /// Bytes to read for so many weights.
     fn bytes(&self, weights: u64) -> u64 {
-        stored_format(self.tensor).bytes(weights) + stored_format(self.reference_tensor).bytes(weights)
+        self.tensor.stored_format().bytes(weights) + self.reference_tensor.stored_format().bytes(weights)
     }
 
     /// What the importance matrix says about the columns, of one expert after another.
-    fn columns<'i>(&self, imatrix: Option<&'i Imatrix>) -> Option<&'i [f32]> {
-        imatrix?.columns.get(&self.tensor.name).map(Vec::as_slice)
-    }
-
-    fn check_columns(&self, imatrix: Option<&Imatrix>) -> Result<(), Stop> {
-        let (Some(imatrix), Some(columns)) = (imatrix, self.columns(imatrix)) else { return Ok(()) };
-        let expected = self.tensor.columns() * self.tensor.shape.iter().skip(2).product::<u64>();
-        if columns.len() as u64 == expected {
-            return Ok(());
-        }
-        Err(Stop::Failed(format!(
-            "{}: it has {} columns for the tensor {}, which has {expected} in {}; the importance matrix was gathered from \
-             another model, so give the one of this model, or none",
-            imatrix.path.display(),
-            columns.len(),
-            self.tensor.name,
-            self.candidate.path.display()
-        )))
+    fn columns<'i>(&self, imatrix: Option<&'i Imatrix>) -> Result<Option<&'i [f32]>, Stop> {
+        let entry = imatrix.map_or(Ok(None), |imatrix| imatrix.entry(&self.tensor.name, &self.tensor.shape));
+        entry.map_err(|error| Stop::Failed(error.to_string()))
     }
 
     fn measure(&self, columns: Option<&[f32]>, meter: &Meter<'_, '_>) -> Result<WeightError, Stop> {
@@ -183,7 +167,7 @@ fn load(
     bytes: &mut Vec<u8>,
     out: &mut Vec<f32>,
 ) -> Result<(), Stop> {
-    let format = stored_format(tensor);
+    let format = tensor.stored_format();
     bytes.resize(format.bytes(weights) as usize, 0);
     out.resize(weights as usize, 0.0);
     fill(model, tensor, first, bytes)?;

@@ -18,7 +18,7 @@ use crate::engine::event::PackReport;
 use crate::engine::worker::{Context, Stop};
 use crate::model::Model;
 use crate::quant::{FORMATS, FormatRef};
-use crate::recipe::Plan;
+use crate::recipe::{Coverage, Plan};
 use std::time::Instant;
 
 /// Writes the file a request describes.
@@ -31,6 +31,8 @@ pub(in crate::engine) fn run(
     let model = &*request.model;
     let plan = Plan::new(model, &request.recipe)?;
     warn_of_second_loss(&plan, model, context);
+    let coverage = plan.coverage(model);
+    coverage.iter().flat_map(Coverage::warnings).for_each(|warning| context.warn(warning));
     let output = output::Output::create(&request.output, request.overwrite, model, plan.file_bytes)?;
     let computes = chunks::needs_runner(model, &plan);
     let runner = if computes { devices.runner(&request.device)? } else { devices.runner(&DeviceChoice::Cpu)? };
@@ -47,6 +49,7 @@ pub(in crate::engine) fn run(
         bits_per_weight: plan.bits_per_weight,
         recipe: plan.recipe.preset.name,
         formats: formats(&plan),
+        imatrix: plan.recipe.imatrix.clone().zip(coverage),
         fallbacks: plan.fallbacks,
         device: runner.name(),
         elapsed: started.elapsed(),

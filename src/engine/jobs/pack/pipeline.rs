@@ -20,7 +20,7 @@ const SLOTS: usize = 5;
 /// Moves every chunk through.
 pub(super) fn run(
     model: &Model,
-    chunks: &[Chunk],
+    chunks: &[Chunk<'_>],
     runner: &dyn Runner,
     output: &Output,
     allow_nonfinite: bool,
@@ -51,7 +51,7 @@ type Take = Receiver<Box<dyn Slot>>;
 
 /// Slots that wait to be filled, and the way back for those that were written.
 fn ring(
-    chunks: &[Chunk],
+    chunks: &[Chunk<'_>],
     copied: bool,
     slot: impl Fn(SlotSize) -> Result<Box<dyn Slot>, RunError>,
 ) -> Result<(Give, Take), Stop> {
@@ -67,7 +67,7 @@ type InFlight = (usize, Box<dyn Slot>);
 
 fn read_chunks(
     model: &Model,
-    chunks: &[Chunk],
+    chunks: &[Chunk<'_>],
     takes: [Take; 2],
     to_compute: SyncSender<InFlight>,
     allow_nonfinite: bool,
@@ -84,6 +84,9 @@ fn read_chunks(
         let input = slot.input(chunk.recording.input_bytes)?;
         for piece in &chunk.pieces {
             let range = piece.input.start as usize..piece.input.end as usize;
+            if let Some(factors) = &piece.factors {
+                factors.fill(input);
+            }
             let bad = read::fill(model, &model.tensors[piece.tensor], piece.first, &mut input[range])?;
             if let Some(index) = bad.filter(|_| warned != Some(piece.tensor)) {
                 let found = describe_nonfinite(model, piece.tensor, index);
@@ -115,7 +118,11 @@ fn describe_nonfinite(model: &Model, tensor: usize, index: u64) -> String {
     )
 }
 
-fn compute_chunks(chunks: &[Chunk], filled: Receiver<InFlight>, to_write: SyncSender<InFlight>) -> Result<(), Stop> {
+fn compute_chunks(
+    chunks: &[Chunk<'_>],
+    filled: Receiver<InFlight>,
+    to_write: SyncSender<InFlight>,
+) -> Result<(), Stop> {
     for (index, mut slot) in filled {
         slot.submit(&chunks[index].recording)?;
         if to_write.send((index, slot)).is_err() {
@@ -126,7 +133,7 @@ fn compute_chunks(chunks: &[Chunk], filled: Receiver<InFlight>, to_write: SyncSe
 }
 
 fn write_chunks(
-    chunks: &[Chunk],
+    chunks: &[Chunk<'_>],
     submitted: Receiver<InFlight>,
     to_check: SyncSender<InFlight>,
     output: &Output,
@@ -145,7 +152,7 @@ fn write_chunks(
 
 fn check_chunks(
     model: &Model,
-    chunks: &[Chunk],
+    chunks: &[Chunk<'_>],
     written: Receiver<InFlight>,
     gives: [Give; 2],
     output: &Output,
