@@ -37,7 +37,7 @@ fn open(path: &Path) -> Arc<Model> {
 
 fn request(candidate: &Path, reference: &Path, imatrix: Option<Imatrix>) -> Command {
     let imatrix = imatrix.map(Arc::new);
-    Command::Verify(VerifyRequest { candidate: open(candidate), reference: open(reference), imatrix })
+    Command::Verify(VerifyRequest { candidate: candidate.to_owned(), reference: open(reference), imatrix })
 }
 
 fn verify(candidate: &Path, reference: &Path, imatrix: Option<Imatrix>) -> Arc<VerifyReport> {
@@ -89,19 +89,14 @@ fn a_model_equals_itself() {
 fn figures_are_those_of_numpy() {
     let folder = tempfile::tempdir().unwrap();
     let packed = common::pack(&common::sample(), "Q4_K_M", folder.path(), &["--device", "cpu"]);
-    let columns: BTreeMap<String, Vec<f32>> = open(&packed)
-        .tensors
-        .iter()
-        .filter(|tensor| tensor.name.contains("ffn") && tensor.shape.len() == 2)
-        .map(|tensor| (tensor.name.clone(), (0..tensor.columns()).map(|n| 0.1 + (n % 7) as f32).collect()))
-        .collect();
+    let imatrix = Imatrix::open(&common::root().join("tests/data/imatrix/sample.gguf")).unwrap();
     let file = folder.path().join("columns.json");
-    std::fs::write(&file, json!(columns).to_string()).unwrap();
+    std::fs::write(&file, json!(imatrix.columns).to_string()).unwrap();
     let paths = [&packed, &common::sample(), &file].map(|path| path.to_str().unwrap().to_owned());
     let theirs = common::peer_json("weight_error.py", &paths.each_ref().map(String::as_str));
-    let report = verify(&packed, &common::sample(), Some(Imatrix { columns, ..Imatrix::default() }));
+    let report = verify(&packed, &common::sample(), Some(imatrix));
     assert_as_numpy(&report, &theirs);
-    assert_eq!(report.tensors.iter().filter(|tensor| tensor.error.weighted.is_some()).count(), 24);
+    assert_eq!(report.tensors.iter().filter(|tensor| tensor.error.weighted.is_some()).count(), 56);
     let relative = report.total.plain.relative_rmse();
     assert!((0.05..0.07).contains(&relative), "Q4_K_M is off by {relative}");
 }
@@ -237,10 +232,27 @@ fn a_source_that_shrinks_after_opening_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("model");
     common::tiny::Tiny::default().write(&model);
-    let command = request(&model, &model, None);
+    let whole = folder.path().join("whole");
+    common::tiny::Tiny::default().write(&whole);
+    let command = request(&whole, &model, None);
     std::fs::OpenOptions::new().write(true).open(model.join("model.safetensors")).unwrap().set_len(4096).unwrap();
     match run(command, false) {
         EventKind::Failed(message) => assert!(message.contains("could not be read"), "{message}"),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn an_importance_matrix_adds_weighted_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let packed = common::pack(&common::sample(), "Q4_0", folder.path(), &["--device", "cpu"]);
+    let imatrix = common::root().join("tests/data/imatrix/sample.gguf");
+    let sample = common::sample();
+    let [packed, sample, imatrix] = [&packed, &sample, &imatrix].map(|path| path.to_str().unwrap());
+    let arguments = ["verify", packed, "--against", sample, "--imatrix", imatrix, "--exclude-weights", "ffn_"];
+    let text = common::tuck_ok(&arguments);
+    assert!(text.contains("columns of 32 tensors as in"), "{text}");
+    let json: Json = serde_json::from_str(&common::tuck_ok(&[&arguments[..], &["--json"]].concat())).unwrap();
+    let weighted = json["total"]["weighted"]["relative_rmse"].as_f64().unwrap();
+    assert!(weighted > 0.0 && weighted != json["total"]["relative_rmse"].as_f64().unwrap());
 }

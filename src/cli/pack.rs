@@ -1,14 +1,14 @@
 //! `tuck pack`.
 
+use super::importance::Importance;
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{Command, DeviceChoice, EventKind, PackReport, PackRequest};
-use crate::imatrix::{Imatrix, ImatrixError};
+use crate::imatrix::Imatrix;
 use crate::recipe::{Coverage, FallbackGroup, Plan, Recipe};
 use crate::units;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -27,15 +27,8 @@ pub(super) struct Arguments {
     /// first match wins.
     #[arg(long = "tensor-type", value_name = "PATTERN=TYPE")]
     tensor_types: Vec<String>,
-    /// How much each column counts: a file of llama-imatrix, GGUF or .dat. Types of 3 bits and less need it most.
-    #[arg(long, value_name = "FILE")]
-    imatrix: Option<PathBuf>,
-    /// Use the imatrix only for tensors with this in their name. Can be given again.
-    #[arg(long = "include-weights", value_name = "TENSOR", requires = "imatrix", conflicts_with = "exclude_weights")]
-    include_weights: Vec<String>,
-    /// Do not use the imatrix for tensors with this in their name. Can be given again.
-    #[arg(long = "exclude-weights", value_name = "TENSOR", requires = "imatrix")]
-    exclude_weights: Vec<String>,
+    #[command(flatten)]
+    importance: Importance,
     /// Replace the output where it exists.
     #[arg(long)]
     force: bool,
@@ -57,8 +50,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let failed = |error: &dyn std::error::Error| Quit::Failed(error.to_string());
     let recipe = Recipe::parse(&arguments.preset, &arguments.tensor_types).map_err(|error| failed(&error))?;
-    let imatrix = imatrix(arguments).map_err(|error| failed(&error))?;
-    let recipe = Recipe { imatrix: imatrix.map(Arc::new), ..recipe };
+    let recipe = Recipe { imatrix: arguments.importance.open()?, ..recipe };
     let mut session = Session::start();
     let EventKind::Opened(model) = session.run(Command::Open(arguments.path.clone()))? else {
         return Err(Quit::Failed("the engine gave no model".to_owned()));
@@ -103,19 +95,6 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
         print(&report);
     }
     Ok(())
-}
-
-/// The file named, as far as it is wanted.
-fn imatrix(arguments: &Arguments) -> Result<Option<Imatrix>, ImatrixError> {
-    let Some(path) = &arguments.imatrix else { return Ok(None) };
-    let mut imatrix = Imatrix::open(path)?;
-    if !arguments.include_weights.is_empty() {
-        imatrix = imatrix.include(&arguments.include_weights)?;
-    }
-    if !arguments.exclude_weights.is_empty() {
-        imatrix = imatrix.exclude(&arguments.exclude_weights)?;
-    }
-    Ok(Some(imatrix))
 }
 
 /// `m.gguf: 56 of 57 searched tensors weighted (20 chunks of calibration.txt)`.

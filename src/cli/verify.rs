@@ -1,14 +1,13 @@
 //! `tuck verify`.
 
+use super::importance::Importance;
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{Command, EventKind, TensorError, VerifyReport, VerifyRequest};
 use crate::eval::{ErrorSums, WeightError};
-use crate::model::Model;
 use crate::units;
 use serde_json::{Value as Json, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 /// Tensors of the summary.
 const WORST: usize = 10;
@@ -20,6 +19,8 @@ pub(super) struct Arguments {
     /// The model it should equal, usually the one it was packed from.
     #[arg(long, value_name = "MODEL")]
     against: PathBuf,
+    #[command(flatten)]
+    importance: Importance,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -30,10 +31,12 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn verify(arguments: &Arguments) -> Result<(), Quit> {
+    let imatrix = arguments.importance.open()?;
     let mut session = Session::start();
-    let candidate = open(&mut session, &arguments.path)?;
-    let reference = open(&mut session, &arguments.against)?;
-    let request = VerifyRequest { candidate, reference, imatrix: None };
+    let EventKind::Opened(reference) = session.run(Command::Open(arguments.against.clone()))? else {
+        return Err(Quit::Failed("the engine gave no model".to_owned()));
+    };
+    let request = VerifyRequest { candidate: arguments.path.clone(), reference, imatrix };
     let EventKind::Verified(report) = session.run(Command::Verify(request))? else {
         return Err(Quit::Failed("the engine gave no report".to_owned()));
     };
@@ -49,13 +52,6 @@ fn verify(arguments: &Arguments) -> Result<(), Quit> {
              report lists them; give the model that {} was packed from",
             report.candidate.display()
         ))),
-    }
-}
-
-fn open(session: &mut Session, path: &Path) -> Result<Arc<Model>, Quit> {
-    match session.run(Command::Open(path.to_owned()))? {
-        EventKind::Opened(model) => Ok(model),
-        _ => Err(Quit::Failed("the engine gave no model".to_owned())),
     }
 }
 
@@ -101,7 +97,7 @@ fn print(report: &VerifyReport) {
     if !report.tensors.is_empty() {
         table(report.tensors.iter());
         let mut worst: Vec<&TensorError> = report.tensors.iter().filter(|t| t.error.plain.difference > 0.0).collect();
-        worst.sort_by(|a, b| figure(&b.error).total_cmp(&figure(&a.error)));
+        worst.sort_by(|a, b| b.error.judged().relative_rmse().total_cmp(&a.error.judged().relative_rmse()));
         worst.truncate(WORST);
         if !worst.is_empty() {
             println!("\nFurthest from the reference:");
@@ -127,11 +123,6 @@ fn print(report: &VerifyReport) {
         println!("  {:<9} {mismatch}", if index == 0 { "Unequal" } else { "" });
     }
     println!("  Time      {}", units::duration(report.elapsed));
-}
-
-/// What tensors are judged by: the weighted error, where there is one.
-fn figure(error: &WeightError) -> f64 {
-    error.weighted.as_ref().unwrap_or(&error.plain).relative_rmse()
 }
 
 fn sums(sums: &ErrorSums) -> String {

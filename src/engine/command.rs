@@ -45,8 +45,8 @@ pub struct PackRequest {
 /// What to measure, and against what.
 #[derive(Clone, Debug)]
 pub struct VerifyRequest {
-    /// The model whose error is asked for.
-    pub candidate: Arc<Model>,
+    /// The folder or file whose error is asked for.
+    pub candidate: PathBuf,
     /// The model it should equal, usually the one it was packed from.
     pub reference: Arc<Model>,
     /// How much each column counts, for weighted figures beside the plain ones.

@@ -95,6 +95,11 @@ impl WeightError {
         }
     }
 
+    /// The sums that tell tensors apart: weighted, where an importance matrix says how.
+    pub fn judged(&self) -> &ErrorSums {
+        self.weighted.as_ref().unwrap_or(&self.plain)
+    }
+
     /// Adds the pairs of `more`. The sums depend on the order of additions in their last bits, so parts are merged in the
     /// order of the tensor.
     pub fn merge(&mut self, more: &Self) {

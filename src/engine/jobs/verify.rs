@@ -25,10 +25,19 @@ const WINDOW: u64 = 1024;
 /// Measures what a request names.
 pub(in crate::engine) fn run(request: &VerifyRequest, context: &Context<'_>) -> Result<VerifyReport, Stop> {
     let started = Instant::now();
-    let (pairs, mismatches) = pair_up(request);
+    let candidate = Model::open(&request.candidate)?;
+    let (pairs, mismatches) = pair_up(&candidate, &request.reference);
     let imatrix = request.imatrix.as_deref();
     // Before the first weight is read, for a wrong file to be told at once.
     let columns = pairs.iter().map(|pair| pair.columns(imatrix)).collect::<Result<Vec<_>, Stop>>()?;
+    if let Some(imatrix) = imatrix.filter(|_| columns.iter().all(Option::is_none)) {
+        context.warn(format!(
+            "{}: none of its {} entries is for a tensor of {}, so there are no weighted figures",
+            imatrix.path.display(),
+            imatrix.columns.len(),
+            request.candidate.display()
+        ));
+    }
     let meter = Meter::new(context, Stage::Verifying, pairs.iter().map(|pair| pair.bytes(pair.tensor.weights())).sum());
     let mut total = WeightError::default();
     let mut tensors = Vec::with_capacity(pairs.len());
@@ -44,7 +53,7 @@ pub(in crate::engine) fn run(request: &VerifyRequest, context: &Context<'_>) -> 
         });
     }
     Ok(VerifyReport {
-        candidate: request.candidate.path.clone(),
+        candidate: request.candidate.clone(),
         reference: request.reference.path.clone(),
         imatrix: imatrix.map(|imatrix| imatrix.path.clone()),
         tensors,
@@ -63,8 +72,7 @@ struct Pair<'a> {
 }
 
 /// Tensors of the same name and shape, in the order of the candidate, and what is left over.
-fn pair_up(request: &VerifyRequest) -> (Vec<Pair<'_>>, Vec<Mismatch>) {
-    let (candidate, reference) = (&*request.candidate, &*request.reference);
+fn pair_up<'a>(candidate: &'a Model, reference: &'a Model) -> (Vec<Pair<'a>>, Vec<Mismatch>) {
     let mut unmatched: HashMap<&str, &Tensor> = reference.tensors.iter().map(|t| (t.name.as_str(), t)).collect();
     let (mut pairs, mut mismatches) = (Vec::new(), Vec::new());
     for tensor in &candidate.tensors {
