@@ -45,6 +45,7 @@ fn written(ui: &mut Ui, report: &PackReport, actions: &mut Vec<Action>) {
     let path = report.output.display().to_string();
     ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
         button(ui, actions, Action::ShowInFolder(report.output.clone()));
+        button(ui, actions, Action::Verify(report.output.clone()));
         ui.with_layout(Layout::top_down(Align::Min), |ui| {
             ui.add(Label::new(RichText::new(file_name(&report.output)).heading()).truncate());
             ui.add(Label::new(RichText::new(&path).small().color(colours.muted)).truncate());

@@ -1,6 +1,8 @@
 //! The table of tensors. Only the rows in sight are drawn, so thousands cost nothing.
 
+use super::heat_map::details;
 use crate::gui::action::Action;
+use crate::gui::errors::Errors;
 use crate::gui::state::{Column, Opened};
 use crate::gui::table::stored;
 use crate::gui::theme;
@@ -49,7 +51,7 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     }
     fallbacks(ui, opened);
     ui.spacing_mut().item_spacing.y = 0.0;
-    TableBuilder::new(ui)
+    let mut table = TableBuilder::new(ui)
         .striped(true)
         .cell_layout(Layout::left_to_right(Align::Center))
         .column(Width::remainder().at_least(120.0).clip(true))
@@ -57,9 +59,14 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         .column(Width::exact(64.0))
         .column(Width::exact(72.0))
         .column(Width::exact(104.0))
-        .auto_shrink(false)
+        .auto_shrink(false);
+    if opened.errors.is_some() {
+        table = table.column(Width::exact(72.0));
+    }
+    table
         .header(theme::ROW, |mut header| {
-            for column in Column::HEADS {
+            let is_shown = |column: &Column| *column != Column::Error || opened.errors.is_some();
+            for column in Column::HEADS.into_iter().filter(is_shown) {
                 header.col(|ui| head(ui, opened, column, actions));
             }
         })
@@ -100,7 +107,7 @@ fn head(ui: &mut Ui, opened: &Opened, column: Column, actions: &mut Vec<Action>)
     let draw = |ui: &mut Ui| {
         explain(ui.add(Button::new(text).frame(false).min_size(egui::vec2(0.0, theme::LINE))), &action).clicked()
     };
-    let clicked = if column == Column::Bytes { right(ui, draw) } else { draw(ui) };
+    let clicked = if matches!(column, Column::Bytes | Column::Error) { right(ui, draw) } else { draw(ui) };
     if clicked {
         actions.push(action);
     }
@@ -136,6 +143,23 @@ fn cells(row: &mut TableRow<'_, '_>, opened: &Opened, index: usize) {
     row.col(|ui| {
         right(ui, |ui| ui.monospace(units::grouped(planned.bytes)).on_hover_text(units::bytes(planned.bytes)));
     });
+    if let Some(errors) = &opened.errors {
+        row.col(|ui| right(ui, |ui| error(ui, errors, index)));
+    }
+}
+
+/// Of the file that was compared, in which the tensor may have another type than the plan.
+fn error(ui: &mut Ui, errors: &Errors, index: usize) {
+    match errors.of(index) {
+        Some(found) => {
+            let text = RichText::new(units::percent(found.error.judged().relative_rmse())).monospace();
+            details(ui.label(text), found);
+        }
+        None => {
+            let file = errors.report.candidate.display();
+            ui.weak("–").on_hover_text(format!("It could not be compared with {file}."));
+        }
+    }
 }
 
 fn right<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
