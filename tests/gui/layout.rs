@@ -152,6 +152,9 @@ fn errors_have_their_place() {
         picture(&mut window, &format!("errors-hover-{tag}"));
         window.get_by_label("Tensors").click();
         window.run_steps(4);
+        let heads: Vec<_> = window.query_all_by_label("Error").map(|node| node.rect()).collect();
+        let all = window.ctx.content_rect();
+        assert!(heads.len() == 2 && heads.iter().all(|head| all.contains_rect(*head)), "tab and column: {heads:?}");
         picture(&mut window, &format!("errors-table-{tag}"));
     }
 }
