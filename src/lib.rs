@@ -25,6 +25,7 @@
 //! | [`model`] | a checkpoint understood: tensors and metadata of the file it becomes, and a card for people |
 //! | [`imatrix`] | how much each column of a matrix counts: files of llama.cpp's kind |
 //! | [`recipe`] | which tensor gets which format; the list `PRESETS`; the plan, known to the byte |
+//! | [`eval`] | how good a packed model is, as figures: so far the error of its weights |
 //! | [`fit`] | what this machine has |
 //! | [`engine`] | one worker thread: commands in, events out; the jobs |
 //! | [`cli`] | what was typed. `clap` and `indicatif` are named only here |
@@ -53,6 +54,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod cpu;
 pub mod engine;
+pub mod eval;
 pub mod fit;
 pub mod gguf;
 pub mod gpu;

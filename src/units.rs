@@ -73,6 +73,22 @@ pub fn rate(bytes_per_second: f64) -> String {
     format!("{}/s", bytes(bytes_per_second as u64))
 }
 
+/// `7.21 %`, `0.0312 %`, `0 %`: three digits that count.
+pub fn percent(fraction: f64) -> String {
+    let percent = fraction * 100.0;
+    if percent == 0.0 {
+        return "0 %".to_owned();
+    }
+    if !percent.is_finite() {
+        return "∞ %".to_owned();
+    }
+    if !(1e-4..1e4).contains(&percent.abs()) {
+        return format!("{percent:.1e} %");
+    }
+    let decimals = (2 - percent.abs().log10().floor() as i32).clamp(0, 6) as usize;
+    format!("{percent:.decimals$} %")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +120,18 @@ mod tests {
         assert_eq!(grouped(4_920_734_112), "4,920,734,112");
         assert_eq!(grouped(12), "12");
         assert_eq!(count(7_344_384), "7.34 M");
+        let shares = [
+            (0.0, "0 %"),
+            (1.0, "100 %"),
+            (0.0721, "7.21 %"),
+            (0.000_312_3, "0.0312 %"),
+            (2.4e-9, "2.4e-7 %"),
+            (1234.5, "1.2e5 %"),
+            (f64::INFINITY, "∞ %"),
+        ];
+        for (fraction, text) in shares {
+            assert_eq!(percent(fraction), text);
+        }
         assert_eq!(duration(Duration::from_secs_f64(0.44)), "0.4 s");
         assert_eq!(duration(Duration::from_secs(200)), "3 min 20 s");
         assert_eq!(duration(Duration::from_secs(7_500)), "2 h 5 min");

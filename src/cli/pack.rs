@@ -1,9 +1,10 @@
 //! `tuck pack`.
 
+use super::importance::Importance;
 use super::output;
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{Command, DeviceChoice, EventKind, OutputReport, PackOutput, PackReport, PackRequest};
-use crate::imatrix::{Imatrix, ImatrixError};
+use crate::imatrix::Imatrix;
 use crate::model::{EditError, Model, Pruning, Setting};
 use crate::recipe::{Coverage, FallbackGroup, Plan, Recipe, RecipeError, Split, named_format};
 use crate::units;
@@ -31,15 +32,8 @@ pub(super) struct Arguments {
     /// first match wins.
     #[arg(long = "tensor-type", value_name = "PATTERN=TYPE")]
     tensor_types: Vec<String>,
-    /// How much each column counts: a file of llama-imatrix, GGUF or .dat. Types of 3 bits and less need it most.
-    #[arg(long, value_name = "FILE")]
-    imatrix: Option<PathBuf>,
-    /// Use the imatrix only for tensors with this in their name. Can be given again.
-    #[arg(long = "include-weights", value_name = "TENSOR", requires = "imatrix", conflicts_with = "exclude_weights")]
-    include_weights: Vec<String>,
-    /// Do not use the imatrix for tensors with this in their name. Can be given again.
-    #[arg(long = "exclude-weights", value_name = "TENSOR", requires = "imatrix")]
-    exclude_weights: Vec<String>,
+    #[command(flatten)]
+    importance: Importance,
     /// Cut the output into files of at most so many bytes of tensors, such as 2G or 500M, named and marked as
     /// llama-gguf-split does.
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes, group = "split")]
@@ -102,7 +96,7 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let failed = |error: &dyn std::error::Error| Quit::Failed(error.to_string());
     let (settings, pruning) = edits(arguments).map_err(|error| failed(&error))?;
     // An imatrix names the layers as they were.
-    let imatrix = imatrix(arguments).map_err(|error| failed(&error))?;
+    let imatrix = arguments.importance.open()?;
     let imatrix = imatrix.map(|imatrix| Arc::new(imatrix.renamed(|name| pruning.rename(name))));
     let recipe = |name: &String| Ok(Recipe { imatrix: imatrix.clone(), ..recipe(arguments, name)? });
     let recipes: Result<Vec<Recipe>, RecipeError> = arguments.presets.iter().map(recipe).collect();
@@ -170,20 +164,7 @@ fn edits(arguments: &Arguments) -> Result<(Vec<Setting>, Pruning), EditError> {
     Ok((settings, arguments.prune_layers.as_deref().map(Pruning::parse).transpose()?.unwrap_or_default()))
 }
 
-/// The file named, as far as it is wanted.
-fn imatrix(arguments: &Arguments) -> Result<Option<Imatrix>, ImatrixError> {
-    let Some(path) = &arguments.imatrix else { return Ok(None) };
-    let mut imatrix = Imatrix::open(path)?;
-    if !arguments.include_weights.is_empty() {
-        imatrix = imatrix.include(&arguments.include_weights)?;
-    }
-    if !arguments.exclude_weights.is_empty() {
-        imatrix = imatrix.exclude(&arguments.exclude_weights)?;
-    }
-    Ok(Some(imatrix))
-}
-
-/// `m.gguf: 56 of 57 quantized tensors weighted (20 chunks of calibration.txt)`.
+/// `m.gguf: 56 of 57 searched tensors weighted (20 chunks of calibration.txt)`.
 fn imatrix_line((imatrix, coverage): (&Imatrix, &Coverage)) -> String {
     let weighted = coverage.weighted.len();
     format!(

@@ -1,5 +1,6 @@
 //! What the window and the command line can ask of the engine.
 
+use crate::imatrix::Imatrix;
 use crate::model::Model;
 use crate::recipe::{Recipe, Split};
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ pub enum Command {
     OpenSample,
     /// Write GGUF files. Ends in `Packed`, `Failed` or `Cancelled`.
     Pack(PackRequest),
+    /// Measure how far the weights of one model are from those of another. Ends in `Verified`, `Failed` or `Cancelled`.
+    Verify(VerifyRequest),
 }
 
 /// What to pack, and where to. All outputs come from one read of the model; either all of them are kept, or none.
@@ -46,6 +49,17 @@ pub struct PackOutput {
     pub recipe: Recipe,
     /// The file to write; where it is cut into several, they are named after it.
     pub path: PathBuf,
+}
+
+/// What to measure, and against what.
+#[derive(Clone, Debug)]
+pub struct VerifyRequest {
+    /// The folder or file whose error is asked for.
+    pub candidate: PathBuf,
+    /// The model it should equal, usually the one it was packed from.
+    pub reference: Arc<Model>,
+    /// How much each column counts, for weighted figures beside the plain ones.
+    pub imatrix: Option<Arc<Imatrix>>,
 }
 
 /// Where to compute.

@@ -52,6 +52,12 @@ pub enum Action {
     Replace,
     /// Write the file although weights are NaN or infinite.
     PackAnyway,
+    /// Choose a file to compare with the opened model in a dialog.
+    CompareWith,
+    /// Measure how far this file is from the opened model.
+    Verify(PathBuf),
+    /// Stop measuring.
+    CancelVerify,
     /// Put text on the clipboard.
     Copy(String),
     /// Show a file's folder in the system's file manager.
@@ -101,7 +107,7 @@ impl Action {
             Self::Open(Target::Sample) => "Open the sample",
             Self::Open(Target::Path(path)) => return format!("Open {}", path.display()),
             Self::CancelAndOpen(_) => "Cancel the pack and open",
-            Self::Cancel => "Cancel",
+            Self::Cancel | Self::CancelVerify => "Cancel",
             Self::ChooseType(preset) => preset.name,
             Self::NextType => "Next type",
             Self::PreviousType => "Previous type",
@@ -119,6 +125,8 @@ impl Action {
             Self::Pack => "Pack",
             Self::Replace => "Replace the file",
             Self::PackAnyway => "Pack anyway",
+            Self::CompareWith => "Compare with…",
+            Self::Verify(_) => "Verify",
             Self::Copy(_) => "Copy",
             Self::ShowInFolder(_) => "Show in folder",
             Self::DismissWarnings | Self::Dismiss => "Close",
@@ -150,6 +158,8 @@ impl Action {
             Self::SaveAs => "Choose the folder and name of the file to write.",
             Self::Pack => "Write the model as a GGUF file of the chosen type.",
             Self::PackAnyway => "Weights that are NaN or infinite count as 0 in block formats.",
+            Self::CompareWith => "Measure how far the weights of another file are from this model's.",
+            Self::Verify(_) => "Measure how far the file's weights are from the model's.",
             Self::ShowInFolder(_) => "Open the folder the file is in.",
             Self::ToggleTheme => "Change between the light and the dark theme.",
             Self::Theme(ThemePreference::System) => "Follow the light or dark setting of the system.",

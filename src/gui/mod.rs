@@ -6,6 +6,7 @@
 mod action;
 mod app;
 mod choice;
+mod errors;
 mod files;
 mod panels;
 mod perform;
@@ -18,7 +19,8 @@ mod widgets;
 pub use action::Action;
 pub use app::App;
 pub use choice::{Choice, OverrideLine, Size};
-pub use state::{Column, Destination, Dialog, Opened, Opening, Packing, State, Tab, Target};
+pub use errors::{Errors, Grid, Row, Scale};
+pub use state::{Column, Destination, Dialog, Opened, Opening, Packing, State, Tab, Target, Verifying};
 pub use table::Table;
 
 use std::path::PathBuf;

@@ -17,6 +17,8 @@ pub struct Table {
     pub descending: bool,
     /// Indices into [`Model::tensors`].
     pub rows: Vec<usize>,
+    /// Relative error of each tensor; empty before a comparison.
+    pub errors: Vec<Option<f64>>,
 }
 
 impl Table {
@@ -33,6 +35,10 @@ impl Table {
             Column::Shape => self.rows.sort_by_key(|&i| tensors[i].weights()),
             Column::Stored => self.rows.sort_by_key(|&i| stored(&tensors[i]).map_or("", |format| format.name)),
             Column::Planned => self.rows.sort_by_key(|&i| plan.tensors[i].format.name),
+            Column::Error => {
+                let error = |i: usize| self.errors.get(i).copied().flatten().unwrap_or(-1.0);
+                self.rows.sort_by(|&a, &b| error(a).total_cmp(&error(b)));
+            }
             Column::Bytes => self.rows.sort_by_key(|&i| plan.tensors[i].bytes),
         }
         if self.descending {

@@ -3,6 +3,8 @@
 mod card;
 mod dialogs;
 mod dropping;
+mod errors;
+mod heat_map;
 mod menu;
 mod notices;
 mod overrides;
@@ -31,7 +33,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
             pack_bar::show(ui, state, opened, actions);
             types::show(ui, opened, actions);
             let frame = Frame::new().fill(theme::palette(ui).window).inner_margin(theme::MARGIN);
-            CentralPanel::default().frame(frame).show(ui, |ui| tabs::show(ui, opened, actions));
+            CentralPanel::default().frame(frame).show(ui, |ui| tabs::show(ui, state, opened, actions));
         }
     }
     if let Some(dialog) = &state.dialog {

@@ -4,7 +4,8 @@
 //! importance of its own, whose factors travel with the weights. Tensors that keep their format need no
 //! arithmetic and travel in chunks of their own, past the runner.
 
-use crate::arch::{Rows, Source, Tensor};
+use crate::arch::Tensor;
+use crate::engine::jobs::read::{BLOCK, granule};
 use crate::graph::{ALIGN, Recording, SlotSize};
 use crate::imatrix;
 use crate::model::Model;
@@ -19,9 +20,6 @@ const CHUNK_NUMBERS: u64 = 4 << 20;
 /// The most bytes of a slot's buffers together; few files from one read come near it.
 const CHUNK_BYTES: u64 = 32 << 20;
 
-/// Whole blocks of every format.
-const BLOCK: u64 = 256;
-
 /// Part of a tensor on its way.
 #[derive(Debug)]
 pub(super) struct Piece<'a> {
@@ -29,8 +27,6 @@ pub(super) struct Piece<'a> {
     pub(super) tensor: usize,
     /// Its first weight.
     pub(super) first: u64,
-    /// Number of weights.
-    pub(super) weights: u64,
     /// Where it lies in the slot's input.
     pub(super) input: Range<u64>,
     /// How much its columns count, where they differ.
@@ -121,7 +117,7 @@ impl<'a> Chunk<'a> {
         });
         let results = results.collect();
         self.numbers += weights + count;
-        self.pieces.push(Piece { tensor, first, weights, input, factors, results });
+        self.pieces.push(Piece { tensor, first, input, factors, results });
     }
 }
 
@@ -234,15 +230,6 @@ fn block_bytes(from: FormatRef, goals: &[Goal], copied: bool) -> SlotSize {
     }
 }
 
-/// A tensor is cut at multiples of this many weights: whole blocks, and whole pairs of rows where rows are reordered.
-fn granule(tensor: &Tensor) -> u64 {
-    match &tensor.source {
-        Source::Stored { rows: Rows::Rope { .. }, .. } if tensor.shape.len() > 1 => 2 * tensor.columns(),
-        Source::Stored { rows: Rows::Rope { head_dim }, .. } => *head_dim,
-        _ => BLOCK,
-    }
-}
-
 /// The slot that holds any of these chunks.
 pub(super) fn slot_size(chunks: &[Chunk<'_>], copied: bool) -> SlotSize {
     let most = |bytes: fn(&Recording) -> u64| {
@@ -314,6 +301,11 @@ mod tests {
         (model, plan)
     }
 
+    fn weights(model: &Model, piece: &Piece<'_>) -> u64 {
+        let format = model.tensors[piece.tensor].stored_format();
+        (piece.input.end - piece.input.start) / format.block_bytes as u64 * format.block_weights as u64
+    }
+
     #[test]
     fn chunks_cover_every_weight_once_and_stay_within_the_slot() {
         let (model, plan) = planned();
@@ -332,7 +324,7 @@ mod tests {
                         piece.results[0].position,
                         plan.tensors[index].offset + plan.tensors[index].format.bytes(end)
                     );
-                    end + piece.weights
+                    end + weights(&model, piece)
                 });
                 assert_eq!(end, tensor.weights(), "{}", tensor.name);
             }
@@ -353,7 +345,7 @@ mod tests {
                 let (Some(factors), Some(expected)) = (&piece.factors, expected) else { continue };
                 let (columns, matrix) = (tensor.columns(), tensor.columns() * tensor.shape[1]);
                 let expert = piece.first / matrix;
-                assert_eq!((piece.first + piece.weights - 1) / matrix, expert, "{}", tensor.name);
+                assert_eq!((piece.first + weights(&model, piece) - 1) / matrix, expert, "{}", tensor.name);
                 let first = (expert * columns) as usize;
                 let expected: Vec<f32> = imatrix::factors(&expected[first..first + columns as usize]).collect();
 
@@ -363,7 +355,7 @@ mod tests {
                 assert_eq!(filled, bytemuck::cast_slice::<f32, u8>(&expected), "{}", tensor.name);
                 let params = (u64::from(dispatch.params.columns), u64::from(dispatch.params.first));
                 assert_eq!(params, (columns, piece.first % columns), "{}", tensor.name);
-                weighted += piece.weights;
+                weighted += weights(&model, piece);
             }
         }
         let named = model.tensors.iter().zip(&plan.tensors).filter(|(t, p)| plan.importance(t, p).is_some());

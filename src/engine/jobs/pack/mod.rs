@@ -10,10 +10,8 @@
 //! once for each.
 
 mod chunks;
-mod finite;
 mod output;
 mod pipeline;
-mod read;
 
 use crate::engine::command::{DeviceChoice, PackOutput, PackRequest};
 use crate::engine::device::Devices;

@@ -3,8 +3,8 @@
 
 use super::chunks::{Chunk, Converted, slot_size};
 use super::output::Output;
-use super::read;
 use crate::engine::event::Stage;
+use crate::engine::jobs::read;
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::graph::{Recording, RunError, Runner, Slot, SlotSize};
@@ -87,7 +87,7 @@ fn read_chunks(
             if let Some(factors) = &piece.factors {
                 factors.fill(input);
             }
-            let bad = read::fill(model, piece, &mut input[range])?;
+            let bad = read::fill(model, &model.tensors[piece.tensor], piece.first, &mut input[range])?;
             if let Some(index) = bad.filter(|_| warned != Some(piece.tensor)) {
                 let found = describe_nonfinite(model, piece.tensor, index);
                 if !allow_nonfinite {
