@@ -2,12 +2,12 @@
 
 mod common;
 
+use common::jobs::{self, follow};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tuck::engine::{Command, Engine, EventKind, PackOutput, PackRequest, VerifyReport, VerifyRequest};
+use tuck::engine::{Command, Engine, EventKind, VerifyReport, VerifyRequest};
 use tuck::eval::ErrorSums;
 use tuck::imatrix::Imatrix;
 use tuck::model::Model;
@@ -18,17 +18,12 @@ use tuck::recipe::Recipe;
 fn run(command: Command, cancel: bool) -> EventKind {
     let mut engine = Engine::start(Box::new(|| {}));
     let job = engine.submit(command);
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while Instant::now() < deadline {
-        for event in engine.wait(Duration::from_millis(5)) {
-            match event.kind {
-                EventKind::Progress(progress) if cancel && progress.done > 0 => engine.cancel(job),
-                EventKind::Progress(_) | EventKind::Warning(_) => {}
-                ended => return ended,
-            }
+    let canceller = engine.canceller();
+    follow(&engine, job, |event| {
+        if matches!(event, EventKind::Progress(progress) if cancel && progress.done > 0) {
+            canceller(job);
         }
-    }
-    panic!("the job did not end");
+    })
 }
 
 fn open(path: &Path) -> Arc<Model> {
@@ -111,9 +106,9 @@ fn every_format_is_measured() {
     let overrides: Vec<String> =
         matrices.zip(FORMATS.iter().skip(3).cycle()).map(|(name, format)| format!("{name}={format}")).collect();
     let pack = |kind: &str, overrides: &[String], output: &Path| {
-        let outputs = vec![PackOutput { recipe: Recipe::parse(kind, overrides).unwrap(), path: output.to_owned() }];
-        let request = PackRequest { outputs, ..common::jobs::request(&common::sample(), kind, output) };
-        assert!(matches!(run(Command::Pack(request), false), EventKind::Packed(_)));
+        let mut request = jobs::request(&common::sample(), kind, output);
+        request.outputs[0].recipe = Recipe::parse(kind, overrides).unwrap();
+        jobs::packed(&mut Engine::start(Box::new(|| {})), request);
     };
     pack("F16", &[], &reference);
     pack("BF16", &overrides, &packed);
@@ -215,8 +210,7 @@ fn an_importance_matrix_of_another_model_is_refused() {
 #[test]
 fn a_comparison_can_be_cancelled() {
     let folder = tempfile::tempdir().unwrap();
-    let model = folder.path().join("model");
-    common::sparse::sparse_llama(&model, 4, 4096, 14_336, 32, 8, 32_000);
+    let model = jobs::large(folder.path());
     let ended = run(request(&model, &model, None), true);
     assert!(matches!(ended, EventKind::Cancelled), "{ended:?}");
 }

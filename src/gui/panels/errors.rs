@@ -32,10 +32,9 @@ fn empty(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         let text = "Here you see how far each tensor of a packed file is from this model.";
         ui.label(RichText::new(text).color(theme::palette(ui).muted));
         ui.add_space(theme::NEAR);
-        if let Some(report) = &opened.report {
-            let label = format!("Verify {}", file_name(&report.outputs[0].path));
-            if ui.button(label).clicked() {
-                actions.push(Action::Verify(report.outputs[0].path.clone()));
+        for output in opened.report.iter().flat_map(|report| &report.outputs) {
+            if ui.button(format!("Verify {}", file_name(&output.path))).clicked() {
+                actions.push(Action::Verify(output.path.clone()));
             }
         }
         button(ui, actions, Action::CompareWith);
