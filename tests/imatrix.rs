@@ -222,7 +222,7 @@ fn a_pack_with_it_loses_less_of_what_counts() {
             *error += weighted_error(&weights, &back, &factors);
         }
     }
-    assert!(errors[1] < 0.95 * errors[0], "weighted errors: plain {:e}, with importance {:e}", errors[0], errors[1]);
+    assert!(errors[1] < 0.97 * errors[0], "weighted errors: plain {:e}, with importance {:e}", errors[0], errors[1]);
     // Nothing else differs: the tied embedding has no entry.
     assert_eq!(tensor_bytes(&plain, "token_embd.weight"), tensor_bytes(&weighted, "token_embd.weight"));
 }

@@ -84,7 +84,7 @@ fn files_of_the_dat_form() {
     );
     for value in [f32::NAN, f32::INFINITY, -1.0, -1e-30] {
         let words = ["a.weight", "value 1", &value.to_string()];
-        refused("a value", &words, &dat(&[entry(b"a.weight", 3, &[1.0, value])])[..]);
+        refused("a value", &words, &dat(&[entry(b"a.weight", 1, &[1.0, value])])[..]);
     }
     for (length, what) in [(5, "5 bytes"), (i32::MAX, "2147483647 bytes")] {
         let trailer = [7i32.to_le_bytes(), length.to_le_bytes()].concat();

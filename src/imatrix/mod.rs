@@ -7,6 +7,7 @@ mod dat;
 mod gguf;
 
 use crate::gguf::MAGIC;
+use crate::positioned::read_at;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -56,7 +57,7 @@ impl Imatrix {
             return Err(refuse("it is not a file; name one that llama-imatrix wrote".to_owned()));
         }
         let mut first = [0; MAGIC.len()];
-        let is_gguf = found.len() >= 4 && crate::positioned::read_at(&file, 0, &mut first).is_ok() && first == MAGIC;
+        let is_gguf = read_at(&file, 0, &mut first).is_ok() && first == MAGIC;
         let read = if is_gguf { gguf::read(&file, found.len()) } else { dat::read(BufReader::new(&file), found.len()) };
         Ok(Self { path: path.to_owned(), ..read.map_err(refuse)? })
     }
@@ -98,7 +99,7 @@ impl Imatrix {
         Ok(self)
     }
 
-    /// The entry of a tensor, a column each of its matrices; `shape` counts columns first. None where there is none.
+    /// The entry of a tensor: a number for each column, of one expert after another. `shape` counts columns first.
     pub fn entry(&self, name: &str, shape: &[u64]) -> Result<Option<&[f32]>, ImatrixError> {
         let Some(columns) = self.columns.get(name) else { return Ok(None) };
         let experts = shape.iter().skip(2).product::<u64>();
@@ -118,7 +119,7 @@ impl Imatrix {
         ImatrixError { path: self.path.clone(), problem }
     }
 
-    /// Adds what a file says of a tensor, its values with a `place` to name.
+    /// Adds what a file says of a tensor.
     fn insert(&mut self, name: &str, columns: Vec<f32>, counts: Vec<u64>) -> Result<(), String> {
         if let Some(at) = columns.iter().position(|c| !(c.is_finite() && *c >= 0.0)) {
             return Err(format!(
