@@ -71,7 +71,7 @@ bench: peers
 	@$(call install,$(BENCH_PACKAGES))
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check llama-cpp-python==0.3.36
 	$(CARGO) build --release --bin tuck
-	$(CARGO) bench
+	TUCK_PEERS_PYTHON=$(CURDIR)/$(PEERS)/bin/python $(CARGO) bench
 
 # The pictures of the README, made by a test from the real program.
 screenshots: test

@@ -22,7 +22,7 @@ fn byte_below(v: f32) -> u32 {
 
 // The scale of least error.
 fn search() -> u32 {
-    let first = max(byte_below(abs(extreme()) / 6.0), BELOW) - BELOW;
+    let first = max(byte_below(quotient(abs(extreme()), 6.0)), BELOW) - BELOW;
     var best = 0u;
     var least = 0x1.fffffep+127f;
     for (var step = 0u; step < TRIES; step++) {

@@ -16,7 +16,7 @@ fn code_word(w: u32, inverse_scale: f32) -> u32 {
     if weighted {
         return pack4(nearest(x[w] * inverse_scale) + 8.0);
     }
-    return pack4(floor(clamp(x[w] * inverse_scale + 8.5, vec4f(0.0), vec4f(15.0))));
+    return pack4(floor(clamp(exact4(x[w] * inverse_scale) + 8.5, vec4f(0.0), vec4f(15.0))));
 }
 
 fn quantize(block: u32) {

@@ -19,7 +19,7 @@ fn quantize(block: u32) {
         let size = abs(x[w]);
         most = max(most, max(max(size.x, size.y), max(size.z, size.w)));
     }
-    let d = min(most / 127.0, 65504.0);
+    let d = min(quotient(most, 127.0), 65504.0);
     let stored = f16_encode(bitcast<u32>(d));
     put_half(stored);
     // The codes follow the unrounded scale; one that is stored as 0 has only codes 0, one that overflows stays at

@@ -25,6 +25,7 @@
 //! | [`model`] | a checkpoint understood: tensors and metadata of the file it becomes, and a card for people |
 //! | [`imatrix`] | how much each column of a matrix counts: files of llama.cpp's kind |
 //! | [`recipe`] | which tensor gets which format; the list `PRESETS`; the plan, known to the byte |
+//! | [`eval`] | how good a packed model is, as figures: so far the error of its weights |
 //! | [`fit`] | what this machine has |
 //! | [`engine`] | one worker thread: commands in, events out; the jobs |
 //! | [`cli`] | what was typed. `clap` and `indicatif` are named only here |
@@ -40,7 +41,8 @@
 //! pack job cuts the plan into chunks of a few million weights, and threads pass slots of memory around: one reads weights
 //! from the files into a slot, one starts the kernels, one writes results to a temporary file beside the target, one
 //! reads them back and compares. Then the file is flushed to the disk and renamed. Memory is bounded by the
-//! slots, whatever the model's size; a failure at any point leaves the target as it was.
+//! slots, whatever the model's size; a failure at any point leaves the target as it was. Several types come from one
+//! read, and each may be cut into several files; then all of them are renamed together.
 //!
 //! # Adding things
 //!
@@ -52,6 +54,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod cpu;
 pub mod engine;
+pub mod eval;
 pub mod fit;
 pub mod gguf;
 pub mod gpu;

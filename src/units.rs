@@ -18,6 +18,21 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
+/// Reads `2G`, `500M`, `1.5 GB` or plain bytes, as [`bytes`] counts them.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let refuse = || format!("{text:?} is no size; write 2G, 500M or a number of bytes");
+    let upper = text.trim().to_ascii_uppercase();
+    let number = upper.trim_end_matches('B');
+    let units = [('K', 1e3), ('M', 1e6), ('G', 1e9), ('T', 1e12)];
+    let (number, unit) = match units.iter().find_map(|(letter, unit)| Some((number.strip_suffix(*letter)?, *unit))) {
+        Some(found) => found,
+        None => return number.parse().ok().filter(|bytes| *bytes > 0).ok_or_else(refuse),
+    };
+    let bytes = number.trim_end().parse::<f64>().map_err(|_| refuse())? * unit;
+    // Written so that what is no number is refused too.
+    if (1.0..1e18).contains(&bytes) { Ok(bytes as u64) } else { Err(refuse()) }
+}
+
 /// `4,920,734,112`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -58,9 +73,36 @@ pub fn rate(bytes_per_second: f64) -> String {
     format!("{}/s", bytes(bytes_per_second as u64))
 }
 
+/// `7.21 %`, `0.0312 %`, `0 %`: three digits that count.
+pub fn percent(fraction: f64) -> String {
+    let percent = fraction * 100.0;
+    if percent == 0.0 {
+        return "0 %".to_owned();
+    }
+    if !percent.is_finite() {
+        return "∞ %".to_owned();
+    }
+    if !(1e-4..1e4).contains(&percent.abs()) {
+        return format!("{percent:.1e} %");
+    }
+    let decimals = (2 - percent.abs().log10().floor() as i32).clamp(0, 6) as usize;
+    format!("{percent:.decimals$} %")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_read_as_they_are_written() {
+        for (text, number) in [("2G", 2_000_000_000), ("500m", 500_000_000), ("1.5 GB", 1_500_000_000), ("64", 64)] {
+            assert_eq!(parse_bytes(text), Ok(number));
+        }
+        for text in ["", "G", "0", "-1G", "0.0000001K", "nanG", "infT", "1e40G", "2GiB", "two", "18446744073709551616"]
+        {
+            assert!(parse_bytes(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn numbers_read_well_at_their_edges() {
@@ -78,6 +120,18 @@ mod tests {
         assert_eq!(grouped(4_920_734_112), "4,920,734,112");
         assert_eq!(grouped(12), "12");
         assert_eq!(count(7_344_384), "7.34 M");
+        let shares = [
+            (0.0, "0 %"),
+            (1.0, "100 %"),
+            (0.0721, "7.21 %"),
+            (0.000_312_3, "0.0312 %"),
+            (2.4e-9, "2.4e-7 %"),
+            (1234.5, "1.2e5 %"),
+            (f64::INFINITY, "∞ %"),
+        ];
+        for (fraction, text) in shares {
+            assert_eq!(percent(fraction), text);
+        }
         assert_eq!(duration(Duration::from_secs_f64(0.44)), "0.4 s");
         assert_eq!(duration(Duration::from_secs(200)), "3 min 20 s");
         assert_eq!(duration(Duration::from_secs(7_500)), "2 h 5 min");

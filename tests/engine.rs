@@ -3,9 +3,12 @@
 mod common;
 
 use common::jobs::{files, follow, gpu, large, packed, request};
+use common::tiny::Tiny;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tuck::engine::{Command, DeviceChoice, Engine, EventKind, PackRequest};
-use tuck::recipe::PRESETS;
+use tuck::engine::{Command, DeviceChoice, Engine, EventKind, PackOutput, PackRequest};
+use tuck::imatrix::Imatrix;
+use tuck::recipe::{PRESETS, Recipe};
 
 #[test]
 fn a_cancelled_pack_ends_at_once_and_leaves_nothing() {
@@ -60,7 +63,7 @@ fn dropping_the_engine_cleans_up() {
 fn a_source_that_shrinks_after_opening_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("model");
-    common::tiny::Tiny::default().write(&model);
+    Tiny::default().write(&model);
     let request = request(&model, "q8_0", &folder.path().join("out.gguf"));
     std::fs::OpenOptions::new().write(true).open(model.join("model.safetensors")).unwrap().set_len(4096).unwrap();
     let mut engine = Engine::start(Box::new(|| {}));
@@ -84,26 +87,31 @@ fn devices_end_with_those_that_run_on_the_processor() {
     assert!(devices[processor..].iter().all(|device| !device.kind.contains("GPU")), "{devices:?}");
 }
 
-/// The whole way through a GPU, in every type: on a driver that runs shaders on the processor the file is the
-/// processor's, byte for byte.
+/// The whole way through a GPU, in every type and with importance: on a driver that runs shaders on the processor the
+/// file is the processor's, byte for byte.
 #[test]
 fn a_gpu_writes_the_same_files() {
     let mut engine = Engine::start(Box::new(|| {}));
     let gpu = gpu(&mut engine);
     let folder = tempfile::tempdir().unwrap();
-    for preset in PRESETS {
+    Tiny::default().write(&folder.path().join("tiny"));
+    // A search of every kind, each guided by the importance of its columns.
+    let kinds = ["q=IQ2_XS", "k=Q3_K", "v=IQ4_XS", "output=Q2_K", "gate=IQ3_S", "up=Q4_0", "down=Q5_K"];
+    let weighted = Recipe {
+        imatrix: Some(Arc::new(Imatrix::open(&common::root().join("tests/data/imatrix/sample.gguf")).unwrap())),
+        ..Recipe::parse("Q4_K_M", &kinds.map(|kind| format!("_{kind}"))).unwrap()
+    };
+    let plain = PRESETS.iter().map(|preset| (preset.name, Recipe::new(preset)));
+    for (name, recipe) in plain.chain([("importance", weighted)]) {
+        // A software GPU would search the sample for points of a grid for a minute.
+        let searches = ["IQ1", "IQ2", "IQ3"].iter().any(|kind| name.starts_with(kind));
+        let model = if searches { folder.path().join("tiny") } else { common::sample() };
         let files = [DeviceChoice::Cpu, DeviceChoice::Named(gpu.name.clone())].map(|device| {
-            let output = folder.path().join(format!("{}-{device:?}.gguf", preset.name).replace('/', "-"));
-            let request = PackRequest { device, ..request(&common::sample(), preset.name, &output) };
-            packed(&mut engine, request);
+            let output = folder.path().join(format!("{name}-{device:?}.gguf").replace('/', "-"));
+            let outputs = vec![PackOutput { recipe: recipe.clone(), path: output.clone() }];
+            packed(&mut engine, PackRequest { device, outputs, ..request(&model, "COPY", &output) });
             std::fs::read(output).unwrap()
         });
-        assert_eq!(files[0].len(), files[1].len(), "{}", preset.name);
-        assert!(
-            gpu.kind != "software" || files[0] == files[1],
-            "{} differs between {} and the processor",
-            preset.name,
-            gpu.name
-        );
+        assert!(files[0] == files[1], "{name} differs between {} and the processor", gpu.name);
     }
 }

@@ -278,8 +278,6 @@ fn outputs() {
 
     let (code, message) = pack(&at("absent/out.gguf"), &[]);
     assert!(code == Some(1) && message.contains("does not exist"), "{message}");
-    let (code, message) = pack(&at("model"), &["--force"]);
-    assert!(code == Some(1) && message.contains("folder"), "{message}");
     let (code, message) = pack(&at("model/model.safetensors"), &["--force"]);
     assert!(code == Some(1) && message.contains("never changed"), "{message}");
     let (code, message) = pack("/proc/out.gguf", &[]);

@@ -107,51 +107,36 @@ fn decode(format: FormatRef, bytes: &[u8]) -> Vec<f32> {
     weights
 }
 
-/// Equal bytes, but that one NaN is as good as another.
-fn assert_equal(to: FormatRef, ours: &[u8], theirs: &[u8], what: &str) {
-    assert_eq!(ours.len(), theirs.len(), "{what}");
-    let nan = |bytes: &[u8]| decode(to, bytes).iter().all(|w| w.is_nan());
-    let blocks = ours.chunks(to.block_bytes).zip(theirs.chunks(to.block_bytes));
-    for (i, (a, b)) in blocks.enumerate() {
-        assert!(a == b || nan(a) && nan(b), "{what}, block {i}:\n  GPU {a:02x?}\n  CPU {b:02x?}");
+/// Compares what a device wrote with what its twin did, and tells every difference when it is dropped.
+#[derive(Default)]
+struct Verdict {
+    differences: Vec<String>,
+}
+
+impl Verdict {
+    /// Equal bytes, but that one NaN is as good as another.
+    fn equal(&mut self, to: FormatRef, ours: &[u8], theirs: &[u8], what: &str) {
+        let nan = |bytes: &[u8]| decode(to, bytes).iter().all(|w| w.is_nan());
+        let blocks = || ours.chunks(to.block_bytes).zip(theirs.chunks(to.block_bytes));
+        let differ = |(a, b): &(&[u8], &[u8])| a != b && !(nan(a) && nan(b));
+        let count = blocks().filter(differ).count();
+        if let Some((a, b)) = blocks().find(differ) {
+            self.differences.push(format!("{what}: {count} blocks, first\n  GPU {a:02x?}\n  CPU {b:02x?}"));
+        } else if ours.len() != theirs.len() {
+            self.differences.push(format!("{what}: {} bytes, {} on the CPU", ours.len(), theirs.len()));
+        }
     }
 }
 
-/// A GPU may fuse a multiplication with an addition and divide within 2.5 units in the last place, so where two codes are
-/// as good as each other it may take the other one. The root of the mean squared error stays within 0.1 %, and where the
-/// error is only that of rounding a scale (constant blocks, two values), within 0.1 % of the weights themselves.
-const ERROR_TOLERANCE: f64 = 2e-3;
-const SIGNAL_TOLERANCE: f64 = 1e-6;
-
-/// On a GPU: every code within one of the twin's, and the same error.
-fn assert_close(to: FormatRef, weights: &[f32], ours: &[u8], theirs: &[u8], what: &str) {
-    let (ours, theirs) = (decode(to, ours), decode(to, theirs));
-    let error = |back: &[f32]| -> f64 {
-        weights.iter().zip(back).filter(|(w, _)| w.is_finite()).map(|(&w, &b)| f64::from(w - b).powi(2)).sum()
-    };
-    let (a, b) = (error(&ours), error(&theirs));
-    let energy: f64 = weights.iter().filter(|w| w.is_finite()).map(|&w| f64::from(w).powi(2)).sum();
-    assert!(
-        (a - b).abs() <= ERROR_TOLERANCE * b + SIGNAL_TOLERANCE * energy,
-        "{what}: squared error {a:e} on the GPU, {b:e} on the CPU"
-    );
-    // A code is at most this much of the weights: the whole range in as many steps as the format's bits allow.
-    let largest = theirs.iter().filter(|w| w.is_finite()).fold(0.0, |most: f32, w| most.max(w.abs()));
-    let code = 2.0 * largest / 2f32.powi(to.bits_per_weight().floor() as i32);
-    let apart = |(a, b): &(&f32, &f32)| (*a - *b).abs() > 1.001 * code || a.is_nan() != b.is_nan();
-    let differ = ours.iter().zip(&theirs).filter(apart).count();
-    assert!(differ == 0, "{what}: {differ} of {} weights are more than a code apart", weights.len());
-}
-
-fn assert_agree(device: &Adapter, to: FormatRef, weights: &[f32], ours: &[u8], theirs: &[u8], what: &str) {
-    if device.is_cpu() || ours == theirs {
-        assert_equal(to, ours, theirs, what);
-    } else {
-        assert_close(to, weights, ours, theirs, what);
+impl Drop for Verdict {
+    fn drop(&mut self) {
+        let count = self.differences.len();
+        assert!(count == 0 || std::thread::panicking(), "{count} differences:\n{}", self.differences.join("\n"));
     }
 }
 
 fn quantizes_as_its_twin(checks: Checks) {
+    let mut verdict = Verdict::default();
     let cpu = CpuRunner::new(2);
     let mut twin = slot(&cpu, 1 << 21);
     for device in devices() {
@@ -164,7 +149,7 @@ fn quantizes_as_its_twin(checks: Checks) {
                     let bytes = encode(source, &weights);
                     let ours = convert(&mut *slot, source, to, &bytes).unwrap_or_else(|e| panic!("{what}: {e}"));
                     let theirs = convert(&mut *twin, source, to, &bytes).unwrap();
-                    assert_agree(&device, to, &decode(source, &bytes), &ours, &theirs, &what);
+                    verdict.equal(to, &ours, &theirs, &what);
                 }
             }
         }
@@ -194,6 +179,7 @@ fn factors(count: usize, seed: u64) -> Vec<f32> {
 
 #[test]
 fn every_weighted_quantizer_equals_its_twin() {
+    let mut verdict = Verdict::default();
     let cpu = CpuRunner::new(2);
     let mut twin = slot(&cpu, 1 << 21);
     let columns = [factors(768, 21), factors(256, 22)];
@@ -208,7 +194,7 @@ fn every_weighted_quantizer_equals_its_twin() {
                     let ours = convert_weighted(&mut *slot, &F32, to, &bytes, importance);
                     let ours = ours.unwrap_or_else(|e| panic!("{what}: {e}"));
                     let theirs = convert_weighted(&mut *twin, &F32, to, &bytes, importance).unwrap();
-                    assert_agree(&device, to, &weights, &ours, &theirs, &what);
+                    verdict.equal(to, &ours, &theirs, &what);
                 }
             }
         }
@@ -217,6 +203,7 @@ fn every_weighted_quantizer_equals_its_twin() {
 
 #[test]
 fn factors_of_one_change_nothing() {
+    let mut verdict = Verdict::default();
     let cpu = CpuRunner::new(2);
     let mut slot = slot(&cpu, 1 << 21);
     // Q4_0 without importance rounds as ggml does instead of searching.
@@ -226,13 +213,14 @@ fn factors_of_one_change_nothing() {
             let importance = Importance { columns: &[1.0; 256], first: 0 };
             let weighted = convert_weighted(&mut *slot, &F32, to, &bytes, importance).unwrap();
             let plain = convert(&mut *slot, &F32, to, &bytes).unwrap();
-            assert_equal(to, &weighted, &plain, &format!("{name} to {to}"));
+            verdict.equal(to, &weighted, &plain, &format!("{name} to {to}"));
         }
     }
 }
 
 #[test]
 fn every_dequantizer_equals_its_twin() {
+    let mut verdict = Verdict::default();
     let cpu = CpuRunner::new(2);
     let mut twin = slot(&cpu, 1 << 21);
     let mut word = words(11);
@@ -245,7 +233,7 @@ fn every_dequantizer_equals_its_twin() {
                 let bytes: Vec<u8> = (0..blocks * from.block_bytes).map(|_| word() as u8).collect();
                 let ours = convert(&mut *slot, from, &F32, &bytes).unwrap_or_else(|e| panic!("{what}: {e}"));
                 let theirs = convert(&mut *twin, from, &F32, &bytes).unwrap();
-                assert_agree(&device, &F32, &decode(from, &bytes), &ours, &theirs, &what);
+                verdict.equal(&F32, &ours, &theirs, &what);
             }
         }
     }
@@ -253,6 +241,7 @@ fn every_dequantizer_equals_its_twin() {
 
 #[test]
 fn every_block_count_up_to_a_few_workgroups() {
+    let mut verdict = Verdict::default();
     for device in devices() {
         let runner = GpuRunner::new(&device).unwrap();
         let mut slot = slot(&runner, 1 << 20);
@@ -261,7 +250,7 @@ fn every_block_count_up_to_a_few_workgroups() {
                 let weights = bells(blocks * to.block_weights, blocks as u64);
                 let ours = convert(&mut *slot, &F16, to, &encode(&F16, &weights)).unwrap();
                 let weights = decode(&F16, &encode(&F16, &weights));
-                assert_agree(&device, to, &weights, &ours, &encode(to, &weights), &format!("{blocks} blocks of {to}"));
+                verdict.equal(to, &ours, &encode(to, &weights), &format!("{blocks} blocks of {to}"));
             }
         }
     }
@@ -269,6 +258,7 @@ fn every_block_count_up_to_a_few_workgroups() {
 
 #[test]
 fn conversions_side_by_side_do_not_touch_each_other() {
+    let mut verdict = Verdict::default();
     // One recording of all conversions among all formats, in ranges that follow one another.
     let weights = bells(256 * 7, 5);
     for device in devices() {
@@ -299,14 +289,14 @@ fn conversions_side_by_side_do_not_touch_each_other() {
         };
         let ours = run(&GpuRunner::new(&device).unwrap());
         for ((from, to, ours), (_, _, theirs)) in ours.iter().zip(run(&CpuRunner::new(2))) {
-            let source = decode(from, &encode(from, &weights));
-            assert_agree(&device, to, &source, ours, &theirs, &format!("{from} to {to}"));
+            verdict.equal(to, ours, &theirs, &format!("{from} to {to}"));
         }
     }
 }
 
 #[test]
 fn more_than_one_dispatch_and_more_than_one_row_of_workgroups() {
+    let mut verdict = Verdict::default();
     // 9 M weights are three dispatches on a processor and, as F32 from F16, past 65,535 workgroups nowhere but here.
     let weights = bells(9 << 20, 6);
     // Not a power of two, so that parts begin in the middle of a row.
@@ -318,11 +308,11 @@ fn more_than_one_dispatch_and_more_than_one_row_of_workgroups() {
         let mut slot = slot(&runner, 40 << 20);
         for to in [&F32, &tuck::quant::Q8_0, &tuck::quant::Q4_K] {
             let ours = convert(&mut *slot, &F16, to, &bytes).unwrap();
-            assert_agree(&device, to, &weights, &ours, &encode(to, &weights), &format!("9 Mi weights to {to}"));
+            verdict.equal(to, &ours, &encode(to, &weights), &format!("9 Mi weights to {to}"));
             let mut expected = vec![0; ours.len()];
             (to.quantize)(&weights, Some(importance), &mut expected);
             let ours = convert_weighted(&mut *slot, &F16, to, &bytes, importance).unwrap();
-            assert_agree(&device, to, &weights, &ours, &expected, &format!("9 Mi weights to {to}, with importance"));
+            verdict.equal(to, &ours, &expected, &format!("9 Mi weights to {to}, with importance"));
         }
     }
 }
@@ -339,11 +329,12 @@ fn three_slots_in_flight_from_two_threads() {
         }
         std::thread::scope(|scope| {
             scope.spawn(move || {
+                let mut verdict = Verdict::default();
                 for (round, mut slot) in take {
                     let weights = bells(1 << 15, round as u64);
                     let expected = encode(to, &weights);
                     let ours = slot.output().unwrap()[..expected.len()].to_vec();
-                    assert_agree(&device, to, &weights, &ours, &expected, &format!("round {round}"));
+                    verdict.equal(to, &ours, &expected, &format!("round {round}"));
                     let _ = free.send(slot);
                 }
             });

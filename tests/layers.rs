@@ -31,12 +31,29 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("model", &["quant", "gguf", "checkpoint", "arch", "tokenizer"]),
     ("imatrix", &["gguf", "quant", "positioned"]),
     ("recipe", &["quant", "gguf", "checkpoint", "arch", "model", "imatrix", "units"]),
+    ("eval", &[]),
     (
         "engine",
-        &["quant", "imatrix", "gguf", "checkpoint", "arch", "model", "recipe", "graph", "cpu", "gpu", "positioned"],
+        &[
+            "eval",
+            "quant",
+            "imatrix",
+            "gguf",
+            "checkpoint",
+            "arch",
+            "model",
+            "recipe",
+            "graph",
+            "cpu",
+            "gpu",
+            "positioned",
+        ],
     ),
-    ("cli", &["quant", "imatrix", "gguf", "checkpoint", "arch", "model", "recipe", "engine", "fit", "units"]),
-    ("gui", &["quant", "imatrix", "gguf", "checkpoint", "arch", "model", "recipe", "engine", "fit", "units", "cli"]),
+    ("cli", &["eval", "quant", "imatrix", "gguf", "checkpoint", "arch", "model", "recipe", "engine", "fit", "units"]),
+    (
+        "gui",
+        &["eval", "quant", "imatrix", "gguf", "checkpoint", "arch", "model", "recipe", "engine", "fit", "units", "cli"],
+    ),
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {

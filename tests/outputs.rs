@@ -3,6 +3,7 @@
 mod common;
 
 use common::jobs::{files, follow, gpu, large, packed, request, request_all};
+use common::sparse::sparse_llama;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tuck::engine::{Command, DeviceChoice, Engine, EventKind, PackRequest};
@@ -81,7 +82,45 @@ fn what_cannot_be_written_refuses_all() {
     // The same file by two names.
     let again = folder.path().join(".").join("out-COPY.gguf");
     refused(&[outputs.clone(), vec![("Q6_K", again)]].concat(), &["out-COPY.gguf", "two of the outputs"]);
+    refused(&[vec![("Q6_K", folder.path().to_owned())], outputs.clone()].concat(), &["this is a folder"]);
     let source = common::sample().join("model.safetensors");
     refused(&[outputs, vec![("Q6_K", source)]].concat(), &["model.safetensors", "never changed"]);
     assert_eq!(files(folder.path()), 0);
+}
+
+/// What happens to a target while a pack of two is running decides its end: its message, and the files that are there.
+fn disturbed(overwrite: bool, disturb: fn(&Path)) -> (String, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, out) = (folder.path().join("model"), folder.path().join("out"));
+    sparse_llama(&model, 1, 2048, 8192, 16, 4, 4096);
+    fs::create_dir(&out).unwrap();
+    let outputs = [("Q8_0", out.join("a.gguf")), ("Q4_K_M", out.join("b.gguf"))];
+    let mut engine = Engine::start(Box::new(|| {}));
+    let job = engine.submit(Command::Pack(PackRequest { overwrite, ..request_all(&model, &outputs) }));
+    let mut disturbed = false;
+    let ended = follow(&engine, job, |_| {
+        if !std::mem::replace(&mut disturbed, true) {
+            disturb(&outputs[1].1);
+        }
+    });
+    let EventKind::Failed(message) = ended else { panic!("{ended:?}") };
+    let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
+    let mut left: Vec<String> = fs::read_dir(&out).unwrap().map(|entry| name(entry.unwrap())).collect();
+    left.sort();
+    (message, left)
+}
+
+#[test]
+fn a_target_that_appears_meanwhile_is_left_alone() {
+    let (message, left) = disturbed(false, |target| fs::write(target, b"new").unwrap());
+    assert!(message.contains("b.gguf") && message.contains("nothing was kept"), "{message}");
+    assert_eq!(left, ["b.gguf"], "only what appeared");
+}
+
+#[test]
+fn a_rename_that_fails_says_what_was_kept() {
+    let (message, left) = disturbed(true, |target| fs::create_dir(target).unwrap());
+    assert!(message.contains("b.gguf: the finished file could not be renamed"), "{message}");
+    assert!(message.contains("kept before it") && message.contains("a.gguf"), "{message}");
+    assert_eq!(left, ["a.gguf", "b.gguf"], "nothing temporary");
 }

@@ -16,17 +16,19 @@ struct Sums {
 // Adds codes of weights 4w..4w + 4, which are v, in their order.
 fn add(sums: ptr<function, Sums>, w: u32, v: vec4f, l: vec4f) {
     let wl = weigh(w, l);
+    let wll = exact4(wl * l);
+    let wlv = exact4(wl * v);
     for (var i = 0u; i < 4u; i++) {
         (*sums).l += wl[i];
-        (*sums).ll += wl[i] * l[i];
-        (*sums).xl += wl[i] * v[i];
+        (*sums).ll += wll[i];
+        (*sums).xl += wlv[i];
     }
 }
 
 // n squared times the variance of the codes; 0 where it is lost in rounding, for then all codes are the same.
 fn spread(sums: Sums) -> f32 {
-    let square = sums.n * sums.ll;
-    let found = square - sums.l * sums.l;
+    let square = exact(sums.n * sums.ll);
+    let found = square - exact(sums.l * sums.l);
     return select(0.0, found, found > square * (1.0 / 1048576.0));
 }
 
@@ -44,7 +46,7 @@ fn affine() -> Sums {
         }
     }
     let inverse_range = inverse(high - low);
-    let above = best.x - best.n * low;
+    let above = best.x - exact(best.n * low);
     var gain = -1.0;
     for (var step = 0u; step < STEPS; step++) {
         let stretched = (FIRST + STRETCH * f32(step)) * inverse_range;
@@ -52,23 +54,23 @@ fn affine() -> Sums {
         var sums = Sums(best.n, best.x, 0.0, 0.0, 0.0);
         for (var w = 0u; w < QUADS; w++) {
             let y = x[w] - low;
-            add(&sums, w, y, round(clamp(y * stretched - shift, vec4f(0.0), vec4f(TOP))));
+            add(&sums, w, y, round(clamp(exact4(y * stretched) - shift, vec4f(0.0), vec4f(TOP))));
         }
-        let covariance = sums.n * sums.xl - above * sums.l;
+        let covariance = exact(sums.n * sums.xl) - exact(above * sums.l);
         let explained = covariance * covariance * inverse(spread(sums));
         if explained > gain {
             best = sums;
             gain = explained;
         }
     }
-    best.xl += low * best.l;
+    best.xl += exact(low * best.l);
     return best;
 }
 
 // The scale and minimum that leave the least error for given codes.
 fn least_squares(sums: Sums) -> vec2f {
-    let scale = (sums.n * sums.xl - sums.x * sums.l) * inverse(spread(sums));
-    return vec2f(scale, (sums.x - scale * sums.l) * inverse(sums.n));
+    let scale = (exact(sums.n * sums.xl) - exact(sums.x * sums.l)) * inverse(spread(sums));
+    return vec2f(scale, (sums.x - exact(scale * sums.l)) * inverse(sums.n));
 }
 
 // The codes of weights 4w..4w + 4.

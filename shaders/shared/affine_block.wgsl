@@ -12,7 +12,7 @@ fn put_fit(block: u32) -> vec2f {
     let sums = affine();
     let scale = f16_encode_scale(least_squares(sums).x);
     let stored = f16_decode(scale);
-    let minimum = f16_encode_scale((sums.x - stored * sums.l) * inverse(sums.n));
+    let minimum = f16_encode_scale((sums.x - exact(stored * sums.l)) * inverse(sums.n));
     put(scale | (minimum << 16u));
     return vec2f(inverse(stored), f16_decode(minimum));
 }

@@ -29,10 +29,10 @@ fn choose(sums: Sums, fit: vec2f, d: f32, dmin: f32) -> vec2f {
     var error = 0x1.fffffep+127f;
     for (var i = 0u; i < 3u; i++) {
         let s = clamp(nearest + select(select(1.0, -1.0, i == 1u), 0.0, i == 0u), 0.0, SUPER_TOP);
-        let ds = d * s - fit.x;
-        let m = round(clamp((ds * sums.l * n_inverse - fit.y) * dmin_inverse, 0.0, SUPER_TOP));
-        let dm = dmin * m + fit.y;
-        let added = sums.ll * ds * ds + sums.n * dm * dm - 2.0 * sums.l * ds * dm;
+        let ds = exact(d * s) - fit.x;
+        let m = round(clamp((exact(ds * sums.l * n_inverse) - fit.y) * dmin_inverse, 0.0, SUPER_TOP));
+        let dm = exact(dmin * m) + fit.y;
+        let added = exact(sums.ll * ds * ds) + exact(sums.n * dm * dm) - exact(2.0 * sums.l * ds * dm);
         if error > added {
             chosen = vec2f(s, m);
             error = added;
@@ -77,11 +77,11 @@ fn search(lane: u32, sub_block: u32) -> vec2u {
         let other = fits[(lane & ~(SUBS - 1u)) + s];
         largest = max(largest, vec2f(other.x, -other.y));
     }
-    var d = largest.x / SUPER_TOP;
-    var dmin = largest.y / SUPER_TOP;
+    var d = quotient(largest.x, SUPER_TOP);
+    var dmin = quotient(largest.y, SUPER_TOP);
     for (var i = 0u; i < SUPER_ROUNDS; i++) {
         let sub = choose(sums, fit, d, dmin);
-        sums = affine_sums(sums, inverse(d * sub.x), -(dmin * sub.y));
+        sums = affine_sums(sums, inverse(d * sub.x), -exact(dmin * sub.y));
         fit = least_squares_below(sums);
         let t = add_up(
             lane,
@@ -92,14 +92,14 @@ fn search(lane: u32, sub_block: u32) -> vec2u {
             sub.y * sums.x,
         );
         // Both scales by least squares, given everything else.
-        let determinant = t[0] * t[2] - t[1] * t[1];
-        let d2 = (t[3] * t[2] - t[4] * t[1]) / determinant;
-        let dmin2 = (t[3] * t[1] - t[4] * t[0]) / determinant;
+        let determinant = exact(t[0] * t[2]) - exact(t[1] * t[1]);
+        let d2 = quotient(exact(t[3] * t[2]) - exact(t[4] * t[1]), determinant);
+        let dmin2 = quotient(exact(t[3] * t[1]) - exact(t[4] * t[0]), determinant);
         if determinant > 0.0 && d2 > 0.0 && dmin2 >= 0.0 {
             d = d2;
             dmin = dmin2;
         } else if t[0] > 0.0 && t[3] > 0.0 && t[2] == 0.0 {
-            d = t[3] / t[0];
+            d = quotient(t[3], t[0]);
         }
     }
     let bits = vec2u(f16_encode_scale(d), f16_encode_scale(dmin));
@@ -108,7 +108,7 @@ fn search(lane: u32, sub_block: u32) -> vec2u {
     let sub = choose(sums, fit, d, dmin);
     fits[lane] = sub;
     for (var w = 0u; w < QUADS; w++) {
-        codes[lane][w] = affine_word(w, inverse(d * sub.x), -(dmin * sub.y));
+        codes[lane][w] = affine_word(w, inverse(d * sub.x), -exact(dmin * sub.y));
     }
     workgroupBarrier();
     return bits;

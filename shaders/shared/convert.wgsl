@@ -7,7 +7,8 @@ struct Params {
     columns: u32,
     // The column of the first weight.
     first: u32,
-    pad: u32,
+    // 0; see shared/exact.wgsl.
+    zero: u32,
 }
 
 @group(0) @binding(0) var<storage, read> input: array<u32>;
@@ -19,9 +20,4 @@ const WORKGROUP: u32 = 64u;
 // The number of an invocation in a grid of two dimensions, each of which may hold only 65,535 workgroups.
 fn number(id: vec3u, groups: vec3u) -> u32 {
     return id.y * groups.x * WORKGROUP + id.x;
-}
-
-// 1 / v, or 0 where v is 0: the inverse of a scale.
-fn inverse(v: f32) -> f32 {
-    return select(1.0 / v, 0.0, v == 0.0);
 }

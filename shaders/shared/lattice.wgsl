@@ -28,7 +28,7 @@ var<workgroup> signs: array<array<u32, COUNT / 8u>, WORKGROUP>;
 // A term of weight i, times its factor.
 fn weigh_one(i: u32, term: f32) -> f32 {
     if weighted {
-        return factors_of_x[i / 4u][i % 4u] * term;
+        return exact(factors_of_x[i / 4u][i % 4u] * term);
     }
     return term;
 }
@@ -78,8 +78,8 @@ fn start() -> f32 {
                 q += select(0.0, above - below, v > (below + above) / 2.0);
             }
             let wq = weigh_one(i, q);
-            qq += wq * q;
-            xq += wq * magnitudes[i];
+            qq += exact(wq * q);
+            xq += exact(wq * magnitudes[i]);
         }
         let explained = xq * xq * inverse(qq);
         if explained > gain {
@@ -90,16 +90,16 @@ fn start() -> f32 {
     return max(scale, 0.0);
 }
 
-var<private> STEPS: array<f32, 7> = array<f32, 7>(0.25, 0.8, 1.0, 1.2, 1.45, 1.75, 2.1);
+var<private> STEPS: array<f32, 7> = array<f32, 7>(0.0625, 0.8, 1.0, 1.2, 1.45, 1.75, 2.1);
 
 // What each combination of levels takes off the squared error of the point's weights, in two halves.
 fn halves(begin: u32, kind: u32, scale: f32) {
     var term: array<array<f32, LEVELS>, WEIGHTS>;
     for (var k = 0u; k < LEVELS; k++) {
-        let y = value(kind, k) * scale;
+        let y = exact(value(kind, k) * scale);
         for (var i = 0u; i < WEIGHTS; i++) {
             let v = magnitudes[begin + i];
-            term[i][k] = weigh_one(begin + i, y * ((v + v) - y));
+            term[i][k] = weigh_one(begin + i, exact(y * ((v + v) - y)));
         }
     }
     for (var i = 0u; i < FIRSTS; i++) {
@@ -202,8 +202,8 @@ fn choose_points(lane: u32, scale: f32) -> vec2f {
     for (var i = 0u; i < COUNT; i++) {
         let q = point_value(points[lane][i / WEIGHTS], i % WEIGHTS);
         let wq = weigh_one(i, q);
-        sums.x += wq * magnitudes[i];
-        sums.y += wq * q;
+        sums.x += exact(wq * magnitudes[i]);
+        sums.y += exact(wq * q);
     }
     return sums;
 }
@@ -221,9 +221,9 @@ fn search(lane: u32, sub_block: u32) -> u32 {
         largest = max(largest, scales[first_lane + s]);
     }
     workgroupBarrier();
-    let d = 1.06 * largest / (UNIT * (2.0 * TOP + 1.0));
+    let d = quotient(1.06 * largest, UNIT * (2.0 * TOP + 1.0));
     let step = d * UNIT;
-    let begin = round(clamp((fit * inverse(step) - 1.0) * 0.5, 0.0, TOP));
+    let begin = round(clamp((exact(fit * inverse(step)) - 1.0) * 0.5, 0.0, TOP));
     var scale = 0.0;
     var most = -MOST;
     for (var i = 0u; i < 3u; i++) {

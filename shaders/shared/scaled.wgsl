@@ -9,9 +9,11 @@ fn fit_at(inverse_scale: f32) -> vec2f {
     for (var w = 0u; w < QUADS; w++) {
         let q = nearest(x[w] * inverse_scale);
         let wq = weigh(w, q);
+        let wqq = exact4(wq * q);
+        let wqx = exact4(wq * x[w]);
         for (var i = 0u; i < 4u; i++) {
-            fit.x += wq[i] * q[i];
-            fit.y += wq[i] * x[w][i];
+            fit.x += wqq[i];
+            fit.y += wqx[i];
         }
     }
     return fit;

@@ -30,7 +30,7 @@ fn search(lane: u32, sub_block: u32) -> Found {
         let scale = fits[first + s];
         largest = select(largest, scale, abs(scale) > abs(largest));
     }
-    var d = largest / -TOP;
+    var d = quotient(largest, -TOP);
     for (var i = 0u; i < ROUNDS; i++) {
         let scale = storable(scale_of(fit), d);
         fit = fit_at(inverse(d * scale));
@@ -46,7 +46,7 @@ fn search(lane: u32, sub_block: u32) -> Found {
             total += sum;
         }
         if total.y > 0.0 {
-            d = total.x / total.y;
+            d = quotient(total.x, total.y);
         }
         workgroupBarrier();
     }

@@ -1,4 +1,5 @@
 // Weights of a float format, read from words.
+//#include shared/exact.wgsl
 //#include shared/f16.wgsl
 
 // The ggml type of the source: 0 F32, 1 F16, 30 BF16.

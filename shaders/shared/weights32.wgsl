@@ -33,7 +33,7 @@ fn load(block: u32) {
 // Terms of weights 4w..4w + 4, each times its factor.
 fn weigh(w: u32, terms: vec4f) -> vec4f {
     if weighted {
-        return factors_of_x[w] * terms;
+        return exact4(factors_of_x[w] * terms);
     }
     return terms;
 }

@@ -63,6 +63,14 @@ impl Tensor {
         self.shape[0]
     }
 
+    /// The format its weights have before any recipe.
+    pub fn stored_format(&self) -> FormatRef {
+        match &self.source {
+            Source::Stored { format, .. } => format,
+            Source::Computed(_) => &F32,
+        }
+    }
+
     /// The layer it belongs to, from its name.
     pub fn layer(&self) -> Option<u64> {
         layer_of(&self.name)
@@ -117,13 +125,14 @@ pub fn map_gguf(checkpoint: &Checkpoint, hparams: &Hparams) -> Result<Vec<Tensor
     let rules: HashMap<&str, &Rule> = OUTSIDE.iter().chain(hparams.arch.layer).map(|rule| (rule.gguf, rule)).collect();
     let mut tensors = Vec::with_capacity(checkpoint.tensors.len());
     for stored in &checkpoint.tensors {
+        let path = &checkpoint.files[stored.file].path;
         let (pattern, layer) = split_layer(&stored.name, "blk.");
         if stored.name != "rope_freqs.weight" {
             let rule = rules.get(pattern.as_str()).filter(|_| layer.is_none_or(|n| n < hparams.layers));
             let Some(rule) = rule else {
-                return Err(OpenError::new(&checkpoint.path, unknown(&stored.name, hparams.arch, hparams)));
+                return Err(OpenError::new(path, unknown(&stored.name, hparams.arch, hparams)));
             };
-            check_shape(&checkpoint.path, stored, rule, hparams)?;
+            check_shape(path, stored, rule, hparams)?;
         }
         tensors.push(Tensor {
             name: stored.name.clone(),

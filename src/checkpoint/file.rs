@@ -5,15 +5,16 @@ use crate::positioned;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// A file that stays open, with the length it had when it was opened.
-#[derive(Debug)]
+/// A file that stays open for its clones, too, with the length it had when it was opened.
+#[derive(Clone, Debug)]
 pub struct SourceFile {
     /// As named by the user or the index.
     pub path: PathBuf,
     /// Its length.
     pub bytes: u64,
-    file: File,
+    file: Arc<File>,
 }
 
 impl SourceFile {
@@ -24,7 +25,7 @@ impl SourceFile {
         if !found.is_file() {
             return Err(OpenError::new(path, "it is not a regular file; name a file or a folder of files"));
         }
-        Ok(Self { path: path.to_owned(), bytes: found.len(), file })
+        Ok(Self { path: path.to_owned(), bytes: found.len(), file: Arc::new(file) })
     }
 
     /// Fills `out` from the bytes at `offset`. The file's own position is not used, so threads can share it.

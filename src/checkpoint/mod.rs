@@ -1,17 +1,18 @@
-//! What a user can open: Hugging Face folders, single safetensors files, GGUF files.
+//! What a user can open: Hugging Face folders, single safetensors files, GGUF files, whole or split.
 //!
 //! A [`Checkpoint`] is one list of stored tensors over one list of open files, and the documents beside them. Opening
 //! reads headers only. Weights are read later, by position, into the caller's memory: reads stay bounded, and a file
 //! that is cut short while it is open gives an error with its name, where a memory map would kill the process.
 
 mod file;
+mod gguf;
 mod huggingface;
 mod safetensors;
 
 pub use file::SourceFile;
 pub use huggingface::Documents;
 
-use crate::gguf::{self, GgufError, Metadata};
+use crate::gguf::Metadata;
 use crate::quant::FormatRef;
 use std::collections::HashSet;
 use std::io;
@@ -43,7 +44,7 @@ impl OpenError {
 pub enum Kind {
     /// Safetensors with a `config.json` beside them.
     HuggingFace,
-    /// A GGUF file.
+    /// A GGUF file, or several that are one model.
     Gguf,
 }
 
@@ -103,7 +104,7 @@ impl Checkpoint {
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         match extension.as_str() {
             "safetensors" => huggingface::open_single(path),
-            "gguf" => open_gguf(path),
+            "gguf" => gguf::open(path),
             "bin" | "pt" | "pth" | "pkl" | "ckpt" => Err(OpenError::new(path, PICKLE)),
             _ => Err(OpenError::new(
                 path,
@@ -124,39 +125,6 @@ impl Checkpoint {
 /// Why a pickle is refused.
 const PICKLE: &str = "this is a PyTorch pickle, which can run code when it is loaded, so Tuck never opens one; \
                       convert it to safetensors with the tools of its publisher, or download the safetensors version";
-
-fn open_gguf(path: &Path) -> Result<Checkpoint, OpenError> {
-    let file = SourceFile::open(path)?;
-    let header = gguf::read_header(io::BufReader::with_capacity(1 << 16, file.reader()), file.bytes).map_err(
-        |error| match error {
-            GgufError::Truncated { .. } => OpenError::new(path, format!("{error}; download it again")),
-            other => OpenError::new(path, other.to_string()),
-        },
-    )?;
-    if let Some((_, count)) = header.metadata.iter().find(|(key, _)| key == "split.count")
-        && count.as_u64().is_some_and(|n| n > 1)
-    {
-        return Err(OpenError::new(
-            path,
-            format!(
-                "it is one of {count} parts of a split GGUF; merge them with llama-gguf-split --merge and open the result"
-            ),
-        ));
-    }
-    let tensors = header
-        .tensors
-        .into_iter()
-        .map(|t| StoredTensor {
-            name: t.name,
-            shape: t.shape,
-            format: t.format,
-            file: 0,
-            offset: t.offset,
-            bytes: t.bytes,
-        })
-        .collect();
-    Ok(Checkpoint { path: path.to_owned(), files: vec![file], tensors, contents: Contents::Gguf(header.metadata) })
-}
 
 /// Refuses a tensor name that stands in two files (or twice in one).
 fn refuse_duplicates(files: &[SourceFile], tensors: &[StoredTensor]) -> Result<(), OpenError> {

@@ -99,14 +99,14 @@ fn print(model: &Model, plans: &[Plan], arguments: &Arguments) {
     for (label, text) in rows {
         println!("  {label:<11} {text}");
     }
-    println!("\n  {:<8} {:>10} {:>15}  {:>5}", "Type", "Size", "Bytes", "Bits");
+    println!("\n  {:<9} {:>10} {:>15}  {:>5}", "Type", "Size", "Bytes", "Bits");
     for plan in plans {
         let fallbacks = match plan.fallbacks.len() {
             0 => String::new(),
             n => format!("  {n} fallbacks"),
         };
         println!(
-            "  {:<8} {:>10} {:>15}  {:>5.2}{fallbacks}",
+            "  {:<9} {:>10} {:>15}  {:>5.2}{fallbacks}",
             plan.recipe.preset.name,
             units::bytes(plan.file_bytes),
             units::grouped(plan.file_bytes),

@@ -1,10 +1,12 @@
 //! The command line: what was typed becomes commands for the engine, its events become lines and JSON.
 
 mod devices;
+mod importance;
 mod inspect;
 mod output;
 mod pack;
 mod session;
+mod verify;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -18,6 +20,7 @@ Examples:
   tuck pack ./Llama-3.2-1B-Instruct --type Q4_K_M  write Llama-3.2-1B-Instruct-Q4_K_M.gguf here
   tuck pack ./model --type Q4_K_M,Q6_K,Q8_0 -o out/  three files from one read
   tuck pack model.gguf --type Q5_K_M --tensor-type attn_v=Q8_0 -o out.gguf
+  tuck verify out.gguf --against model.gguf        how far its weights are from those it was packed from
 
 Exit codes: 0 done, 1 failed (one paragraph on stderr says why), 2 wrong usage, 130 cancelled.";
 
@@ -46,7 +49,9 @@ enum Command {
     /// Show what a model is: family, settings, tensors, and its size in every type.
     Inspect(inspect::Arguments),
     /// Write a model as a GGUF file.
-    Pack(pack::Arguments),
+    Pack(Box<pack::Arguments>),
+    /// Measure how far a model's weights are from those of another.
+    Verify(verify::Arguments),
     /// List the devices that can compute.
     Devices(devices::Arguments),
 }
@@ -58,6 +63,7 @@ impl Cli {
             None => Err(self.window),
             Some(Command::Inspect(arguments)) => Ok(inspect::run(&arguments)),
             Some(Command::Pack(arguments)) => Ok(pack::run(&arguments)),
+            Some(Command::Verify(arguments)) => Ok(verify::run(&arguments)),
             Some(Command::Devices(arguments)) => Ok(devices::run(&arguments)),
         }
     }

@@ -1,21 +1,25 @@
 //! `tuck pack`.
 
+use super::importance::Importance;
 use super::output;
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{Command, DeviceChoice, EventKind, OutputReport, PackOutput, PackReport, PackRequest};
-use crate::model::Model;
-use crate::recipe::{FallbackGroup, Plan, Recipe, RecipeError};
+use crate::imatrix::Imatrix;
+use crate::model::{EditError, Model, Pruning, Setting};
+use crate::recipe::{Coverage, FallbackGroup, Plan, Recipe, RecipeError, Split, named_format};
 use crate::units;
 use serde_json::{Value as Json, json};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// A Hugging Face folder, a .safetensors or a .gguf file.
+    /// A Hugging Face folder, a .safetensors or a .gguf file (any part, where it is split).
     path: PathBuf,
-    /// The type, in any case: COPY, F32, F16, BF16, Q8_0, Q6_K, Q5_K_M, Q4_K_M...; tuck inspect shows the size of each.
-    /// Several, with commas between them, become as many files from one read of the model.
+    /// The type, in any case: COPY, F16, Q8_0, Q4_K_M, IQ4_XS...; tuck inspect lists them with their sizes. Several, with
+    /// commas between them, become as many files from one read of the model.
     #[arg(long = "type", short = 't', value_name = "TYPE", value_delimiter = ',', required = true)]
     presets: Vec<String>,
     /// The file to write, or a folder; {type} in it stands for the type. Without it, NAME-TYPE.gguf in this folder.
@@ -28,6 +32,37 @@ pub(super) struct Arguments {
     /// first match wins.
     #[arg(long = "tensor-type", value_name = "PATTERN=TYPE")]
     tensor_types: Vec<String>,
+    #[command(flatten)]
+    importance: Importance,
+    /// Cut the output into files of at most so many bytes of tensors, such as 2G or 500M, named and marked as
+    /// llama-gguf-split does.
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes, group = "split")]
+    max_shard_size: Option<u64>,
+    /// Cut the output into files of at most so many tensors.
+    #[arg(long, value_name = "COUNT", group = "split")]
+    max_shard_tensors: Option<NonZeroUsize>,
+    /// Cut the output as the model's own files are cut.
+    #[arg(long, group = "split")]
+    keep_split: bool,
+    /// Give every matrix the main format of the type, without more bits for some.
+    #[arg(long)]
+    pure: bool,
+    /// A type for output.weight.
+    #[arg(long, value_name = "TYPE", conflicts_with = "leave_output_tensor")]
+    output_tensor_type: Option<String>,
+    /// A type for token_embd.weight.
+    #[arg(long, value_name = "TYPE")]
+    token_embedding_type: Option<String>,
+    /// Leave output.weight as it is.
+    #[arg(long)]
+    leave_output_tensor: bool,
+    /// Leave these layers out, counted from 0; the rest are counted anew.
+    #[arg(long, value_name = "L0,L1,...")]
+    prune_layers: Option<String>,
+    /// Set a piece of metadata, such as llama.context_length=int:8192; the types are int, float, bool and str. Can be given
+    /// again.
+    #[arg(long = "override-kv", value_name = "KEY=TYPE:VALUE")]
+    settings: Vec<String>,
     /// Replace the output where it exists.
     #[arg(long)]
     force: bool,
@@ -42,19 +77,35 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+impl Arguments {
+    fn split(&self) -> Split {
+        match (self.max_shard_size, self.max_shard_tensors) {
+            (Some(bytes), _) => Split::MaxBytes(bytes),
+            (_, Some(count)) => Split::MaxTensors(count.get()),
+            _ if self.keep_split => Split::Kept,
+            _ => Split::Whole,
+        }
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     exit(pack(arguments))
 }
 
 fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let failed = |error: &dyn std::error::Error| Quit::Failed(error.to_string());
-    let parse = |preset: &String| Recipe::parse(preset, &arguments.tensor_types);
-    let recipes: Vec<Recipe> =
-        arguments.presets.iter().map(parse).collect::<Result<_, _>>().map_err(|error| failed(&error))?;
+    let (settings, pruning) = edits(arguments).map_err(|error| failed(&error))?;
+    // An imatrix names the layers as they were.
+    let imatrix = arguments.importance.open()?;
+    let imatrix = imatrix.map(|imatrix| Arc::new(imatrix.renamed(|name| pruning.rename(name))));
+    let recipe = |name: &String| Ok(Recipe { imatrix: imatrix.clone(), ..recipe(arguments, name)? });
+    let recipes: Result<Vec<Recipe>, RecipeError> = arguments.presets.iter().map(recipe).collect();
+    let recipes = recipes.map_err(|error| failed(&error))?;
     let mut session = Session::start();
     let EventKind::Opened(model) = session.run(Command::Open(arguments.path.clone()))? else {
         return Err(Quit::Failed("the engine gave no model".to_owned()));
     };
+    let model = Arc::new(model.edited(&settings, &pruning).map_err(|error| failed(&error))?);
     let count = recipes.len();
     let output = |recipe: Recipe| {
         let name = recipe.preset.name;
@@ -63,18 +114,25 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     };
     let outputs: Vec<PackOutput> = recipes.into_iter().map(output).collect::<Result<_, _>>().map_err(Quit::Failed)?;
     if arguments.dry_run {
-        let plan = |output: &PackOutput| Ok((output.path.clone(), Plan::new(&model, &output.recipe)?));
+        let split = |output: &PackOutput| Plan::new(&model, &output.recipe)?.split(&model, arguments.split());
+        let plan = |output: &PackOutput| Ok((output.path.clone(), split(output)?));
         let plans: Result<Vec<(PathBuf, Plan)>, RecipeError> = outputs.iter().map(plan).collect();
         let plans = plans.map_err(|error| failed(&error))?;
+        let coverage = plans.first().and_then(|(_, plan)| plan.coverage(&model));
+        coverage.iter().flat_map(Coverage::warnings).for_each(|warning| eprintln!("tuck: warning: {warning}"));
+        for (_, plan) in &plans {
+            plan.warnings.iter().for_each(|warning| eprintln!("tuck: warning: {}: {warning}", plan.recipe.preset.name));
+        }
         match arguments.json {
             true => print_json(&plans_json(&model, &plans)),
-            false => plans.iter().for_each(|(path, plan)| print_plan(path, plan)),
+            false => plans.iter().for_each(|(path, plan)| print_plan(&model, path, plan)),
         }
         return Ok(());
     }
     let request = PackRequest {
         model,
         outputs,
+        split: arguments.split(),
         overwrite: arguments.force,
         allow_nonfinite: arguments.allow_nonfinite,
         device: DeviceChoice::parse(&arguments.device),
@@ -88,6 +146,46 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
         print(&report);
     }
     Ok(())
+}
+
+fn recipe(arguments: &Arguments, name: &str) -> Result<Recipe, RecipeError> {
+    let named = |name: &Option<String>| name.as_deref().map(named_format).transpose();
+    Ok(Recipe {
+        pure: arguments.pure,
+        output: named(&arguments.output_tensor_type)?,
+        token_embedding: named(&arguments.token_embedding_type)?,
+        leave_output: arguments.leave_output_tensor,
+        ..Recipe::parse(name, &arguments.tensor_types)?
+    })
+}
+
+fn edits(arguments: &Arguments) -> Result<(Vec<Setting>, Pruning), EditError> {
+    let settings = arguments.settings.iter().map(|text| Setting::parse(text)).collect::<Result<_, _>>()?;
+    Ok((settings, arguments.prune_layers.as_deref().map(Pruning::parse).transpose()?.unwrap_or_default()))
+}
+
+/// `m.gguf: 56 of 57 searched tensors weighted (20 chunks of calibration.txt)`.
+fn imatrix_line((imatrix, coverage): (&Imatrix, &Coverage)) -> String {
+    let weighted = coverage.weighted.len();
+    format!(
+        "{}: {} of {} quantized tensors weighted ({} chunks of {})",
+        imatrix.path.display(),
+        weighted,
+        weighted + coverage.plain.len(),
+        imatrix.chunks,
+        if imatrix.datasets.is_empty() { "unknown text".to_owned() } else { imatrix.datasets.join(", ") }
+    )
+}
+
+fn imatrix_json((imatrix, coverage): (&Imatrix, &Coverage)) -> Json {
+    json!({
+        "file": imatrix.path,
+        "chunks": imatrix.chunks,
+        "datasets": imatrix.datasets,
+        "weighted": coverage.weighted.len(),
+        "plain": coverage.plain,
+        "unused": coverage.unused,
+    })
 }
 
 /// One output as it is; several as a list, beside what they have in common.
@@ -105,29 +203,45 @@ fn one_or_list(mut outputs: Vec<Json>, common: Json) -> Json {
 fn plans_json(model: &Model, plans: &[(PathBuf, Plan)]) -> Json {
     let one = |(path, plan): &(PathBuf, Plan)| {
         let tensors = model.tensors.iter().zip(&plan.tensors);
+        let files: Vec<(PathBuf, u64)> = files(path, plan);
         json!({
-            "output": path,
+            "output": files[0].0,
+            "files": files_json(&files),
             "type": plan.recipe.preset.name,
             "file_bytes": plan.file_bytes,
             "bits_per_weight": plan.bits_per_weight,
             "tensors": tensors.map(|(t, p)| json!({
-                "name": t.name, "format": p.format.name, "bytes": p.bytes, "offset": p.offset
+                "name": t.name, "format": p.format.name, "bytes": p.bytes, "file": p.file, "offset": p.offset
             })).collect::<Vec<_>>(),
+            "imatrix": plan.recipe.imatrix.as_deref().zip(plan.coverage(model).as_ref()).map(imatrix_json),
             "fallbacks": plan.fallbacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "warnings": plan.warnings,
         })
     };
     one_or_list(plans.iter().map(one).collect(), json!({}))
 }
 
-fn print_plan(path: &Path, plan: &Plan) {
+fn files(path: &Path, plan: &Plan) -> Vec<(PathBuf, u64)> {
+    plan.paths(path).into_iter().zip(plan.files.iter().map(|file| file.file_bytes)).collect()
+}
+
+fn files_json(files: &[(PathBuf, u64)]) -> Json {
+    files.iter().map(|(path, bytes)| json!({"path": path, "bytes": bytes})).collect()
+}
+
+fn print_plan(model: &Model, path: &Path, plan: &Plan) {
     println!(
         "{} would have {} bytes ({:.2} bits a weight)",
         path.display(),
         units::grouped(plan.file_bytes),
         plan.bits_per_weight
     );
+    print_files(&files(path, plan));
     for group in FallbackGroup::of(&plan.fallbacks) {
         println!("  {}\n    {}", group.sentence(), group.names());
+    }
+    if let Some(used) = plan.recipe.imatrix.as_deref().zip(plan.coverage(model).as_ref()) {
+        println!("  Imatrix: {}", imatrix_line(used));
     }
 }
 
@@ -135,12 +249,14 @@ fn report_json(report: &PackReport) -> Json {
     let one = |output: &OutputReport| {
         json!({
             "output": output.path,
+            "files": files_json(&output.files),
             "type": output.recipe,
             "file_bytes": output.file_bytes,
             "bits_per_weight": output.bits_per_weight,
             "formats": output.formats.iter().map(|(format, tensors, bytes)| json!({
                 "format": format.name, "tensors": tensors, "bytes": bytes
             })).collect::<Vec<_>>(),
+            "imatrix": output.imatrix.as_ref().map(|(imatrix, coverage)| imatrix_json((imatrix, coverage))),
             "fallbacks": output.fallbacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
     };
@@ -155,7 +271,12 @@ fn report_json(report: &PackReport) -> Json {
 }
 
 fn print(report: &PackReport) {
-    report.outputs.iter().for_each(print_output);
+    for output in &report.outputs {
+        print_output(output);
+        if report.outputs.len() > 1 {
+            println!();
+        }
+    }
     let seconds = report.elapsed.as_secs_f64();
     println!(
         "  Time      {} on {} ({} of weights read, {})",
@@ -171,13 +292,24 @@ fn print(report: &PackReport) {
     }
 }
 
+/// The files of an output that has several.
+fn print_files(files: &[(PathBuf, u64)]) {
+    for (path, bytes) in files.iter().filter(|_| files.len() > 1) {
+        println!("  {}  {} bytes", path.file_name().unwrap_or_default().display(), units::grouped(*bytes));
+    }
+}
+
 fn print_output(output: &OutputReport) {
     println!("{}", output.path.display());
+    print_files(&output.files);
     println!("  Type      {} ({:.2} bits a weight)", output.recipe, output.bits_per_weight);
     println!("  Size      {} ({} bytes)", units::bytes(output.file_bytes), units::grouped(output.file_bytes));
     for (index, (format, tensors, bytes)) in output.formats.iter().enumerate() {
         let label = if index == 0 { "Tensors" } else { "" };
         println!("  {label:<9} {tensors:>4} as {:<5} {}", format.name, units::bytes(*bytes));
+    }
+    if let Some((imatrix, coverage)) = &output.imatrix {
+        println!("  Imatrix   {}", imatrix_line((imatrix, coverage)));
     }
     for (index, group) in FallbackGroup::of(&output.fallbacks).iter().enumerate() {
         let label = if index == 0 { "Fallbacks" } else { "" };

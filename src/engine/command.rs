@@ -1,7 +1,8 @@
 //! What the window and the command line can ask of the engine.
 
+use crate::imatrix::Imatrix;
 use crate::model::Model;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Split};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ pub enum Command {
     OpenSample,
     /// Write GGUF files. Ends in `Packed`, `Failed` or `Cancelled`.
     Pack(PackRequest),
+    /// Measure how far the weights of one model are from those of another. Ends in `Verified`, `Failed` or `Cancelled`.
+    Verify(VerifyRequest),
 }
 
 /// What to pack, and where to. All outputs come from one read of the model; either all of them are kept, or none.
@@ -29,6 +32,8 @@ pub struct PackRequest {
     pub model: Arc<Model>,
     /// What to make of it; at least one.
     pub outputs: Vec<PackOutput>,
+    /// How each output is cut into files.
+    pub split: Split,
     /// Whether existing outputs may be replaced.
     pub overwrite: bool,
     /// Whether NaN and infinite weights are let through (as 0 in block formats).
@@ -37,13 +42,24 @@ pub struct PackRequest {
     pub device: DeviceChoice,
 }
 
-/// One of the files to write.
+/// One of the outputs to write.
 #[derive(Clone, Debug)]
 pub struct PackOutput {
     /// Which formats the tensors get.
     pub recipe: Recipe,
-    /// The file to write.
+    /// The file to write; where it is cut into several, they are named after it.
     pub path: PathBuf,
+}
+
+/// What to measure, and against what.
+#[derive(Clone, Debug)]
+pub struct VerifyRequest {
+    /// The folder or file whose error is asked for.
+    pub candidate: PathBuf,
+    /// The model it should equal, usually the one it was packed from.
+    pub reference: Arc<Model>,
+    /// How much each column counts, for weighted figures beside the plain ones.
+    pub imatrix: Option<Arc<Imatrix>>,
 }
 
 /// Where to compute.

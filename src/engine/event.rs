@@ -1,9 +1,12 @@
 //! What the engine tells the window and the command line.
 
 use super::command::JobId;
+use crate::eval::WeightError;
+use crate::imatrix::Imatrix;
 use crate::model::Model;
 use crate::quant::FormatRef;
-use crate::recipe::Fallback;
+use crate::recipe::{Coverage, Fallback};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +20,7 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What happened. The last five end a job.
+/// What happened. All but the first two end a job.
 #[derive(Clone, Debug)]
 pub enum EventKind {
     /// How far a job is. Only the latest counts.
@@ -30,6 +33,8 @@ pub enum EventKind {
     Opened(Arc<Model>),
     /// Every file of the request was written and verified.
     Packed(Arc<PackReport>),
+    /// Two models were compared.
+    Verified(Arc<VerifyReport>),
     /// The job failed; one paragraph that says what was found and what to do.
     Failed(String),
     /// The job was cancelled and left nothing behind.
@@ -49,13 +54,15 @@ pub struct Device {
     pub driver: String,
 }
 
-/// What a pack is doing.
+/// What a job is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Reading, quantizing, writing, and reading back what was written.
     Packing,
     /// Waiting for the disk.
     Flushing,
+    /// Comparing weights.
+    Verifying,
 }
 
 impl Stage {
@@ -64,6 +71,7 @@ impl Stage {
         match self {
             Self::Packing => "Packing",
             Self::Flushing => "Waiting for the disk",
+            Self::Verifying => "Verifying",
         }
     }
 }
@@ -110,9 +118,11 @@ pub struct PackReport {
 /// One of the outputs that were written.
 #[derive(Clone, Debug)]
 pub struct OutputReport {
-    /// The file.
+    /// What to load: the file, or the first of its parts.
     pub path: PathBuf,
-    /// Its length.
+    /// Every file of it, with its length.
+    pub files: Vec<(PathBuf, u64)>,
+    /// All files together.
     pub file_bytes: u64,
     /// Bits of tensor data for each weight.
     pub bits_per_weight: f64,
@@ -120,6 +130,66 @@ pub struct OutputReport {
     pub recipe: &'static str,
     /// Formats in it, with the number of tensors and bytes of each, most bytes first.
     pub formats: Vec<(FormatRef, usize, u64)>,
+    /// The imatrix that was used, and how far it reached.
+    pub imatrix: Option<(Arc<Imatrix>, Coverage)>,
     /// Tensors that could not get the format the recipe wanted.
     pub fallbacks: Vec<Fallback>,
+}
+
+/// How far one model's weights are from another's.
+#[derive(Clone, Debug)]
+pub struct VerifyReport {
+    /// The folder or file that was measured.
+    pub candidate: PathBuf,
+    /// The folder or file it was measured against.
+    pub reference: PathBuf,
+    /// The importance matrix of the weighted figures.
+    pub imatrix: Option<PathBuf>,
+    /// Tensors that both have, in the order of the candidate.
+    pub tensors: Vec<TensorError>,
+    /// All of them together.
+    pub total: WeightError,
+    /// Tensors that could not be compared.
+    pub mismatches: Vec<Mismatch>,
+    /// Start to finish.
+    pub elapsed: Duration,
+}
+
+/// The error of one tensor.
+#[derive(Clone, Debug)]
+pub struct TensorError {
+    /// Its GGUF name.
+    pub name: String,
+    /// Columns first.
+    pub shape: Vec<u64>,
+    /// Its format in the candidate.
+    pub format: FormatRef,
+    /// Its format in the reference.
+    pub reference_format: FormatRef,
+    /// How far it is from the reference.
+    pub error: WeightError,
+}
+
+/// A tensor that only one side has, or whose shapes differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Its GGUF name.
+    pub name: String,
+    /// Its shape in the candidate, if it is there.
+    pub shape: Option<Vec<u64>>,
+    /// Its shape in the reference, if it is there.
+    pub reference_shape: Option<Vec<u64>>,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |shape: &[u64]| shape.iter().map(u64::to_string).collect::<Vec<_>>().join(" x ");
+        match (&self.shape, &self.reference_shape) {
+            (Some(ours), Some(theirs)) => {
+                write!(f, "{}: {} here, {} in the reference", self.name, shown(ours), shown(theirs))
+            }
+            (Some(_), None) => write!(f, "{}: not in the reference", self.name),
+            (None, _) => write!(f, "{}: only in the reference", self.name),
+        }
+    }
 }

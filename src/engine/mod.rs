@@ -9,8 +9,10 @@ mod meter;
 mod sample;
 mod worker;
 
-pub use command::{Command, DeviceChoice, JobId, PackOutput, PackRequest};
-pub use event::{Device, Event, EventKind, OutputReport, PackReport, Progress, Stage};
+pub use command::{Command, DeviceChoice, JobId, PackOutput, PackRequest, VerifyRequest};
+pub use event::{
+    Device, Event, EventKind, Mismatch, OutputReport, PackReport, Progress, Stage, TensorError, VerifyReport,
+};
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};

@@ -150,5 +150,6 @@ fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -
             open(&folder.map_err(|error| Stop::Failed(format!("the sample model could not be unpacked: {error}")))?)
         }
         Command::Pack(request) => Ok(EventKind::Packed(Arc::new(jobs::pack::run(devices, &request, context)?))),
+        Command::Verify(request) => Ok(EventKind::Verified(Arc::new(jobs::verify::run(&request, context)?))),
     }
 }

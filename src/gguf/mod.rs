@@ -4,10 +4,12 @@
 //! pairs, tensor infos, padding to the alignment, tensor data. A tensor's offset counts from the start of the data.
 
 mod read;
+mod split;
 mod value;
 mod write;
 
 pub use read::{GgufError, Header, TensorInfo, read_header};
+pub use split::{MAX_SHARDS, Shard};
 pub use value::{Array, Value, ValueType};
 pub use write::{HeaderTensor, Layout, encode_header, lay_out, pair_len};
 

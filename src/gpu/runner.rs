@@ -25,6 +25,14 @@ pub enum Checks {
     On,
 }
 
+impl Checks {
+    /// Whether the compiler has to be kept from fusing products with sums. Those for processors do not fuse, but where
+    /// everything is checked the shaders are to run as on a GPU.
+    fn fuses(self, adapter: &Adapter) -> bool {
+        self == Self::On || !adapter.is_cpu()
+    }
+}
+
 /// Executes recordings on a GPU.
 pub struct GpuRunner {
     gpu: Arc<Gpu>,
@@ -38,13 +46,17 @@ pub(super) struct Gpu {
     pub(super) shared_memory: bool,
     name: String,
     checks: Checks,
+    fuses: bool,
     dispatch_weights: u64,
     binding_limit: u64,
     layout: wgpu::BindGroupLayout,
-    pipelines: Mutex<HashMap<(&'static str, u32, bool), Arc<wgpu::ComputePipeline>>>,
+    pipelines: Mutex<Pipelines>,
     tables: HashMap<u32, wgpu::Buffer>,
     trouble: Arc<Mutex<Option<Trouble>>>,
 }
+
+/// By shader, source format and whether weights differ in importance.
+type Pipelines = HashMap<(&'static str, u32, bool), Arc<wgpu::ComputePipeline>>;
 
 /// The first thing that went wrong; nothing after it is to be trusted.
 #[derive(Clone)]
@@ -109,6 +121,7 @@ impl GpuRunner {
             shared_memory,
             name: adapter.to_string(),
             checks,
+            fuses: checks.fuses(adapter),
             dispatch_weights: DISPATCH_WEIGHTS[usize::from(adapter.is_cpu())],
             binding_limit: adapter.binding_limit(),
             layout,
@@ -256,7 +269,8 @@ impl Gpu {
             bind_group_layouts: &[Some(&self.layout)],
             immediate_size: 0,
         });
-        let constants = [("source", f64::from(source)), ("weighted", f64::from(u8::from(weighted)))];
+        let constants = [("source", source), ("weighted", weighted.into()), ("fuses", self.fuses.into())]
+            .map(|(k, v)| (k, v.into()));
         self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(shader.name),
             layout: Some(&layout),

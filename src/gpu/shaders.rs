@@ -91,6 +91,7 @@ static INCLUDES: &[(&str, &str)] = includes! {
     "shared/affine_super.wgsl",
     "shared/blocks.wgsl",
     "shared/convert.wgsl",
+    "shared/exact.wgsl",
     "shared/extreme.wgsl",
     "shared/f16.wgsl",
     "shared/fp4.wgsl",

@@ -69,8 +69,8 @@ pub struct ConvertParams {
     pub columns: u32,
     /// The column of the first weight.
     pub first: u32,
-    /// Padding to 16 bytes, zero.
-    pub pad: u32,
+    /// 0: a shader cannot know, which keeps its compiler from fusing products with sums (shaders/shared/exact.wgsl).
+    pub zero: u32,
 }
 
 /// One run of a kernel.
@@ -186,7 +186,7 @@ impl Recording {
 
     fn push(&mut self, kernel: Kernel, read: Binding, write: Binding, blocks: u64, factors: Option<(Binding, u64)>) {
         let (columns, first) = factors.map_or((0, 0), |(factors, first)| (factors.bytes / 4, first));
-        let params = ConvertParams { blocks: blocks as u32, columns: columns as u32, first: first as u32, pad: 0 };
+        let params = ConvertParams { blocks: blocks as u32, columns: columns as u32, first: first as u32, zero: 0 };
         self.dispatches.push(Dispatch { kernel, read, write, factors: factors.map(|f| f.0), params });
     }
 }
@@ -252,6 +252,6 @@ pub trait Slot: Send {
     /// Starts the recording on the input. Returns at once where the device runs by itself.
     fn submit(&mut self, recording: &Recording) -> Result<(), RunError>;
 
-    /// Waits for the submitted recording and returns its output buffer.
+    /// Waits for the submitted recording and returns its output buffer. May be called again.
     fn output(&mut self) -> Result<&[u8], RunError>;
 }

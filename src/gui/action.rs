@@ -76,6 +76,12 @@ pub enum Action {
     Replace,
     /// Write the files although weights are NaN or infinite.
     PackAnyway,
+    /// Choose a file to compare with the opened model in a dialog.
+    CompareWith,
+    /// Measure how far this file is from the opened model.
+    Verify(PathBuf),
+    /// Stop measuring.
+    CancelVerify,
     /// Put text on the clipboard.
     Copy(String),
     /// Show a file's folder in the system's file manager.
@@ -128,7 +134,7 @@ impl Action {
             Self::Open(Target::Sample) => "Open the sample",
             Self::Open(Target::Path(path)) => return format!("Open {}", path.display()),
             Self::CancelAndOpen(_) => "Cancel the pack and open",
-            Self::Cancel => "Cancel",
+            Self::Cancel | Self::CancelVerify => "Cancel",
             Self::ChooseType(preset) => preset.name,
             Self::Tick(preset) => return format!("Write {}", preset.name),
             Self::FindType(_) => "Find a type",
@@ -159,6 +165,8 @@ impl Action {
             Self::Pack => "Pack",
             Self::Replace => "Replace what is there",
             Self::PackAnyway => "Pack anyway",
+            Self::CompareWith => "Compare with…",
+            Self::Verify(_) => "Verify",
             Self::Copy(_) => "Copy",
             Self::ShowInFolder(_) => "Show in folder",
             Self::DismissWarnings | Self::Dismiss => "Close",
@@ -200,6 +208,8 @@ impl Action {
             Self::ChooseFolder => "Choose the folder for the files to write.",
             Self::Pack => "Write the model as a GGUF file of each ticked type.",
             Self::PackAnyway => "Weights that are NaN or infinite count as 0 in block formats.",
+            Self::CompareWith => "Measure how far the weights of another file are from this model's.",
+            Self::Verify(_) => "Measure how far the file's weights are from the model's.",
             Self::ShowInFolder(_) => "Open the folder the file is in.",
             Self::ToggleTheme => "Change between the light and the dark theme.",
             Self::Theme(ThemePreference::System) => "Follow the light or dark setting of the system.",

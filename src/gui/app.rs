@@ -42,6 +42,11 @@ impl App {
         &self.state
     }
 
+    /// Carries `action` out before the next frame, as if the user had asked for it.
+    pub fn ask(&mut self, action: Action) {
+        self.actions.push(action);
+    }
+
     fn take_events(&mut self) {
         let events = match &mut self.script {
             Some(script) => script.events(&self.engine),

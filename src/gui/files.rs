@@ -34,11 +34,12 @@ impl Pickers {
     }
 
     pub(super) fn file(&self) {
-        let dialog = AsyncFileDialog::new()
-            .set_title("Open a model file")
-            .add_filter("Models", &["safetensors", "gguf"])
-            .add_filter("All files", &["*"]);
+        let dialog = models("Open a model file");
         self.wait(dialog.pick_file(), |path| Action::Open(Target::Path(path.to_owned())));
+    }
+
+    pub(super) fn compare(&self) {
+        self.wait(models("Compare with a model file").pick_file(), |path| Action::Verify(path.to_owned()));
     }
 
     pub(super) fn output_folder(&self, proposed: &Path) {
@@ -72,6 +73,12 @@ impl Pickers {
             }
         });
     }
+}
+
+/// A dialog for files that can be opened.
+fn models(title: &str) -> AsyncFileDialog {
+    let dialog = AsyncFileDialog::new().set_title(title);
+    dialog.add_filter("Models", &["safetensors", "gguf"]).add_filter("All files", &["*"])
 }
 
 /// Shows a file in the system's file manager.

@@ -6,6 +6,7 @@
 mod action;
 mod app;
 mod choice;
+mod errors;
 mod files;
 mod history;
 mod offer;
@@ -22,10 +23,11 @@ mod widgets;
 pub use action::Action;
 pub use app::App;
 pub use choice::{Choice, Decision, Size};
+pub use errors::{Errors, Grid, Row, Scale};
 pub use history::History;
 pub use picker::Picker;
 pub use selection::{Select, Selection};
-pub use state::{Column, Destination, Dialog, Opened, Opening, Packing, State, Tab, Target};
+pub use state::{Column, Destination, Dialog, Opened, Opening, Packing, State, Tab, Target, Verifying};
 pub use table::Table;
 
 use std::path::PathBuf;

@@ -3,10 +3,11 @@
 use super::action::Action;
 use super::app::App;
 use super::selection::Select;
-use super::state::{Dialog, Opened, Opening, Packing, Target};
+use super::state::{Dialog, Opened, Opening, Packing, Tab, Target, Verifying};
 use super::{files, panels};
-use crate::engine::{Command, PackOutput, PackRequest};
+use crate::engine::{Command, PackOutput, PackRequest, VerifyRequest};
 use crate::fit;
+use crate::recipe::Split;
 use std::path::{Path, PathBuf};
 
 impl App {
@@ -45,6 +46,9 @@ impl App {
                 }
                 self.pack(false);
             }
+            Action::CompareWith => self.pickers.compare(),
+            Action::Verify(file) => self.verify(file),
+            Action::CancelVerify => self.cancel_verify(),
             Action::DismissWarnings => self.state.warnings.clear(),
             Action::Dismiss => self.state.dialog = None,
             Action::ShowShortcuts => self.state.dialog = Some(Dialog::Shortcuts),
@@ -78,6 +82,7 @@ impl App {
             Target::Path(path) => Command::Open(path.clone()),
         });
         self.state.opening = Some(Opening { job, target });
+        self.cancel_verify();
         self.state.dialog = None;
         self.state.warnings.clear();
         self.state.memory = fit::this_machine();
@@ -91,7 +96,29 @@ impl App {
         if let Some(opening) = &self.state.opening {
             self.engine.cancel(opening.job);
         }
+        self.cancel_verify();
         self.state.dialog = None;
+    }
+
+    /// Nothing is left to clean up, so nobody waits for its end.
+    fn cancel_verify(&mut self) {
+        if let Some(verifying) = self.state.verifying.take() {
+            self.engine.cancel(verifying.job);
+        }
+    }
+
+    fn verify(&mut self, file: PathBuf) {
+        self.cancel_verify();
+        let Some(opened) = &mut self.state.opened else { return };
+        opened.tab = Tab::Errors;
+        let request = VerifyRequest {
+            candidate: file.clone(),
+            reference: opened.model.clone(),
+            imatrix: opened.choice.plan.recipe.imatrix.clone(),
+        };
+        let job = self.engine.submit(Command::Verify(request));
+        self.state.verifying = Some(Verifying { job, file, progress: None });
+        self.state.warnings.clear();
     }
 
     fn pack(&mut self, overwrite: bool) {
@@ -111,6 +138,7 @@ impl App {
         let request = PackRequest {
             model: opened.model.clone(),
             outputs,
+            split: Split::Whole,
             overwrite,
             allow_nonfinite: opened.allows_nonfinite,
             device: self.state.device.clone(),

@@ -2,6 +2,7 @@
 //! user's changes come from `perform.rs`.
 
 use super::choice::Choice;
+use super::errors::Errors;
 use super::picker::Picker;
 use super::table::Table;
 use crate::engine::{Device, DeviceChoice, Event, EventKind, JobId, PackReport, Progress};
@@ -30,6 +31,8 @@ pub struct State {
     pub device: DeviceChoice,
     /// A pack under way.
     pub packing: Option<Packing>,
+    /// A comparison under way.
+    pub verifying: Option<Verifying>,
     /// Things to know that stopped nothing.
     pub warnings: Vec<String>,
     /// A question or a message in front of everything.
@@ -88,6 +91,8 @@ pub struct Opened {
     pub report: Option<Arc<PackReport>>,
     /// The one of them that is told more of.
     pub shown_output: usize,
+    /// How far the last file that was compared with it is.
+    pub errors: Option<Errors>,
 }
 
 /// Where to write. The name follows the type until the user gives another; several files have their types' names.
@@ -110,6 +115,17 @@ pub struct Packing {
     pub progress: Option<Progress>,
     /// Whether it was asked to stop.
     pub is_cancelling: bool,
+}
+
+/// A comparison under way.
+#[derive(Clone, Debug)]
+pub struct Verifying {
+    /// The job that compares.
+    pub job: JobId,
+    /// The file that is compared with the opened model.
+    pub file: PathBuf,
+    /// The latest progress.
+    pub progress: Option<Progress>,
 }
 
 /// A question or a message in front of everything.
@@ -144,11 +160,13 @@ pub enum Tab {
     Fallbacks,
     /// The files that were written.
     Result,
+    /// How far a file is from the model.
+    Errors,
 }
 
 impl Tab {
     /// From left to right.
-    pub const ALL: [Self; 3] = [Self::Tensors, Self::Fallbacks, Self::Result];
+    pub const ALL: [Self; 4] = [Self::Tensors, Self::Fallbacks, Self::Result, Self::Errors];
 
     /// On its head.
     pub fn label(self) -> &'static str {
@@ -156,6 +174,7 @@ impl Tab {
             Self::Tensors => "Tensors",
             Self::Fallbacks => "Fallbacks",
             Self::Result => "Result",
+            Self::Errors => "Error",
         }
     }
 }
@@ -176,11 +195,13 @@ pub enum Column {
     Planned,
     /// Bytes in the file to be.
     Bytes,
+    /// Relative error of the file that was compared.
+    Error,
 }
 
 impl Column {
-    /// Those with a head.
-    pub const HEADS: [Self; 5] = [Self::Name, Self::Shape, Self::Stored, Self::Planned, Self::Bytes];
+    /// Those with a head; the last only after a comparison.
+    pub const HEADS: [Self; 6] = [Self::Name, Self::Shape, Self::Stored, Self::Planned, Self::Bytes, Self::Error];
 
     /// On its head.
     pub fn label(self) -> &'static str {
@@ -191,6 +212,7 @@ impl Column {
             Self::Stored => "Stored",
             Self::Planned => "Plan",
             Self::Bytes => "Bytes",
+            Self::Error => "Error",
         }
     }
 }
@@ -205,6 +227,8 @@ impl State {
             self.apply_to_opening(event.kind);
         } else if job == self.packing.as_ref().map(|packing| packing.job) {
             self.apply_to_packing(event.kind);
+        } else if job == self.verifying.as_ref().map(|verifying| verifying.job) {
+            self.apply_to_verifying(event.kind);
         }
     }
 
@@ -229,7 +253,7 @@ impl State {
                 self.fail(format!("{name} cannot be opened"), message);
             }
             EventKind::Cancelled => self.opening = None,
-            EventKind::Progress(_) | EventKind::Devices(_) | EventKind::Packed(_) => {}
+            EventKind::Progress(_) | EventKind::Devices(_) | EventKind::Packed(_) | EventKind::Verified(_) => {}
         }
     }
 
@@ -253,6 +277,8 @@ impl State {
                 if let Some(opened) = &mut self.opened {
                     opened.report = Some(report);
                     opened.shown_output = 0;
+                    // It may have replaced the file that was compared.
+                    opened.set_errors(None);
                     opened.tab = Tab::Result;
                 }
                 // A question about the running pack has answered itself.
@@ -260,9 +286,34 @@ impl State {
             }
             EventKind::Failed(message) => self.fail("Nothing was written".to_owned(), message),
             EventKind::Cancelled => {}
-            EventKind::Opened(_) | EventKind::Devices(_) => return,
+            EventKind::Opened(_) | EventKind::Devices(_) | EventKind::Verified(_) => return,
         }
         self.packing = None;
+    }
+
+    fn apply_to_verifying(&mut self, kind: EventKind) {
+        match kind {
+            EventKind::Progress(progress) => {
+                if let Some(verifying) = &mut self.verifying {
+                    verifying.progress = Some(progress);
+                }
+                return;
+            }
+            EventKind::Warning(warning) => return self.warnings.push(warning),
+            EventKind::Verified(report) => {
+                if let Some(opened) = &mut self.opened {
+                    opened.set_errors(Some(Errors::new(&opened.model, report)));
+                    opened.tab = Tab::Errors;
+                }
+            }
+            EventKind::Failed(message) => {
+                let name = self.verifying.as_ref().map(|verifying| file_name(&verifying.file)).unwrap_or_default();
+                self.fail(format!("{name} cannot be compared"), message);
+            }
+            EventKind::Cancelled => {}
+            EventKind::Opened(_) | EventKind::Devices(_) | EventKind::Packed(_) => return,
+        }
+        self.verifying = None;
     }
 
     /// Shows an opened model, with the type that was chosen for the one before.
@@ -284,6 +335,7 @@ impl State {
             allows_nonfinite: false,
             report: None,
             shown_output: 0,
+            errors: None,
         });
     }
 
@@ -310,6 +362,17 @@ impl Opened {
         if !self.unfolded.remove(&group) {
             self.unfolded.insert(group);
         }
+    }
+
+    /// Shows these errors, in the table as well.
+    fn set_errors(&mut self, errors: Option<Errors>) {
+        let relative = |errors: &Errors| {
+            let of = |tensor| errors.of(tensor).map(|found| found.error.judged().relative_rmse());
+            (0..self.model.tensors.len()).map(of).collect()
+        };
+        self.table.errors = errors.as_ref().map(relative).unwrap_or_default();
+        self.table.update(&self.model, &self.choice.plan);
+        self.errors = errors;
     }
 
     /// Writes to `path` from now on; the name goes on following the type where it is the type's own.

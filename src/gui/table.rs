@@ -20,6 +20,8 @@ pub struct Table {
     pub rows: Vec<usize>,
     /// The rows chosen.
     pub selection: Selection,
+    /// Relative error of each tensor; empty before a comparison.
+    pub errors: Vec<Option<f64>>,
 }
 
 impl Table {
@@ -36,6 +38,10 @@ impl Table {
             Column::Shape => self.rows.sort_by_key(|&i| tensors[i].weights()),
             Column::Stored => self.rows.sort_by_key(|&i| stored(&tensors[i]).map_or("", |format| format.name)),
             Column::Planned => self.rows.sort_by_key(|&i| plan.tensors[i].format.name),
+            Column::Error => {
+                let error = |i: usize| self.errors.get(i).copied().flatten().unwrap_or(-1.0);
+                self.rows.sort_by(|&a, &b| error(a).total_cmp(&error(b)));
+            }
             Column::Bytes => self.rows.sort_by_key(|&i| plan.tensors[i].bytes),
         }
         if self.descending {

@@ -57,6 +57,8 @@ pub(super) struct Palette {
     pub(super) warn: Color32,
     /// Something to correct.
     pub(super) error: Color32,
+    /// From the smallest error of the map to the largest.
+    pub(super) heat: [Color32; 4],
     /// Over the window while a dialog is open.
     pub(super) veil: Color32,
     /// Around menus and dialogs.
@@ -78,6 +80,12 @@ const DARK: Palette = Palette {
     used: Color32::from_rgb(0x4d, 0x57, 0x66),
     warn: Color32::from_rgb(0xe6, 0xb4, 0x5c),
     error: Color32::from_rgb(0xf2, 0x8b, 0x82),
+    heat: [
+        Color32::from_rgb(0x1f, 0x2e, 0x45),
+        Color32::from_rgb(0x2d, 0x6f, 0x83),
+        Color32::from_rgb(0xc9, 0x93, 0x4f),
+        Color32::from_rgb(0xff, 0xe6, 0x8f),
+    ],
     veil: Color32::from_rgba_premultiplied(0, 0, 0, 150),
     shadow: Color32::from_rgba_premultiplied(0, 0, 0, 110),
 };
@@ -97,6 +105,12 @@ const LIGHT: Palette = Palette {
     used: Color32::from_rgb(0xb4, 0xbc, 0xc8),
     warn: Color32::from_rgb(0x85, 0x57, 0x00),
     error: Color32::from_rgb(0xb3, 0x26, 0x1e),
+    heat: [
+        Color32::from_rgb(0xe3, 0xef, 0xec),
+        Color32::from_rgb(0x8f, 0xc4, 0xbf),
+        Color32::from_rgb(0x3d, 0x7c, 0xa8),
+        Color32::from_rgb(0x3f, 0x1d, 0x63),
+    ],
     veil: Color32::from_rgba_premultiplied(0, 0, 0, 70),
     shadow: Color32::from_rgba_premultiplied(0, 0, 0, 30),
 };
@@ -112,6 +126,37 @@ pub(super) fn of(theme: Theme) -> &'static Palette {
         Theme::Dark => &DARK,
         Theme::Light => &LIGHT,
     }
+}
+
+/// The colour of an error, from 0 for the smallest of the map to 1 for the largest.
+pub(super) fn heat(palette: &Palette, fraction: f32) -> Color32 {
+    let last = palette.heat.len() - 1;
+    let at = fraction.clamp(0.0, 1.0) * last as f32;
+    let left = (at as usize).min(last - 1);
+    palette.heat[left].lerp_to_gamma(palette.heat[left + 1], at - left as f32)
+}
+
+/// Black or white, whichever is easier to read on a colour.
+pub(super) fn on(ground: Color32) -> Color32 {
+    [Color32::BLACK, Color32::WHITE]
+        .into_iter()
+        .max_by(|a, b| contrast(*a, ground).total_cmp(&contrast(*b, ground)))
+        .unwrap_or(Color32::WHITE)
+}
+
+/// Relative luminance of WCAG 2.
+fn luminance(colour: Color32) -> f64 {
+    let linear = |channel: u8| {
+        let c = f64::from(channel) / 255.0;
+        if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * linear(colour.r()) + 0.7152 * linear(colour.g()) + 0.0722 * linear(colour.b())
+}
+
+/// Contrast of WCAG 2, from 1 to 21.
+fn contrast(a: Color32, b: Color32) -> f64 {
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }
 
 /// The semibold face.
@@ -221,20 +266,6 @@ fn visuals(theme: Theme, colours: &Palette) -> egui::Visuals {
 mod tests {
     use super::*;
 
-    /// Relative luminance of WCAG 2.
-    fn luminance(colour: Color32) -> f64 {
-        let linear = |channel: u8| {
-            let c = f64::from(channel) / 255.0;
-            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
-        };
-        0.2126 * linear(colour.r()) + 0.7152 * linear(colour.g()) + 0.0722 * linear(colour.b())
-    }
-
-    fn contrast(a: Color32, b: Color32) -> f64 {
-        let (a, b) = (luminance(a), luminance(b));
-        (a.max(b) + 0.05) / (a.min(b) + 0.05)
-    }
-
     #[test]
     fn text_is_readable_wherever_it_stands() {
         for theme in [Theme::Dark, Theme::Light] {
@@ -249,6 +280,16 @@ mod tests {
                 }
             }
             assert!(contrast(p.on_accent, p.accent) >= 4.5);
+        }
+    }
+    #[test]
+    fn a_larger_error_is_further_from_the_ground_and_its_number_readable() {
+        for theme in [Theme::Dark, Theme::Light] {
+            let p = of(theme);
+            let colours: Vec<_> = (0..=60).map(|step| heat(p, step as f32 / 60.0)).collect();
+            assert!(colours.iter().all(|colour| contrast(on(*colour), *colour) >= 4.5));
+            let from_ground: Vec<_> = colours.iter().map(|colour| contrast(*colour, p.window)).collect();
+            assert!(from_ground.is_sorted(), "{theme:?}: {from_ground:?}");
         }
     }
 }

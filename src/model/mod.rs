@@ -1,10 +1,12 @@
 //! A checkpoint understood: the tensors and metadata of the GGUF file it becomes, and a card for people.
 
 mod card;
+mod edit;
 mod general;
 mod identity;
 
 pub use card::Card;
+pub use edit::{EditError, Pruning, Setting};
 
 use crate::arch::{self, Config, Hparams, Tensor};
 use crate::checkpoint::{Checkpoint, Contents, Documents, Kind, OpenError, SourceFile};
@@ -13,7 +15,7 @@ use crate::tokenizer;
 use std::path::{Path, PathBuf};
 
 /// A model, ready to be planned and packed. Its weights are still in its files.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Model {
     /// What the user opened.
     pub path: PathBuf,
@@ -53,11 +55,7 @@ impl Model {
                 metadata.push((key.to_owned(), Value::U32(0)));
             }
         }
-        let listed: Vec<HeaderTensor<'_>> = tensors
-            .iter()
-            .map(|t: &Tensor| HeaderTensor { name: &t.name, shape: &t.shape, format: t.format })
-            .collect();
-        let header_len = gguf::encode_header(&metadata, &listed, &vec![0; listed.len()]).len() as u64;
+        let header_len = header_len(&metadata, &tensors);
         let alignment =
             metadata.iter().find(|(key, _)| key == "general.alignment").and_then(|(_, value)| value.as_u64());
         let card = Card::new(path, kind, &hparams, &tensors, &metadata);
@@ -85,6 +83,13 @@ impl Model {
     pub fn value(&self, key: &str) -> Option<&Value> {
         self.metadata.iter().find(|(k, _)| k == key).map(|(_, value)| value)
     }
+}
+
+/// The length of a header without padding.
+fn header_len(metadata: &[(String, Value)], tensors: &[Tensor]) -> u64 {
+    let listed: Vec<HeaderTensor<'_>> =
+        tensors.iter().map(|t| HeaderTensor { name: &t.name, shape: &t.shape, format: t.format }).collect();
+    gguf::encode_header(metadata, &listed, &vec![0; listed.len()]).len() as u64
 }
 
 type Understood = (Hparams, Vec<Tensor>, Metadata);

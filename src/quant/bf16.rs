@@ -11,6 +11,7 @@ pub static BF16: Format = Format {
     ggml_type: 30,
     block_weights: 1,
     block_bytes: size_of::<[u8; 2]>(),
+    weighted: false,
     about: "16-bit floats with the range of 32 bits: what most models are trained and published in.",
     quantize: codec::quantize::<Bf16Codec>,
     dequantize: codec::dequantize::<Bf16Codec>,

@@ -14,6 +14,7 @@ pub static F16: Format = Format {
     ggml_type: 1,
     block_weights: 1,
     block_bytes: size_of::<[u8; 2]>(),
+    weighted: false,
     about: "16-bit floats: half the size of F32, and no loss anyone has measured in a language model.",
     quantize: codec::quantize::<F16Codec>,
     dequantize: codec::dequantize::<F16Codec>,

@@ -11,6 +11,7 @@ pub static F32: Format = Format {
     ggml_type: 0,
     block_weights: 1,
     block_bytes: size_of::<[u8; 4]>(),
+    weighted: false,
     about: "Full 32-bit floats: every bit of any source, at the largest size.",
     quantize: codec::quantize::<F32Codec>,
     dequantize: codec::dequantize::<F32Codec>,

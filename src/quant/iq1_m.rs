@@ -14,6 +14,7 @@ pub static IQ1_M: Format = Format {
     ggml_type: 29,
     block_weights: 256,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "Ternary points of a grid with more scales: a little larger and better than IQ1_S; needs an importance matrix.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

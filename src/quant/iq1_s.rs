@@ -14,6 +14,7 @@ pub static IQ1_S: Format = Format {
     ggml_type: 19,
     block_weights: 256,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "Ternary points of a grid: the smallest of all; needs an importance matrix and a very large model.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

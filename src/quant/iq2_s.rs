@@ -14,6 +14,7 @@ pub static IQ2_S: Format = Format {
     ggml_type: 22,
     block_weights: 256,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "2-bit points of a large grid: better than Q2_K in the same bytes with an importance matrix.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

@@ -14,6 +14,7 @@ pub static IQ2_XS: Format = Format {
     ggml_type: 17,
     block_weights: 256,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "2-bit points of a grid: a little larger and better than IQ2_XXS; needs an importance matrix.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

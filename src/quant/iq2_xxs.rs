@@ -14,6 +14,7 @@ pub static IQ2_XXS: Format = Format {
     ggml_type: 16,
     block_weights: 256,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "2-bit points of a small grid: the smallest that large models survive; needs an importance matrix.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

@@ -14,6 +14,7 @@ pub static IQ3_S: Format = Format {
     ggml_type: 21,
     block_weights: 256,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "3-bit points of a grid: better than Q3_K in the same bytes.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

@@ -14,6 +14,7 @@ pub static IQ3_XXS: Format = Format {
     ggml_type: 18,
     block_weights: 256,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "3-bit points of a small grid: smaller than Q3_K and nearly as good with an importance matrix.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

@@ -12,6 +12,7 @@ pub static IQ4_NL: Format = Format {
     ggml_type: 20,
     block_weights: 32,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "4-bit blocks with levels spaced as weights are: better than Q4_0 in the same bytes.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

@@ -13,6 +13,7 @@ pub static IQ4_XS: Format = Format {
     ggml_type: 23,
     block_weights: 256,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "4-bit super-blocks with levels spaced as weights are: smaller than Q4_K and nearly as faithful.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

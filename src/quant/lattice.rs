@@ -109,7 +109,7 @@ impl Lattice {
 }
 
 /// Where the largest weight is tried, in highest levels; the first for weights that are all alike.
-const STEPS: [f32; 7] = [0.25, 0.8, 1.0, 1.2, 1.45, 1.75, 2.1];
+const STEPS: [f32; 7] = [0.0625, 0.8, 1.0, 1.2, 1.45, 1.75, 2.1];
 
 /// Sums over half a point's weights, for every combination of their levels. As long as a byte can count.
 type Half<V> = [V; 256];

@@ -19,6 +19,8 @@ pub struct Format {
     pub block_weights: usize,
     /// Bytes in a block.
     pub block_bytes: usize,
+    /// Whether importance changes what is written. Floats and Q8_0 round, and there is nothing to weigh.
+    pub weighted: bool,
     /// One sentence for people choosing it.
     pub about: &'static str,
     /// Writes whole blocks from `src.len() / block_weights * block_weights` weights; `dst` has just the room.

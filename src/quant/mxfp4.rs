@@ -12,6 +12,7 @@ pub static MXFP4: Format = Format {
     ggml_type: 39,
     block_weights: 32,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "4-bit floats that share an exponent: exact for models published in it, less faithful than IQ4_XS otherwise.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

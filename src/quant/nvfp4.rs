@@ -13,6 +13,7 @@ pub static NVFP4: Format = Format {
     ggml_type: 40,
     block_weights: 64,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "4-bit floats with small scales: exact for models published in it, less faithful than Q4_K otherwise.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

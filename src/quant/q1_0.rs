@@ -11,6 +11,7 @@ pub static Q1_0: Format = Format {
     ggml_type: 41,
     block_weights: 128,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "One bit a weight: exact for models trained with binary weights, useless for all others.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

@@ -12,6 +12,7 @@ pub static Q2_0: Format = Format {
     ggml_type: 42,
     block_weights: 64,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "2-bit blocks with a scale: for models trained with ternary weights; Q2_K is better for all others.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

@@ -13,6 +13,7 @@ pub static Q2_K: Format = Format {
     ggml_type: 10,
     block_weights: 256,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "2-bit super-blocks: for when nothing else fits; the loss is easy to notice.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

@@ -12,6 +12,7 @@ pub static Q3_K: Format = Format {
     ggml_type: 11,
     block_weights: 256,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "3-bit super-blocks: small, and still coherent for larger models.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

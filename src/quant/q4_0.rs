@@ -12,6 +12,7 @@ pub static Q4_0: Format = Format {
     ggml_type: 2,
     block_weights: 32,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "4-bit blocks with a scale: the oldest 4-bit type, fast everywhere, less faithful than Q4_K.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

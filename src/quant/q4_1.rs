@@ -12,6 +12,7 @@ pub static Q4_1: Format = Format {
     ggml_type: 3,
     block_weights: 32,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "4-bit blocks with a scale and a minimum: a little better and larger than Q4_0.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

@@ -13,6 +13,7 @@ pub static Q4_K: Format = Format {
     ggml_type: 12,
     block_weights: 256,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "4-bit super-blocks: the usual choice, small and close to the original.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

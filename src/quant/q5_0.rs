@@ -12,6 +12,7 @@ pub static Q5_0: Format = Format {
     ggml_type: 6,
     block_weights: 32,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "5-bit blocks with a scale: for tensors whose rows Q4_K and Q5_K cannot divide.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

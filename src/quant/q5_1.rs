@@ -12,6 +12,7 @@ pub static Q5_1: Format = Format {
     ggml_type: 7,
     block_weights: 32,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "5-bit blocks with a scale and a minimum: a little better and larger than Q5_0.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

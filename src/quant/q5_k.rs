@@ -13,6 +13,7 @@ pub static Q5_K: Format = Format {
     ggml_type: 13,
     block_weights: 256,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "5-bit super-blocks: a little larger than Q4_K, hard to tell from the original.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

@@ -12,6 +12,7 @@ pub static Q6_K: Format = Format {
     ggml_type: 14,
     block_weights: 256,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "6-bit super-blocks: nearly the original; also what other recipes use for the most sensitive tensors.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

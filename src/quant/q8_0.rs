@@ -11,6 +11,7 @@ pub static Q8_0: Format = Format {
     ggml_type: 8,
     block_weights: 32,
     block_bytes: size_of::<Block>(),
+    weighted: false,
     about: "8-bit blocks: practically the original model at half the size of F16.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

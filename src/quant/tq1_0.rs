@@ -11,6 +11,7 @@ pub static TQ1_0: Format = Format {
     ggml_type: 34,
     block_weights: 256,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "Ternary, five weights a byte: exact for models trained with ternary weights, poor for all others.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

@@ -11,6 +11,7 @@ pub static TQ2_0: Format = Format {
     ggml_type: 35,
     block_weights: 256,
     block_bytes: size_of::<Block>(),
+    weighted: true,
     about: "Ternary, two bits a weight: exact for models trained with ternary weights, poor for all others.",
     quantize: codec::quantize::<Block>,
     dequantize: codec::dequantize::<Block>,

@@ -115,19 +115,29 @@ impl FallbackGroup {
 
     /// The names with layers left out, each once: `attn_k (30 layers), token_embd`.
     pub fn names(&self) -> String {
-        let mut kinds: Vec<(&str, usize)> = Vec::new();
-        for tensor in &self.tensors {
-            let name = tensor.strip_suffix(".weight").unwrap_or(tensor);
-            let kind = name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')).map_or(name, |(_, kind)| kind);
-            match kinds.iter_mut().find(|(known, _)| *known == kind) {
-                Some((_, count)) => *count += 1,
-                None => kinds.push((kind, 1)),
-            }
-        }
-        let show = |(kind, count): &(&str, usize)| match count {
-            1 => (*kind).to_owned(),
-            n => format!("{kind} ({n} layers)"),
-        };
-        kinds.iter().map(show).collect::<Vec<_>>().join(", ")
+        kinds(&self.tensors)
     }
+}
+
+/// A list names no more kinds of tensors than this; a model has fewer.
+const MOST_KINDS: usize = 40;
+
+/// Names of tensors with layers left out, each once.
+pub(super) fn kinds(tensors: &[String]) -> String {
+    let mut kinds: Vec<(&str, usize)> = Vec::new();
+    let mut more = "";
+    for tensor in tensors {
+        let name = tensor.strip_suffix(".weight").unwrap_or(tensor);
+        let kind = name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')).map_or(name, |(_, kind)| kind);
+        match kinds.iter().position(|(known, _)| *known == kind) {
+            Some(known) => kinds[known].1 += 1,
+            None if kinds.len() == MOST_KINDS => more = " and more",
+            None => kinds.push((kind, 1)),
+        }
+    }
+    let show = |(kind, count): &(&str, usize)| match count {
+        1 => (*kind).to_owned(),
+        n => format!("{kind} ({n} layers)"),
+    };
+    kinds.iter().map(show).collect::<Vec<_>>().join(", ") + more
 }

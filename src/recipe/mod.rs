@@ -4,20 +4,24 @@
 //! steps away from it for some parts of a model.
 
 mod fallback;
+mod importance;
 mod list;
 mod mixture;
 mod plan;
 mod preset;
 mod rules;
+mod split;
 mod warnings;
 
 pub use fallback::{Fallback, FallbackGroup, fall_back};
+pub use importance::Coverage;
 pub use list::PRESETS;
-pub use plan::{Plan, PlannedTensor, choose_formats};
+pub use plan::{Plan, PlannedFile, PlannedTensor, choose_formats};
 pub use preset::{Group, Preset, preset_from_name};
 pub use rules::quantizable;
+pub use split::Split;
 
-use crate::imatrix::Imatrix;
+use crate::imatrix::{Imatrix, ImatrixError};
 use crate::quant::{FORMATS, FormatRef, format_from_name};
 use regex::Regex;
 use std::sync::Arc;
@@ -69,6 +73,12 @@ pub enum RecipeError {
         /// The names that exist.
         known: String,
     },
+    /// The imatrix does not fit the model.
+    #[error(transparent)]
+    Imatrix(#[from] ImatrixError),
+    /// The model cannot be cut into files as asked.
+    #[error("{0}")]
+    Split(String),
     /// No format has this name.
     #[error("there is no tensor type {name:?}; choose one of {known}")]
     UnknownFormat {
@@ -133,7 +143,7 @@ impl Override {
         let Some((pattern, name)) = text.rsplit_once('=') else {
             return Err(refuse("has no '='; write PATTERN=TYPE, such as attn_v=Q8_0".to_owned()));
         };
-        let format = named_format(name).map_err(|error| refuse(format!("has no type after its '=': {error}")))?;
+        let format = named_format(name).map_err(|error| refuse(format!("cannot be used: {error}")))?;
         let pattern = Regex::new(&pattern.to_lowercase())
             .map_err(|error| refuse(format!("has a pattern that is no regular expression ({})", last_line(&error))))?;
         Ok(Self { pattern, format })

@@ -3,9 +3,9 @@
 use super::fallback::Fallback;
 use super::rules::Chooser;
 use super::warnings::warnings;
-use super::{PRESETS, Recipe, RecipeError};
+use super::{PRESETS, Recipe, RecipeError, importance};
 use crate::arch::{Hparams, Tensor};
-use crate::gguf::{self, HeaderTensor, Layout, Metadata, Value};
+use crate::gguf::{self, HeaderTensor, Layout, Metadata, Shard, Value};
 use crate::model::Model;
 use crate::quant::FormatRef;
 
@@ -16,8 +16,19 @@ pub struct PlannedTensor {
     pub format: FormatRef,
     /// Its length.
     pub bytes: u64,
-    /// Its position in the file.
+    /// Which of the plan's files it lies in.
+    pub file: usize,
+    /// Its position in that file.
     pub offset: u64,
+}
+
+/// One of the files to be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlannedFile {
+    /// Header with padding.
+    pub header_bytes: u64,
+    /// Its length.
+    pub file_bytes: u64,
 }
 
 /// The format of each tensor under a recipe, and the fallbacks among them. `tensors` are in the order of
@@ -28,7 +39,7 @@ pub fn choose_formats(recipe: &Recipe, hparams: &Hparams, tensors: &[Tensor]) ->
     (formats, fallbacks.into_iter().flatten().collect())
 }
 
-/// A file to be written, known to the byte.
+/// What is to be written, known to the byte.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The recipe it follows.
@@ -39,17 +50,18 @@ pub struct Plan {
     pub fallbacks: Vec<Fallback>,
     /// What the user should know before packing, each in a sentence.
     pub warnings: Vec<String>,
-    /// Header with padding.
-    pub header_bytes: u64,
-    /// The whole file.
+    /// One file, or several where the model is [`split`](Plan::split).
+    pub files: Vec<PlannedFile>,
+    /// All files together.
     pub file_bytes: u64,
     /// Bits of tensor data for each weight.
     pub bits_per_weight: f64,
 }
 
 impl Plan {
-    /// Applies `recipe` to `model`. Refuses an override that matches no tensor, which is most likely a typing error, and
-    /// a format for the output or the token embedding that does not divide its rows.
+    /// Applies `recipe` to `model`, in one file. Refuses an override that matches no tensor, which is most likely a typing
+    /// error, an imatrix of another model, and a format for the output or the token embedding that does not divide its
+    /// rows.
     pub fn new(model: &Model, recipe: &Recipe) -> Result<Self, RecipeError> {
         for given in &recipe.overrides {
             if !model.tensors.iter().any(|t| recipe.may_change(t) && given.pattern.is_match(&t.name)) {
@@ -59,6 +71,7 @@ impl Plan {
                 });
             }
         }
+        importance::check(recipe, &model.tensors)?;
         let (formats, fallbacks) = choose_formats(recipe, &model.hparams, &model.tensors);
         if let Some((tensor, format)) = model.tensors.iter().zip(&formats).find(|(t, f)| !f.divides(t.columns())) {
             return Err(RecipeError::Rows { tensor: tensor.name.clone(), columns: tensor.columns(), format });
@@ -71,18 +84,18 @@ impl Plan {
         Ok(Self {
             recipe: recipe.clone(),
             tensors: tensors
-                .map(|((format, bytes), offset)| PlannedTensor { format, bytes: *bytes, offset: *offset })
+                .map(|((format, bytes), offset)| PlannedTensor { format, bytes: *bytes, file: 0, offset: *offset })
                 .collect(),
             fallbacks,
             warnings: warnings(recipe, &model.tensors, &formats),
-            header_bytes,
+            files: vec![PlannedFile { header_bytes, file_bytes }],
             file_bytes,
             bits_per_weight: sizes.iter().sum::<u64>() as f64 * 8.0 / weights as f64,
         })
     }
 
-    /// The bytes of the file up to the first tensor's data.
-    pub fn header(&self, model: &Model) -> Vec<u8> {
+    /// The model's metadata, with what the recipe says in it.
+    pub fn metadata(&self, model: &Model) -> Metadata {
         let mut metadata = model.metadata.clone();
         for (key, value) in own_metadata(model, &self.recipe) {
             match metadata.iter_mut().find(|(known, _)| *known == key) {
@@ -90,16 +103,28 @@ impl Plan {
                 None => metadata.push((key, value)),
             }
         }
-        let tensors: Vec<HeaderTensor<'_>> = model
-            .tensors
-            .iter()
-            .zip(&self.tensors)
-            .map(|(tensor, planned)| HeaderTensor { name: &tensor.name, shape: &tensor.shape, format: planned.format })
-            .collect();
-        let offsets: Vec<u64> = self.tensors.iter().map(|planned| planned.offset - self.header_bytes).collect();
-        let mut header = gguf::encode_header(&metadata, &tensors, &offsets);
-        header.resize(self.header_bytes as usize, 0);
+        metadata
+    }
+
+    /// The bytes of one of the files up to its first tensor's data.
+    pub fn header(&self, model: &Model, file: usize) -> Vec<u8> {
+        let header_bytes = self.files[file].header_bytes;
+        let mut header = self.encode(model, file, |tensor| tensor.offset - header_bytes);
+        header.resize(header_bytes as usize, 0);
         header
+    }
+
+    /// A header without padding.
+    pub(super) fn encode(&self, model: &Model, file: usize, offset: impl Fn(&PlannedTensor) -> u64) -> Vec<u8> {
+        let mut metadata = if file == 0 { self.metadata(model) } else { Metadata::new() };
+        metadata.extend(self.shard(file).map(Shard::metadata).unwrap_or_default());
+        let listed = model.tensors.iter().zip(&self.tensors).filter(|(_, planned)| planned.file == file);
+        let (tensors, offsets): (Vec<HeaderTensor<'_>>, Vec<u64>) = listed
+            .map(|(Tensor { name, shape, .. }, planned)| {
+                (HeaderTensor { name, shape, format: planned.format }, offset(planned))
+            })
+            .unzip();
+        gguf::encode_header(&metadata, &tensors, &offsets)
     }
 }
 

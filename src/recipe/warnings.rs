@@ -51,12 +51,12 @@ fn without_importance(recipe: &Recipe, computed: &[(&Tensor, FormatRef)]) -> Opt
     names.sort_unstable();
     names.dedup();
     let lack = match &recipe.imatrix {
-        None => "without an importance matrix".to_owned(),
-        Some(imatrix) => format!("and {} has no importance for them", imatrix.path.display()),
+        None => " without an importance matrix".to_owned(),
+        Some(imatrix) => format!(", and {} says nothing about them", imatrix.path.display()),
     };
     (!poor.is_empty()).then(|| {
         format!(
-            "{} tensors become {}, {lack}, so the model will be far worse than it could be; add one that was gathered from \
+            "{} tensors become {}{lack}, so the model will be far worse than it could be; use one that was gathered from \
              this model, or choose a larger type",
             poor.len(),
             names.join(" and ")
@@ -69,7 +69,7 @@ fn without_effect(recipe: &Recipe, tensors: &[Tensor]) -> Option<String> {
     let mixes = !recipe.pure && recipe.preset.format.is_some_and(|format| !format.is_float());
     (is_tied && (recipe.leave_output || (recipe.output.is_some() && !mixes))).then(|| {
         "this model has no output.weight, for its token embedding serves as output, so what was asked for the output has \
-         no effect; ask it of the token embedding"
+         no effect; ask it for the token embedding"
             .to_owned()
     })
 }

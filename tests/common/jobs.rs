@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tuck::engine::{Command, Device, DeviceChoice, Engine, EventKind, JobId, PackOutput, PackReport, PackRequest};
 use tuck::model::Model;
-use tuck::recipe::Recipe;
+use tuck::recipe::{Recipe, Split};
 
 /// One output.
 pub fn request(model: &Path, kind: &str, output: &Path) -> PackRequest {
@@ -19,6 +19,7 @@ pub fn request_all(model: &Path, outputs: &[(&str, PathBuf)]) -> PackRequest {
     PackRequest {
         model: Arc::new(Model::open(model).unwrap()),
         outputs: outputs.iter().map(output).collect(),
+        split: Split::Whole,
         overwrite: false,
         allow_nonfinite: false,
         device: DeviceChoice::Cpu,

@@ -66,6 +66,16 @@ pub(crate) fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/sample")
 }
 
+/// A copy of the sample in this folder, so that what is packed goes there.
+pub(crate) fn copied_sample(folder: &Path) -> PathBuf {
+    let copy = folder.join("sample");
+    std::fs::create_dir(&copy).unwrap();
+    for name in ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"] {
+        std::fs::copy(sample().join(name), copy.join(name)).unwrap();
+    }
+    copy
+}
+
 /// A Llama-shaped GGUF whose weights are a hole in the file: `hidden` wide, with `layers` layers.
 pub(crate) fn hollow_model(folder: &Path, name: &str, hidden: u64, layers: u64) -> PathBuf {
     let sample = Model::open(&sample()).unwrap();

@@ -1,6 +1,6 @@
 //! What a person does, from opening to the finished file.
 
-use crate::fixture::{Window, hollow_model, sample, type_label, wait, window, window_with};
+use crate::fixture::{Window, copied_sample, hollow_model, sample, type_label, wait, window, window_with};
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use std::fs::OpenOptions;
@@ -415,6 +415,54 @@ fn closing_the_window_during_a_pack_asks_first() {
     assert_eq!(window.state().state().dialog, Some(Dialog::Quit));
     click(&mut window, "Keep packing");
     assert!(window.state().state().packing.is_some());
+}
+
+#[test]
+fn a_packed_file_is_verified_against_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = copied_sample(folder.path());
+    let mut window = window_with(SIZE, &path);
+    press(&mut window, Modifiers::COMMAND, Key::P);
+    wait(&mut window, "the file", |state| state.packing.is_none());
+    let output = opened(&window).report.clone().expect("a report").outputs[0].path.clone();
+    click(&mut window, "Verify");
+    wait(&mut window, "the errors", |state| state.verifying.is_none());
+    let errors = opened(&window).errors.clone().expect("errors");
+    assert_eq!((opened(&window).tab, &errors.report.candidate), (Tab::Errors, &output));
+    let relative = errors.report.total.plain.relative_rmse();
+    assert!((0.05..0.07).contains(&relative), "{relative}");
+    window.get_by_label(&units::percent(relative));
+
+    // The table has a column of them, and sorts by it.
+    click(&mut window, "Tensors");
+    window.query_all_by_label("Error").last().expect("the column's head").click();
+    window.run_steps(4);
+    let table = &opened(&window).table;
+    let sorted: Vec<_> = table.rows.iter().map(|&row| table.errors[row]).collect();
+    assert!(sorted.iter().all(Option::is_some) && sorted.is_sorted(), "{sorted:?}");
+
+    // Another pack may have replaced the file.
+    press(&mut window, Modifiers::COMMAND, Key::P);
+    click(&mut window, "Replace it");
+    wait(&mut window, "the file", |state| state.packing.is_none());
+    assert!(opened(&window).errors.is_none());
+}
+
+#[test]
+fn a_comparison_can_be_cancelled_and_its_failure_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = hollow_model(folder.path(), "Large", 1024, 400);
+    let mut window = window_with(SIZE, &path);
+    window.state_mut().ask(Action::Verify(path.clone()));
+    wait(&mut window, "progress", |state| {
+        state.verifying.as_ref().is_some_and(|verifying| verifying.progress.is_some())
+    });
+    click(&mut window, "Cancel");
+    assert!(window.state().state().verifying.is_none());
+    window.state_mut().ask(Action::Verify(folder.path().join("gone.gguf")));
+    wait(&mut window, "the message", |state| state.dialog.is_some());
+    assert!(opened(&window).errors.is_none());
+    window.get_by_label_contains("gone.gguf cannot be compared");
 }
 
 #[test]

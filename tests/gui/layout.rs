@@ -1,7 +1,9 @@
 //! Nothing overlaps or leaves the window, at any size. With `TUCK_PICTURES=FOLDER` every state is also drawn there, in
 //! both themes, for a person to judge.
 
-use crate::fixture::{Window, hollow_model, opened_scaled, sample, scaled, type_label, wait, window_with};
+use crate::fixture::{
+    Window, copied_sample, hollow_model, opened_scaled, sample, scaled, type_label, wait, window_with,
+};
 use egui::{Key, Modifiers, Theme};
 use egui_kittest::kittest::Queryable;
 use std::path::PathBuf;
@@ -168,4 +170,47 @@ fn messages_and_drops_stand_in_front() {
     window.input_mut().hovered_files.push(egui::HoveredFile { path: Some(sample()), ..Default::default() });
     window.run_steps(2);
     picture(&mut window, "hover");
+}
+
+#[test]
+fn errors_have_their_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = copied_sample(folder.path());
+    for (size, scale) in SIZES {
+        let tag = format!("{}x{}@{scale}", size[0], size[1]);
+        let mut window = opened_scaled(size, scale, &path);
+        window.get_by_label("Error").click();
+        window.run_steps(4);
+        assert_apart(&window, &["Here you see how far", "Compare with…", "Pack as"]);
+        picture(&mut window, &format!("errors-empty-{tag}"));
+        window.get_by_label_contains("Pack as").click();
+        window.run_steps(4);
+        if window.state().state().dialog.is_some() {
+            window.get_by_label("Replace it").click();
+        }
+        wait(&mut window, "the file", |state| state.opened.as_ref().is_some_and(|opened| opened.report.is_some()));
+        window.get_by_label("Verify").click();
+        wait(&mut window, "the errors", |state| state.opened.as_ref().is_some_and(|opened| opened.errors.is_some()));
+        assert_apart(
+            &window,
+            &[
+                "Compare with…",
+                "Relative error",
+                "Cosine",
+                "token_embd",
+                "blk.0.attn_q.weight, ",
+                "blk.0.ffn_up.weight, ",
+            ],
+        );
+        picture(&mut window, &format!("errors-{tag}"));
+        window.get_by_label_contains("blk.1.attn_q.weight, ").hover();
+        window.run_steps(40);
+        picture(&mut window, &format!("errors-hover-{tag}"));
+        window.get_by_label("Tensors").click();
+        window.run_steps(4);
+        let heads: Vec<_> = window.query_all_by_label("Error").map(|node| node.rect()).collect();
+        let all = window.ctx.content_rect();
+        assert!(heads.len() == 2 && heads.iter().all(|head| all.contains_rect(*head)), "tab and column: {heads:?}");
+        picture(&mut window, &format!("errors-table-{tag}"));
+    }
 }

@@ -1,6 +1,11 @@
-"""Mean squared error of ggml's quantizers (`ggml_quantize_chunk`, no importance matrix) on real weights.
+"""Mean squared error of ggml's quantizers (`ggml_quantize_chunk`) on real weights.
 
-    ggml_error.py [--types Q4_0,Q4_K] [--limit ROWS] [--filter REGEX] [--dump DIR] SOURCE...
+    ggml_error.py [--types Q4_0,Q4_K] [--importance FILE.f32 | --imatrix FILE.gguf] [--limit ROWS] [--filter REGEX]
+                  [--dump DIR] SOURCE...
+
+Without an importance matrix types that refuse to go without get one of ones. With --importance the file's factors are those
+of every row's columns, with --imatrix each tensor has its own and those without are left out; errors are weighted by them,
+relative to their mean.
 
 A SOURCE is a GGUF (F32, F16 or BF16 matrices), a .safetensors file, a Hugging Face folder, or a raw
 little-endian f32 file given as FILE.f32:ROW_LENGTH. One JSON line a source:
@@ -24,6 +29,7 @@ import gguf
 import llama_cpp
 import numpy as np
 
+import imatrix
 import safetensors_io
 
 TYPES = ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"]
@@ -46,24 +52,54 @@ GGML.ggml_quantize_chunk.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_voi
                                      ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p]
 
 
-def quantize(kind: gguf.GGMLQuantizationType, values: np.ndarray) -> np.ndarray:
+class Traits(ctypes.Structure):
+    """`struct ggml_type_traits` of ggml.h, as far as it is needed."""
+
+    _fields_ = [("name", ctypes.c_char_p), ("block", ctypes.c_int64), ("interleave", ctypes.c_int64),
+                ("bytes", ctypes.c_size_t), ("quantized", ctypes.c_bool),
+                ("to_float", ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64))]
+
+
+GGML.ggml_get_type_traits.restype = ctypes.POINTER(Traits)
+GGML.ggml_quantize_requires_imatrix.restype = ctypes.c_bool
+
+
+class Kind:
+    """A ggml type by its name, as ggml itself describes it."""
+
+    def __init__(self, name: str):
+        for number in range(64):
+            traits = GGML.ggml_get_type_traits(number).contents
+            if traits.name and traits.name.decode().upper() == name.upper():
+                self.name, self.number = name.upper(), number
+                self.block, self.bytes, self.to_float = traits.block, traits.bytes, traits.to_float
+                return
+        raise SystemExit(f"ggml has no type {name}")
+
+
+def quantize(kind: Kind, values: np.ndarray, importance=None) -> np.ndarray:
     """ggml's bytes of an f32 matrix, a row of bytes for each row of weights."""
     values = np.ascontiguousarray(values, dtype=np.float32)
     rows, cols = values.shape
-    block, size = gguf.GGML_QUANT_SIZES[kind]
-    out = np.zeros((rows, cols // block * size), dtype=np.uint8)
-    wrote = GGML.ggml_quantize_chunk(int(kind), values.ctypes.data, out.ctypes.data, 0, rows, cols, None)
+    if importance is None and GGML.ggml_quantize_requires_imatrix(kind.number):
+        importance = np.ones(cols, dtype=np.float32)
+    out = np.zeros((rows, cols // kind.block * kind.bytes), dtype=np.uint8)
+    factors = importance.ctypes.data if importance is not None else None
+    wrote = GGML.ggml_quantize_chunk(kind.number, values.ctypes.data, out.ctypes.data, 0, rows, cols, factors)
     if wrote != out.nbytes:
         raise SystemExit(f"ggml wrote {wrote} bytes of {kind.name}, expected {out.nbytes}")
     return out
 
 
-def squared_error(kind, values: np.ndarray, blocks: np.ndarray) -> float:
+def squared_error(kind: Kind, values: np.ndarray, blocks: np.ndarray, importance=None) -> float:
+    factors = 1.0 if importance is None else importance / np.mean(importance, dtype=np.float64)
     step = max(1, CHUNK // values.shape[1])
     total = 0.0
     for start in range(0, values.shape[0], step):
-        back = gguf.quants.dequantize(blocks[start:start + step], kind)
-        total += float(np.sum((back.astype(np.float64) - values[start:start + step]) ** 2))
+        part, read = values[start:start + step], np.ascontiguousarray(blocks[start:start + step])
+        back = np.zeros(part.shape, dtype=np.float32)
+        kind.to_float(read.ctypes.data, back.ctypes.data, back.size)
+        total += float(np.sum((back.astype(np.float64) - part) ** 2 * factors))
     return total
 
 
@@ -86,28 +122,33 @@ def matrices(source: str):
             yield name, np.asarray(values, dtype=np.float32).reshape(-1, values.shape[-1])
 
 
-def measure(source: str, types, limit: int, pattern, dump) -> dict:
+def measure(source: str, types, limit: int, pattern, dump, importances=None) -> dict:
+    kinds = [Kind(text) for text in types]
     tensors, sums = {}, {t: [0.0, 0] for t in types}
     for name, values in matrices(source):
         if pattern and not pattern.search(name):
             continue
+        importance = importances if isinstance(importances, np.ndarray) else None
+        if isinstance(importances, dict):
+            if name not in importances:
+                continue
+            importance = np.ascontiguousarray(importances[name]["means"], dtype=np.float32)
         values = values[:limit] if limit else values
         rows, cols = values.shape
         if dump:
             dump.mkdir(parents=True, exist_ok=True)
             values.astype("<f4").tofile(dump / f"{name}.f32")
         errors = {}
-        for text in types:
-            kind = gguf.GGMLQuantizationType[text]
-            if cols % gguf.GGML_QUANT_SIZES[kind][0]:
+        for kind in kinds:
+            if cols % kind.block:
                 continue
-            blocks = quantize(kind, values)
+            blocks = quantize(kind, values, importance)
             if dump:
-                blocks.tofile(dump / f"{name}.{text}.bin")
-            error = squared_error(kind, values, blocks)
-            errors[text] = error / values.size
-            sums[text][0] += error
-            sums[text][1] += values.size
+                blocks.tofile(dump / f"{name}.{kind.name}.bin")
+            error = squared_error(kind, values, blocks, importance)
+            errors[kind.name] = error / values.size
+            sums[kind.name][0] += error
+            sums[kind.name][1] += values.size
         power = float(np.mean(values.astype(np.float64) ** 2))
         tensors[name] = {"rows": rows, "cols": cols, "power": power, "mse": errors}
     total = {t: {"mse": s / n, "weights": n} for t, (s, n) in sums.items() if n}
@@ -115,7 +156,7 @@ def measure(source: str, types, limit: int, pattern, dump) -> dict:
 
 
 def judge(text: str, weights: str, blocks: str, cols: str) -> dict:
-    kind = gguf.GGMLQuantizationType[text.upper()]
+    kind = Kind(text)
     values = np.fromfile(weights, dtype="<f4").reshape(-1, int(cols))
     own = quantize(kind, values)
     theirs = np.fromfile(blocks, dtype=np.uint8)
@@ -130,6 +171,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", nargs="*")
     parser.add_argument("--types", default=",".join(TYPES))
+    parser.add_argument("--importance", type=Path)
+    parser.add_argument("--imatrix", type=Path)
     parser.add_argument("--limit", type=int, default=0, help="rows of each tensor, 0 for all")
     parser.add_argument("--filter", help="only tensors whose name this regular expression finds")
     parser.add_argument("--dump", type=Path)
@@ -140,7 +183,10 @@ def main() -> None:
     pattern = re.compile(args.filter) if args.filter else None
     for source in args.sources:
         types = args.types.upper().split(",")
-        print(json.dumps(measure(source, types, args.limit, pattern, args.dump)), flush=True)
+        importances = np.fromfile(args.importance, dtype="<f4") if args.importance else None
+        if args.imatrix:
+            importances = imatrix.read(args.imatrix)["tensors"]
+        print(json.dumps(measure(source, types, args.limit, pattern, args.dump, importances)), flush=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import ctypes
 import re
 
+import gguf
 import llama_cpp
 
 RECIPES = {
@@ -28,7 +29,9 @@ class Quantizer:
     def _log(self, _level, text, _data):
         self.lines.append(text.decode("utf-8", "replace"))
 
-    def run(self, source: str, target: str, recipe: str, threads: int = 0, dry_run: bool = False) -> str:
+    def run(self, source: str, target: str, recipe: str, threads: int = 0, dry_run: bool = False, **options) -> str:
+        """Options: pure, leave (the output), imatrix (whether there is one), output and embedding (types),
+        patterns ([regex, type] pairs), prune (layers)."""
         params = llama_cpp.llama_model_quantize_default_params()
         params.nthread = threads
         params.dry_run = dry_run
@@ -37,6 +40,25 @@ class Quantizer:
             params.only_copy = True
         else:
             params.ftype = ALL_RECIPES[recipe]
+        params.pure = options.get("pure", False)
+        params.quantize_output_tensor = not options.get("leave", False)
+        if "output" in options:
+            params.output_tensor_type = type_id(options["output"])
+        if "embedding" in options:
+            params.token_embedding_type = type_id(options["embedding"])
+        if options.get("imatrix"):
+            # The rules only ask whether there is one.
+            one = ctypes.pointer(ctypes.c_float(1))
+            entries = (llama_cpp.llama_model_imatrix_data * 2)()
+            entries[0].name, entries[0].data, entries[0].size = b"none", one, 1
+            params.imatrix = entries
+        if "patterns" in options:
+            pairs = (llama_cpp.llama_model_tensor_override * (len(options["patterns"]) + 1))()
+            for pair, (pattern, kind) in zip(pairs, options["patterns"]):
+                pair.pattern, pair.type = pattern.encode(), type_id(kind)
+            params.tt_overrides = pairs
+        if "prune" in options:
+            params.prune_layers = (ctypes.c_int32 * (len(options["prune"]) + 1))(*options["prune"], -1)
         self.lines.clear()
         status = llama_cpp.llama_model_quantize(source.encode(), target.encode(), ctypes.byref(params))
         log = "".join(self.lines)
@@ -44,12 +66,20 @@ class Quantizer:
             raise RuntimeError(f"{source} as {recipe}: {log.strip().splitlines()[-1:]}")
         return log
 
-    def planned_types(self, source: str, recipe: str) -> dict:
+    def planned_types(self, source: str, recipe: str, **options) -> dict:
         """Tensor name -> type, from a dry run, so a file of holes will do."""
         found = {}
         start = re.compile(r"^\[ *\d+/ *\d+\] +(\S+) +- \[.*?\], type = +(\S+), ")
-        for line in self.run(source, "", recipe, dry_run=True).splitlines():
+        for line in self.run(source, "", recipe, dry_run=True, **options).splitlines():
             if match := start.match(line):
                 changed = re.search(r"-> +[\d.]+ MiB \((\S+)\)$", line)
                 found[match[1]] = (changed[1] if changed else match[2]).upper()
         return found
+
+    def wants_imatrix(self) -> bool:
+        """Whether the last dry run said that the real run will refuse without an importance matrix."""
+        return any("will require an imatrix" in line for line in self.lines)
+
+
+def type_id(name: str) -> int:
+    return gguf.GGMLQuantizationType[name].value

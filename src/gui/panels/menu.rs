@@ -35,6 +35,7 @@ fn file(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     let can_pack = state.opened.is_some() && state.packing.is_none();
     menu_item(ui, actions, Action::SaveAs, can_pack);
     menu_item(ui, actions, Action::Pack, can_pack);
+    menu_item(ui, actions, Action::CompareWith, state.opened.is_some());
     menu_item(ui, actions, Action::Cancel, state.packing.is_some() || state.opening.is_some());
     ui.separator();
     menu_item(ui, actions, Action::Quit, true);

@@ -4,9 +4,11 @@ mod card;
 mod cautions;
 mod dialogs;
 mod dropping;
+mod errors;
 mod fallbacks;
 mod footer;
 mod formats;
+mod heat_map;
 mod menu;
 mod notices;
 mod overrides;
@@ -37,7 +39,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
             cautions::show(ui, opened);
             types::show(ui, opened, actions);
             let frame = Frame::new().fill(theme::palette(ui).window).inner_margin(theme::MARGIN);
-            CentralPanel::default().frame(frame).show(ui, |ui| tabs::show(ui, opened, actions));
+            CentralPanel::default().frame(frame).show(ui, |ui| tabs::show(ui, state, opened, actions));
         }
     }
     if let Some(dialog) = &state.dialog {

@@ -185,7 +185,7 @@ fn progress(ui: &mut Ui, packing: &Packing) {
 }
 
 /// `1.21 GB of 3.40 GB · 512 MB/s · 4.3 s left`.
-fn pace(progress: &Progress) -> String {
+pub(super) fn pace(progress: &Progress) -> String {
     let mut text = format!("{} of {}", units::bytes(progress.done), units::bytes(progress.total));
     if progress.rate > 0.0 {
         text += &format!(" · {}", units::rate(progress.rate));

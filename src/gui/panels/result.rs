@@ -93,6 +93,7 @@ fn written(ui: &mut Ui, report: &PackReport, output: &OutputReport, actions: &mu
     let path = output.path.display().to_string();
     ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
         button(ui, actions, Action::ShowInFolder(output.path.clone()));
+        button(ui, actions, Action::Verify(output.path.clone()));
         ui.with_layout(Layout::top_down(Align::Min), |ui| {
             ui.add(Label::new(RichText::new(file_name(&output.path)).heading()).truncate());
             ui.add(Label::new(RichText::new(&path).small().color(colours.muted)).truncate());

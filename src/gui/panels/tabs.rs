@@ -1,13 +1,13 @@
 //! The middle of the window: one tab in front. A later capability adds its tab to `Tab` and its panel here.
 
-use super::{fallbacks, result, tensors};
+use super::{errors, fallbacks, result, tensors};
 use crate::gui::action::Action;
-use crate::gui::state::{Opened, Tab};
+use crate::gui::state::{Opened, State, Tab};
 use crate::gui::theme;
 use crate::units;
 use egui::{Button, RichText, Ui};
 
-pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
+pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Vec<Action>) {
     ui.horizontal(|ui| {
         ui.spacing_mut().button_padding.x = 0.0;
         ui.spacing_mut().item_spacing.x = 6.0 * theme::GRID;
@@ -24,6 +24,7 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         Tab::Tensors => tensors::show(ui, opened, actions),
         Tab::Fallbacks => fallbacks::show(ui, opened, actions),
         Tab::Result => result::show(ui, opened, actions),
+        Tab::Errors => errors::show(ui, state, opened, actions),
     }
 }
 

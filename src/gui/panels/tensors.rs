@@ -1,7 +1,9 @@
 //! The table of tensors. Only the rows in sight are drawn, so thousands cost nothing.
 
+use super::heat_map::details;
 use super::{footer, formats};
 use crate::gui::action::Action;
+use crate::gui::errors::Errors;
 use crate::gui::selection::Select;
 use crate::gui::state::{Column, Opened};
 use crate::gui::table::stored;
@@ -15,6 +17,9 @@ use egui::{
     WidgetInfo, pos2, vec2,
 };
 use egui_extras::{Column as Width, TableBuilder, TableRow};
+
+/// With room for all columns.
+const WIDE: f32 = 640.0;
 
 /// Of the filter's text field, which a shortcut moves the focus to.
 pub(in crate::gui) fn filter_id() -> Id {
@@ -45,26 +50,27 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         return;
     }
     ui.spacing_mut().item_spacing.y = 0.0;
-    TableBuilder::new(ui)
+    let columns = columns(opened, ui.available_width());
+    let mut table = TableBuilder::new(ui)
         .striped(true)
         .sense(Sense::click())
         .cell_layout(Layout::left_to_right(Align::Center))
-        .column(Width::remainder().at_least(120.0).clip(true))
-        .column(Width::exact(108.0))
-        .column(Width::exact(64.0))
-        .column(Width::exact(92.0))
-        .column(Width::exact(104.0))
-        .auto_shrink(false)
+        .column(Width::remainder().at_least(116.0).clip(true))
+        .auto_shrink(false);
+    for column in columns.iter().skip(1) {
+        table = table.column(Width::exact(width(*column)));
+    }
+    table
         .header(theme::ROW, |mut header| {
-            for column in Column::HEADS {
-                header.col(|ui| head(ui, opened, column, actions));
+            for column in &columns {
+                header.col(|ui| head(ui, opened, *column, actions));
             }
         })
         .body(|body| {
             body.rows(theme::LINE, opened.table.rows.len(), |mut row| {
                 let index = opened.table.rows[row.index()];
                 row.set_selected(opened.table.selection.tensors.contains(&index));
-                cells(&mut row, opened, index, actions);
+                cells(&mut row, opened, index, &columns, actions);
                 let response = row.response();
                 if response.clicked() {
                     let modifiers = response.ctx.input(|input| input.modifiers);
@@ -76,6 +82,27 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
                 }
             });
         });
+}
+
+/// Those there is something for, and room.
+fn columns(opened: &Opened, room: f32) -> Vec<Column> {
+    let is_shown = |column: &Column| match column {
+        Column::Error => opened.errors.is_some(),
+        Column::Stored => opened.errors.is_none() || room >= WIDE,
+        _ => true,
+    };
+    Column::HEADS.into_iter().filter(is_shown).collect()
+}
+
+/// Of a column. That of names takes what is left.
+fn width(column: Column) -> f32 {
+    match column {
+        Column::Shape => 108.0,
+        Column::Stored => 64.0,
+        Column::Planned => 92.0,
+        Column::Bytes => 104.0,
+        _ => 68.0,
+    }
 }
 
 fn head(ui: &mut Ui, opened: &Opened, column: Column, actions: &mut Vec<Action>) {
@@ -92,13 +119,13 @@ fn head(ui: &mut Ui, opened: &Opened, column: Column, actions: &mut Vec<Action>)
     let draw = |ui: &mut Ui| {
         explain(ui.add(Button::new(text).frame(false).min_size(vec2(0.0, theme::LINE))), &action).clicked()
     };
-    let clicked = if column == Column::Bytes { right(ui, draw) } else { draw(ui) };
+    let clicked = if matches!(column, Column::Bytes | Column::Error) { right(ui, draw) } else { draw(ui) };
     if clicked {
         actions.push(action);
     }
 }
 
-fn cells(row: &mut TableRow<'_, '_>, opened: &Opened, index: usize, actions: &mut Vec<Action>) {
+fn cells(row: &mut TableRow<'_, '_>, opened: &Opened, index: usize, columns: &[Column], actions: &mut Vec<Action>) {
     let tensor = &opened.model.tensors[index];
     let planned = &opened.choice.plan.tensors[index];
     // Selected rows have another ground, not another colour of text, which stands for other things here.
@@ -115,15 +142,20 @@ fn cells(row: &mut TableRow<'_, '_>, opened: &Opened, index: usize, actions: &mu
         ui.label(RichText::new(shape.join(" × ")).monospace().color(text(ui)))
             .on_hover_text(format!("{} weights", units::grouped(tensor.weights())));
     });
-    row.col(|ui| {
-        let name = stored(tensor).map_or("computed", |format| format.name);
-        ui.label(RichText::new(name).monospace().color(theme::palette(ui).muted));
-    });
+    if columns.contains(&Column::Stored) {
+        row.col(|ui| {
+            let name = stored(tensor).map_or("computed", |format| format.name);
+            ui.label(RichText::new(name).monospace().color(theme::palette(ui).muted));
+        });
+    }
     row.col(|ui| plan(ui, opened, index, actions));
     row.col(|ui| {
         let bytes = RichText::new(units::grouped(planned.bytes)).monospace().color(text(ui));
         right(ui, |ui| ui.label(bytes).on_hover_text(units::bytes(planned.bytes)));
     });
+    if let Some(errors) = &opened.errors {
+        row.col(|ui| right(ui, |ui| error(ui, errors, index)));
+    }
 }
 
 /// The type in the file to be: a menu of the others, where it can be changed.
@@ -159,6 +191,20 @@ fn plan(ui: &mut Ui, opened: &Opened, index: usize, actions: &mut Vec<Action>) {
         }
         ui.weak("Click to change it.");
     });
+}
+
+/// Of the file that was compared, in which the tensor may have another type than the plan.
+fn error(ui: &mut Ui, errors: &Errors, index: usize) {
+    match errors.of(index) {
+        Some(found) => {
+            let text = RichText::new(units::percent(found.error.judged().relative_rmse())).monospace();
+            details(ui.label(text), found);
+        }
+        None => {
+            let file = errors.report.candidate.display();
+            ui.weak("–").on_hover_text(format!("It could not be compared with {file}."));
+        }
+    }
 }
 
 /// Text with a triangle at its right, in a frame under the pointer.

@@ -1,7 +1,7 @@
 //! Packing: one streaming pass from a model's files to GGUF files.
 //!
 //! ```text
-//! read ──> slot ──> runner ──> slot ──> write, hash ──> read back, compare ──> fsync ──> rename
+//! read ──> slot ──> runner ──> slot ──> write ──> read back, compare ──> fsync ──> rename
 //! ```
 //!
 //! Reading, computing, writing and checking run on four threads and pass slots around ([`pipeline`]), so memory is bounded by
@@ -10,18 +10,17 @@
 //! once for each.
 
 mod chunks;
-mod finite;
 mod output;
 mod pipeline;
-mod read;
 
 use crate::engine::command::{DeviceChoice, PackOutput, PackRequest};
 use crate::engine::device::Devices;
 use crate::engine::event::{OutputReport, PackReport};
 use crate::engine::worker::{Context, Stop};
 use crate::quant::{FORMATS, FormatRef};
-use crate::recipe::Plan;
+use crate::recipe::{Coverage, Plan};
 use output::Target;
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Writes the files a request describes.
@@ -32,47 +31,69 @@ pub(in crate::engine) fn run(
 ) -> Result<PackReport, Stop> {
     let started = Instant::now();
     let model = &*request.model;
-    let plan = |output: &PackOutput| Plan::new(model, &output.recipe);
+    let plan = |output: &PackOutput| Plan::new(model, &output.recipe)?.split(model, request.split);
     let plans: Vec<Plan> = request.outputs.iter().map(plan).collect::<Result<_, _>>()?;
-    plans.iter().for_each(|plan| warn(plan, context));
-    let targets: Vec<Target<'_>> = request
-        .outputs
-        .iter()
-        .zip(&plans)
-        .map(|(output, plan)| Target { path: &output.path, bytes: plan.file_bytes })
-        .collect();
+    // What is read once has one set of factors.
+    if request.outputs.iter().any(|output| output.recipe.imatrix != request.outputs[0].recipe.imatrix) {
+        return Err(Stop::Failed("files of one pack have to share an imatrix; pack them one by one".to_owned()));
+    }
+    warnings(&plans).for_each(|warning| context.warn(warning));
+    let coverages: Vec<Option<Coverage>> = plans.iter().map(|plan| plan.coverage(model)).collect();
+    // They share an imatrix, so what is missing from it is the same for all.
+    coverages.first().into_iter().flatten().flat_map(Coverage::warnings).for_each(|warning| context.warn(warning));
+    let paths = request.outputs.iter().zip(&plans).map(|(output, plan)| plan.paths(&output.path));
+    let paths: Vec<Vec<PathBuf>> = paths.collect();
+    let planned = plans.iter().flat_map(|plan| (0..plan.files.len()).map(move |file| (plan, file)));
+    let targets = paths.iter().flatten().zip(planned.clone());
+    let targets: Vec<Target<'_>> =
+        targets.map(|(path, (plan, file))| Target { path, bytes: plan.files[file].file_bytes }).collect();
     let files = output::create(&targets, request.overwrite, model)?;
     let computes = chunks::needs_runner(model, &plans);
     let runner = if computes { devices.runner(&request.device)? } else { devices.runner(&DeviceChoice::Cpu)? };
     let chunks = chunks::split(model, &plans, runner.slot_limit());
     pipeline::run(model, &chunks, &*runner, &files, request.allow_nonfinite, context)?;
-    for (file, plan) in files.iter().zip(&plans) {
-        file.write_header(&plan.header(model))?;
-        file.verify_header(model, plan)?;
+    for (output, (plan, file)) in files.iter().zip(planned) {
+        output.write_header(&plan.header(model, file))?;
+        output.verify_header(model, plan, file)?;
     }
     output::keep(files, context)?;
-    let report = |(output, plan): (&PackOutput, Plan)| OutputReport {
-        path: output.path.clone(),
+    let source_bytes = chunks.iter().map(|chunk| chunk.source_bytes).sum();
+    drop(chunks);
+    let report = |((paths, plan), coverage): ((Vec<PathBuf>, Plan), _)| OutputReport {
+        path: paths[0].clone(),
+        files: paths.into_iter().zip(plan.files.iter().map(|file| file.file_bytes)).collect(),
         file_bytes: plan.file_bytes,
         bits_per_weight: plan.bits_per_weight,
         recipe: plan.recipe.preset.name,
         formats: formats(&plan),
+        imatrix: plan.recipe.imatrix.clone().zip(coverage),
         fallbacks: plan.fallbacks,
     };
     Ok(PackReport {
-        outputs: request.outputs.iter().zip(plans).map(report).collect(),
-        source_bytes: chunks.iter().map(|chunk| chunk.source_bytes).sum(),
+        outputs: paths.into_iter().zip(plans).zip(coverages).map(report).collect(),
+        source_bytes,
         weights: model.card.parameters,
         device: runner.name(),
         elapsed: started.elapsed(),
     })
 }
 
-/// Tells what a plan's owner should know.
-fn warn(plan: &Plan, context: &Context<'_>) {
-    for warning in &plan.warnings {
-        context.warn(format!("{}: {warning}", plan.recipe.preset.name));
+/// What the plans' owner should know; what is the same for several of them once.
+fn warnings(plans: &[Plan]) -> impl Iterator<Item = String> {
+    let mut warnings: Vec<(Vec<&str>, &String)> = Vec::new();
+    for plan in plans {
+        for warning in &plan.warnings {
+            match warnings.iter_mut().find(|(_, known)| *known == warning) {
+                Some((names, _)) => names.push(plan.recipe.preset.name),
+                None => warnings.push((vec![plan.recipe.preset.name], warning)),
+            }
+        }
     }
+    let one = plans.len() == 1;
+    warnings.into_iter().map(move |(names, warning)| match one {
+        true => warning.clone(),
+        false => format!("{}: {warning}", names.join(", ")),
+    })
 }
 
 /// How many tensors and bytes each format has, most bytes first.

@@ -12,10 +12,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-/// Written and read back at once, per thread.
-const PART: usize = 1 << 20;
+/// Read back at once, per thread.
+const PART: usize = 128 << 10;
 
 /// A file to be written.
 pub(super) struct Target<'a> {
@@ -105,6 +104,12 @@ pub(super) fn keep(files: Vec<Output>, context: &Context<'_>) -> Result<(), Stop
     if context.is_cancelled() {
         return Err(Stop::Cancelled);
     }
+    if let Some(file) = files.iter().find(|file| !file.overwrite && file.target.exists()) {
+        return Err(refused(
+            &file.target,
+            "this file has appeared meanwhile, so nothing was kept; choose another name",
+        ));
+    }
     let mut kept: Vec<PathBuf> = Vec::new();
     for Output { temporary, target, overwrite, .. } in files {
         let named = if overwrite { temporary.persist(&target) } else { temporary.persist_noclobber(&target) };
@@ -150,45 +155,45 @@ impl Output {
         }
     }
 
-    /// Writes bytes at a position of the file and returns their hash.
-    pub(super) fn write(&self, position: u64, bytes: &[u8]) -> Result<u64, Stop> {
-        let file = self.temporary.as_file();
-        let parts = bytes.par_chunks(PART).enumerate();
-        let write = || parts.map(|(n, part)| write_at(file, position + (n * PART) as u64, part)).collect();
-        let (hash, written): (u64, io::Result<()>) = rayon::join(|| xxh3_64(bytes), write);
-        written.map_err(|error| self.failed("written", &error))?;
-        Ok(hash)
+    /// Writes bytes at a position of the file. By one thread: a file takes one write at a time.
+    pub(super) fn write(&self, position: u64, bytes: &[u8]) -> Result<(), Stop> {
+        write_at(self.temporary.as_file(), position, bytes).map_err(|error| self.failed("written", &error))
     }
 
-    /// Writes the header and gives the file its full length.
+    /// Writes the header, reads it back, and gives the file its full length.
     pub(super) fn write_header(&self, header: &[u8]) -> Result<(), Stop> {
         self.write(0, header)?;
-        self.temporary.as_file().set_len(self.file_bytes).map_err(|error| self.failed("written", &error))
+        self.temporary.as_file().set_len(self.file_bytes).map_err(|error| self.failed("written", &error))?;
+        self.check("its header", 0, header)
     }
 
-    /// Reads bytes back, which have to have the hash they had when they were written.
-    pub(super) fn check(&self, name: &str, position: u64, bytes: u64, hash: u64) -> Result<(), Stop> {
-        let found = hash_range(self.temporary.as_file(), position, bytes);
-        match found.map_err(|error| self.failed("read back", &error))? == hash {
+    /// Reads bytes back, which have to be those that were written.
+    pub(super) fn check(&self, what: &str, position: u64, written: &[u8]) -> Result<(), Stop> {
+        let parts = written.par_chunks(PART).enumerate();
+        let same = parts.map_init(Vec::new, |read, (n, part)| {
+            read.resize(part.len(), 0);
+            read_at(self.temporary.as_file(), position + (n * PART) as u64, read).map(|()| *read == part)
+        });
+        match same.try_reduce(|| true, |a, b| Ok(a && b)).map_err(|error| self.failed("read back", &error))? {
             true => Ok(()),
-            false => Err(self.differs(&format!("the tensor {name} reads back differently; the disk may be failing"))),
+            false => Err(self.differs(&format!("{what} reads back differently; the disk may be failing"))),
         }
     }
 
-    /// Reads the header back, which has to parse to what was planned.
-    pub(super) fn verify_header(&self, model: &Model, plan: &Plan) -> Result<(), Stop> {
+    /// Understands the header again, which has to list what was planned for this file.
+    pub(super) fn verify_header(&self, model: &Model, plan: &Plan, file: usize) -> Result<(), Stop> {
+        let expected = model.tensors.iter().zip(&plan.tensors).filter(|(_, planned)| planned.file == file);
         let file = File::open(self.temporary.path()).map_err(|error| self.failed("read back", &error))?;
         let header = gguf::read_header(io::BufReader::new(&file), self.file_bytes)
             .map_err(|error| self.differs(&format!("its header cannot be read: {error}")))?;
-        let expected = model.tensors.iter().zip(&plan.tensors);
-        let same = header.tensors.len() == model.tensors.len()
+        let same = header.tensors.len() == expected.clone().count()
             && header.tensors.iter().zip(expected).all(|(found, (tensor, planned))| {
                 found.name == tensor.name
                     && found.shape == tensor.shape
                     && found.format == planned.format
                     && found.offset == planned.offset
             });
-        if !same || header.metadata.len() != model.metadata.len() {
+        if !same {
             return Err(self.differs("its header lists other tensors than were written"));
         }
         Ok(())
@@ -208,17 +213,4 @@ impl Output {
             self.target.display()
         ))
     }
-}
-
-fn hash_range(file: &File, start: u64, bytes: u64) -> io::Result<u64> {
-    let mut hash = Xxh3::new();
-    let mut part = vec![0; PART.min(bytes as usize)];
-    let mut done = 0;
-    while done < bytes {
-        let part = &mut part[..(bytes - done).min(PART as u64) as usize];
-        read_at(file, start + done, part)?;
-        hash.update(part);
-        done += part.len() as u64;
-    }
-    Ok(hash.digest())
 }

@@ -1,10 +1,10 @@
-//! Four threads and a ring of slots: while one chunk is written, the next is computed and the one after is read; what was
-//! written is read back and compared.
+//! Four threads and a ring of slots: while one chunk is written, the next is computed and the one after is read, and the
+//! one before is read back and compared.
 
 use super::chunks::{Chunk, Converted, slot_size};
 use super::output::Output;
-use super::read;
 use crate::engine::event::Stage;
+use crate::engine::jobs::read;
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::graph::{Recording, RunError, Runner, Slot, SlotSize};
@@ -14,16 +14,13 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
-/// Chunks in flight: one being read, one computed, one written, and one to even out their times.
-const SLOTS: usize = 4;
-
-/// A chunk's results as they were written: the tensor's name, where it is, and its hash.
-type Written<'a> = Vec<(&'a str, &'a Converted, u64)>;
+/// Chunks in flight: one being read, one computed, one written, one checked, and one to even out their times.
+const SLOTS: usize = 5;
 
 /// Moves every chunk through.
 pub(super) fn run(
     model: &Model,
-    chunks: &[Chunk],
+    chunks: &[Chunk<'_>],
     runner: &dyn Runner,
     files: &[Output],
     allow_nonfinite: bool,
@@ -34,17 +31,17 @@ pub(super) fn run(
     let (give_copied, take_copied) = ring(chunks, true, |size| Ok(CopySlot::boxed(size)))?;
     let (to_compute, filled) = sync_channel(SLOTS);
     let (to_write, submitted) = sync_channel(SLOTS);
+    let (to_check, written) = sync_channel(SLOTS);
     // A stage that ends early drops its channels, and the others end quietly: the one with an error tells it.
     thread::scope(|scope| {
         let takes = [take, take_copied];
         let reader = scope.spawn(|| read_chunks(model, chunks, takes, to_compute, allow_nonfinite, context));
         let computer = scope.spawn(|| compute_chunks(chunks, filled, to_write));
-        let (to_check, written) = channel();
-        let checker = scope.spawn(move || check_chunks(written, files));
-        let done = write_chunks(model, chunks, [give, give_copied], submitted, to_check, files, &meter);
+        let writer = scope.spawn(|| write_chunks(chunks, submitted, to_check, files));
+        let done = check_chunks(model, chunks, written, [give, give_copied], files, &meter);
         reader.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         computer.join().unwrap_or_else(|panic| resume_unwind(panic))?;
-        checker.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        writer.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         done
     })
 }
@@ -54,7 +51,7 @@ type Take = Receiver<Box<dyn Slot>>;
 
 /// Slots that wait to be filled, and the way back for those that were written.
 fn ring(
-    chunks: &[Chunk],
+    chunks: &[Chunk<'_>],
     copied: bool,
     slot: impl Fn(SlotSize) -> Result<Box<dyn Slot>, RunError>,
 ) -> Result<(Give, Take), Stop> {
@@ -70,7 +67,7 @@ type InFlight = (usize, Box<dyn Slot>);
 
 fn read_chunks(
     model: &Model,
-    chunks: &[Chunk],
+    chunks: &[Chunk<'_>],
     takes: [Take; 2],
     to_compute: SyncSender<InFlight>,
     allow_nonfinite: bool,
@@ -87,7 +84,10 @@ fn read_chunks(
         let input = slot.input(chunk.recording.input_bytes)?;
         for piece in &chunk.pieces {
             let range = piece.input.start as usize..piece.input.end as usize;
-            let bad = read::fill(model, piece, &mut input[range])?;
+            if let Some(factors) = &piece.factors {
+                factors.fill(input);
+            }
+            let bad = read::fill(model, &model.tensors[piece.tensor], piece.first, &mut input[range])?;
             if let Some(index) = bad.filter(|_| warned != Some(piece.tensor)) {
                 let found = describe_nonfinite(model, piece.tensor, index);
                 if !allow_nonfinite {
@@ -118,7 +118,11 @@ fn describe_nonfinite(model: &Model, tensor: usize, index: u64) -> String {
     )
 }
 
-fn compute_chunks(chunks: &[Chunk], filled: Receiver<InFlight>, to_write: SyncSender<InFlight>) -> Result<(), Stop> {
+fn compute_chunks(
+    chunks: &[Chunk<'_>],
+    filled: Receiver<InFlight>,
+    to_write: SyncSender<InFlight>,
+) -> Result<(), Stop> {
     for (index, mut slot) in filled {
         slot.submit(&chunks[index].recording)?;
         if to_write.send((index, slot)).is_err() {
@@ -128,41 +132,44 @@ fn compute_chunks(chunks: &[Chunk], filled: Receiver<InFlight>, to_write: SyncSe
     Ok(())
 }
 
-fn write_chunks<'a>(
-    model: &'a Model,
-    chunks: &'a [Chunk],
-    gives: [Give; 2],
+fn write_chunks(
+    chunks: &[Chunk<'_>],
     submitted: Receiver<InFlight>,
-    to_check: Sender<Written<'a>>,
+    to_check: SyncSender<InFlight>,
     files: &[Output],
-    meter: &Meter<'_, '_>,
 ) -> Result<(), Stop> {
     for (index, mut slot) in submitted {
-        let chunk = &chunks[index];
         let bytes = slot.output()?;
-        let mut written = Vec::new();
-        for piece in &chunk.pieces {
-            let name = model.tensors[piece.tensor].name.as_str();
-            for result in &piece.results {
-                let bytes = &bytes[result.output.start as usize..result.output.end as usize];
-                written.push((name, result, files[result.file].write(result.position, bytes)?));
-            }
+        for result in chunks[index].pieces.iter().flat_map(|piece| &piece.results) {
+            files[result.file].write(result.position, result.of(bytes))?;
         }
-        let last = written.last().map_or("", |(name, ..)| name);
-        // A checker that has gone tells its own error.
-        let _ = to_check.send(written);
-        meter.advance(chunk.source_bytes, last)?;
-        // The reader has gone when the last chunk was read.
-        let _ = gives[usize::from(chunk.copied)].send(slot);
+        if to_check.send((index, slot)).is_err() {
+            return Ok(());
+        }
     }
     Ok(())
 }
 
-fn check_chunks(written: Receiver<Written<'_>>, files: &[Output]) -> Result<(), Stop> {
-    for results in written {
-        results.into_par_iter().try_for_each(|(name, Converted { output, file, position }, hash)| {
-            files[*file].check(name, *position, output.end - output.start, hash)
+fn check_chunks(
+    model: &Model,
+    chunks: &[Chunk<'_>],
+    written: Receiver<InFlight>,
+    gives: [Give; 2],
+    files: &[Output],
+    meter: &Meter<'_, '_>,
+) -> Result<(), Stop> {
+    for (index, mut slot) in written {
+        let chunk = &chunks[index];
+        let bytes = slot.output()?;
+        chunk.pieces.par_iter().try_for_each(|piece| {
+            let what = format!("the tensor {}", model.tensors[piece.tensor].name);
+            let check = |result: &Converted| files[result.file].check(&what, result.position, result.of(bytes));
+            piece.results.iter().try_for_each(check)
         })?;
+        let last = chunk.pieces.last().map_or("", |piece| &model.tensors[piece.tensor].name);
+        meter.advance(chunk.source_bytes, last)?;
+        // The reader has gone when the last chunk was read.
+        let _ = gives[usize::from(chunk.copied)].send(slot);
     }
     Ok(())
 }

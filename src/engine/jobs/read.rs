@@ -1,6 +1,5 @@
-//! Filling a slot's input: bytes of a tensor in the order of the GGUF file.
+//! Reading bytes of a tensor in the order of the GGUF file.
 
-use super::chunks::Piece;
 use super::finite;
 use crate::arch::{Rows, Source, Tensor};
 use crate::engine::worker::Stop;
@@ -8,32 +7,44 @@ use crate::model::Model;
 use crate::quant::FormatRef;
 use rayon::prelude::*;
 
+/// Whole blocks of every format.
+pub(super) const BLOCK: u64 = 256;
+
 /// Reads are split at this size among threads: one core copies slower than memory can deliver. A thread reads into
 /// memory of its own first, which fits its cache, for a slot's input may be memory that is slow to read back.
 const PART: usize = 128 << 10;
 
-/// Fills `out` with a piece's weights. Returns the index of the first NaN or infinite weight in its tensor, if any.
-pub(super) fn fill(model: &Model, piece: &Piece, out: &mut [u8]) -> Result<Option<u64>, Stop> {
-    let tensor = &model.tensors[piece.tensor];
+/// A tensor is cut at multiples of this many weights: whole blocks, and whole pairs of rows where rows are reordered.
+pub(super) fn granule(tensor: &Tensor) -> u64 {
+    match &tensor.source {
+        Source::Stored { rows: Rows::Rope { .. }, .. } if tensor.shape.len() > 1 => 2 * tensor.columns(),
+        Source::Stored { rows: Rows::Rope { head_dim }, .. } => *head_dim,
+        _ => BLOCK,
+    }
+}
+
+/// Fills `out` with weights from the one at index `first` on. Returns the index in the tensor of the first weight that is
+/// NaN or infinite, if any.
+pub(super) fn fill(model: &Model, tensor: &Tensor, first: u64, out: &mut [u8]) -> Result<Option<u64>, Stop> {
     match &tensor.source {
         Source::Computed(values) => {
-            let first = piece.first as usize;
-            out.copy_from_slice(bytemuck::cast_slice(&values[first..first + piece.weights as usize]));
+            let stored: &[u8] = bytemuck::cast_slice(&values[first as usize..]);
+            out.copy_from_slice(&stored[..out.len()]);
             Ok(None)
         }
         Source::Stored { file, offset, format, rows: Rows::Stored } => {
-            let start = offset + format.bytes(piece.first);
+            let start = offset + format.bytes(first);
             let parts = out.par_chunks_mut(PART).enumerate().map_init(Vec::new, |read, (n, part)| {
                 let skipped = (n * PART) as u64;
                 read.resize(part.len(), 0);
                 read_at(model, tensor, *file, start + skipped, read)?;
                 part.copy_from_slice(read);
-                Ok(finite::first_nonfinite(format, read).map(|i| piece.first + weights_in(format, skipped) + i))
+                Ok(finite::first_nonfinite(format, read).map(|i| first + weights_in(format, skipped) + i))
             });
             parts.try_reduce(|| None, |a: Option<u64>, b| Ok(a.into_iter().chain(b).min()))
         }
         Source::Stored { file, offset, format, rows: Rows::Rope { head_dim } } => {
-            rope_rows(model, tensor, piece, (*file, *offset, format, *head_dim), out)
+            rope_rows(model, tensor, first, (*file, *offset, format, *head_dim), out)
         }
     }
 }
@@ -42,7 +53,7 @@ pub(super) fn fill(model: &Model, piece: &Piece, out: &mut [u8]) -> Result<Optio
 fn rope_rows(
     model: &Model,
     tensor: &Tensor,
-    piece: &Piece,
+    first: u64,
     (file, offset, format, head_dim): (usize, u64, FormatRef, u64),
     out: &mut [u8],
 ) -> Result<Option<u64>, Stop> {
@@ -50,7 +61,7 @@ fn rope_rows(
     let columns = if tensor.shape.len() > 1 { tensor.columns() } else { 1 };
     let row = format.bytes(columns) as usize;
     let mut run = Vec::new();
-    let mut next = piece.first / columns;
+    let mut next = first / columns;
     let mut left = out;
     let mut bad: Option<u64> = None;
     while !left.is_empty() {

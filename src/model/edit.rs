@@ -1,0 +1,225 @@
+//! Changes to a model before it is packed: layers left out, settings replaced. No weights are read.
+
+use super::{Card, Model, header_len};
+use crate::arch::{Dim, Hparams, Tensor};
+use crate::gguf::{Array, Metadata, Value, ValueType};
+use std::collections::BTreeSet;
+
+/// A key of llama-quantize's `--override-kv` has at most so many bytes.
+const MAX_KEY: usize = 127;
+
+/// Keys that say how the file is written.
+const OWN_KEYS: &[&str] =
+    &["general.architecture", "general.alignment", "general.file_type", "general.quantization_version"];
+
+/// A list with as many entries as there are parts of a rotation, not layers.
+const ROPE_SECTIONS: &str = "rope.dimension_sections";
+
+/// Why a change cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// Of the layers to leave out.
+    #[error("the layers to prune, {text:?}, {problem}")]
+    Pruning {
+        /// As given.
+        text: String,
+        /// What is wrong with them, and what to do.
+        problem: String,
+    },
+    /// Of a setting.
+    #[error("the setting {text:?} {problem}")]
+    Setting {
+        /// As given.
+        text: String,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
+}
+
+/// Layers to leave out, counted from 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pruning {
+    layers: BTreeSet<u64>,
+}
+
+impl Pruning {
+    /// Reads `20,21,25`.
+    pub fn parse(text: &str) -> Result<Self, EditError> {
+        let number = |part: &str| part.trim().parse::<u64>();
+        match text.split(',').map(number).collect() {
+            Ok(layers) => Ok(Self { layers }),
+            Err(_) => Err(EditError::Pruning {
+                text: text.to_owned(),
+                problem: "are no list of layers; write numbers from 0 with commas between, such as 20,21".to_owned(),
+            }),
+        }
+    }
+
+    /// What a tensor is called when the layers are gone and the rest are counted anew; none where it goes with them.
+    pub fn rename(&self, name: &str) -> Option<String> {
+        let split = name.strip_prefix("blk.").and_then(|rest| rest.split_once('.'));
+        let Some((layer, rest)) = split.and_then(|(digits, rest)| Some((digits.parse().ok()?, rest))) else {
+            return Some(name.to_owned());
+        };
+        let before = self.layers.range(..layer).count() as u64;
+        (!self.layers.contains(&layer)).then(|| format!("blk.{}.{rest}", layer - before))
+    }
+
+    fn check(&self, hparams: &Hparams) -> Result<(), EditError> {
+        let refuse = |problem: String| {
+            let numbers: Vec<String> = self.layers.iter().map(u64::to_string).collect();
+            Err(EditError::Pruning { text: numbers.join(","), problem })
+        };
+        match self.layers.last() {
+            Some(last) if *last >= hparams.layers => {
+                refuse(format!("include layer {last}, and the model has {} layers, counted from 0", hparams.layers))
+            }
+            Some(_) if self.layers.len() as u64 == hparams.layers => {
+                refuse("are all that the model has; leave at least one".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A piece of metadata with its new value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setting {
+    text: String,
+    key: String,
+    value: Value,
+}
+
+impl Setting {
+    /// Reads `KEY=TYPE:VALUE` with the types `int`, `float`, `bool` and `str`.
+    pub fn parse(text: &str) -> Result<Self, EditError> {
+        let refuse = |problem: &str| Err(EditError::Setting { text: text.to_owned(), problem: problem.to_owned() });
+        let parts = text.split_once('=').and_then(|(key, typed)| Some((key, typed.split_once(':')?)));
+        let Some((key, (kind, value))) = parts else {
+            return refuse("is not of the form KEY=TYPE:VALUE, such as llama.context_length=int:8192");
+        };
+        if key.is_empty() || key.len() > MAX_KEY || key.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return refuse("has no valid key before its '='; tuck inspect --metadata lists the keys of a model");
+        }
+        if OWN_KEYS.contains(&key) {
+            return refuse("names a key that describes the file itself, so it follows from the model and the type");
+        }
+        let value = match kind {
+            "int" => value.parse().ok().map(Value::U32),
+            "float" => value.parse().ok().filter(|v: &f32| v.is_finite()).map(Value::F32),
+            "bool" => value.parse().ok().map(Value::Bool),
+            "str" => Some(Value::from(value)),
+            _ => return refuse("has an unknown type; choose one of int, float, bool and str"),
+        };
+        match value {
+            Some(value) => Ok(Self { text: text.to_owned(), key: key.to_owned(), value }),
+            None if kind == "int" => refuse("has no whole number from 0 to 4294967295 after int:"),
+            None if kind == "float" => refuse("has no finite number after float:"),
+            None => refuse("has neither true nor false after bool:"),
+        }
+    }
+
+    fn refuse(&self, problem: String) -> EditError {
+        EditError::Setting { text: self.text.clone(), problem }
+    }
+
+    /// The value in the type that the key has in the model, for llama.cpp refuses another; a new key is stored as given.
+    fn typed_as(&self, old: Option<&Value>) -> Result<Value, EditError> {
+        let fitting = match (&self.value, old.map(Value::value_type)) {
+            (value, None) => Some(value.clone()),
+            (value, Some(kind)) if value.value_type() == kind => Some(value.clone()),
+            (Value::U32(n), Some(kind)) => whole_number(*n, kind),
+            (Value::F32(v), Some(ValueType::F64)) => Some(Value::F64(f64::from(*v))),
+            _ => None,
+        };
+        fitting.ok_or_else(|| {
+            let found = old.map_or("nothing", |value| value.value_type().name());
+            self.refuse(format!("does not fit what the key holds in this model, which is of the type {found}"))
+        })
+    }
+
+    fn apply(&self, metadata: &mut Metadata) -> Result<(), EditError> {
+        let old = metadata.iter_mut().find(|(key, _)| *key == self.key).map(|(_, value)| value);
+        let new = self.typed_as(old.as_deref())?;
+        match old {
+            Some(value) => *value = new,
+            None => metadata.push((self.key.clone(), new)),
+        }
+        Ok(())
+    }
+}
+
+/// `n` as an integer of another width, where it fits.
+fn whole_number(n: u32, kind: ValueType) -> Option<Value> {
+    match kind {
+        ValueType::U8 => n.try_into().ok().map(Value::U8),
+        ValueType::I8 => n.try_into().ok().map(Value::I8),
+        ValueType::U16 => n.try_into().ok().map(Value::U16),
+        ValueType::I16 => n.try_into().ok().map(Value::I16),
+        ValueType::I32 => n.try_into().ok().map(Value::I32),
+        ValueType::U64 => Some(Value::U64(n.into())),
+        ValueType::I64 => Some(Value::I64(n.into())),
+        _ => None,
+    }
+}
+
+impl Model {
+    /// This model with some settings replaced and some layers left out. Its hyper-parameters still count the layers that
+    /// were there, for recipes choose by them, as llama-quantize does.
+    ///
+    /// Refuses settings that contradict the shapes of the tensors, and layers that are not there.
+    pub fn edited(&self, settings: &[Setting], pruning: &Pruning) -> Result<Self, EditError> {
+        let mut edited = self.clone();
+        for setting in settings {
+            setting.apply(&mut edited.metadata)?;
+            edited.hparams = agreeing(setting, &edited)?;
+        }
+        pruning.check(&edited.hparams)?;
+        edited.prune(pruning);
+        edited.header_len = header_len(&edited.metadata, &edited.tensors);
+        Ok(edited)
+    }
+
+    fn prune(&mut self, pruning: &Pruning) {
+        let all = self.hparams.layers;
+        let left = Hparams { layers: all - pruning.layers.len() as u64, ..self.hparams.clone() };
+        self.tensors = std::mem::take(&mut self.tensors)
+            .into_iter()
+            .filter_map(|tensor| Some(Tensor { name: pruning.rename(&tensor.name)?, ..tensor }))
+            .collect();
+        for (key, value) in &mut self.metadata {
+            match (key.strip_prefix(self.hparams.arch.name).and_then(|key| key.strip_prefix('.')), value) {
+                (Some("block_count"), value) => *value = Value::U32(left.layers as u32),
+                (Some(key), Value::Array(Array { values, .. }))
+                    if values.len() as u64 == all && key != ROPE_SECTIONS =>
+                {
+                    let mut layer = 0..;
+                    values.retain(|_| layer.next().is_some_and(|n| !pruning.layers.contains(&n)));
+                }
+                _ => {}
+            }
+        }
+        self.card = Card::new(&self.path, self.kind, &left, &self.tensors, &self.metadata);
+    }
+}
+
+/// The hyper-parameters after a setting was made, where the tensors still have the shapes they ask for.
+fn agreeing(setting: &Setting, model: &Model) -> Result<Hparams, EditError> {
+    let old = &model.hparams;
+    let new = Hparams::from_metadata(&model.path, &model.metadata)
+        .map_err(|error| setting.refuse(format!("leaves no valid model: {}", error.problem)))?;
+    if new.layers != old.layers {
+        return Err(
+            setting.refuse(format!("contradicts the {} layers that are there; prune layers instead", old.layers))
+        );
+    }
+    let dims = [Dim::Hidden, Dim::FeedForward, Dim::Query, Dim::KeyValue, Dim::Head, Dim::Vocabulary];
+    match dims.into_iter().find(|dim| new.size(*dim) != old.size(*dim)) {
+        None => Ok(Hparams { rope_factors: old.rope_factors.clone(), ..new }),
+        Some(dim) => Err(setting.refuse(format!(
+            "asks for tensors of another shape ({dim:?} of {} instead of {}), and tensors keep their shapes",
+            new.size(dim),
+            old.size(dim)
+        ))),
+    }
+}
