@@ -32,6 +32,12 @@ pub enum Action {
     NextType,
     /// The next larger type of the list.
     PreviousType,
+    /// Choose an importance matrix in a dialog.
+    UseImatrix,
+    /// Read this importance matrix and use it.
+    OpenImatrix(PathBuf),
+    /// Do without the importance matrix.
+    RemoveImatrix,
     /// Choose rows of the table.
     Select(Select),
     /// Give the chosen tensors this type, or none of their own.
@@ -140,6 +146,8 @@ impl Action {
             Self::FindType(_) => "Find a type",
             Self::NextType => "Next type",
             Self::PreviousType => "Previous type",
+            Self::UseImatrix | Self::OpenImatrix(_) => "Use importance matrix…",
+            Self::RemoveImatrix => "Remove importance matrix",
             Self::Select(Select::Shown) => "Select all tensors",
             Self::Select(Select::Nothing) => "Clear the selection",
             Self::Select(_) => "Select",
@@ -191,6 +199,11 @@ impl Action {
             Self::ChooseType(preset) => preset.about,
             Self::Tick(_) => "Ticked types are written together, from one read of the model.",
             Self::FindType(_) => "Show only types with this in their name or explanation.",
+            Self::UseImatrix => {
+                "Open a file of llama-imatrix, .gguf or .dat: how much each column of the weights counts. It makes every type \
+                 better, and the smallest ones possible."
+            }
+            Self::RemoveImatrix => "Let all weights count the same again.",
             Self::Select(Select::Shown) => "Select every tensor that the table shows.",
             Self::Select(Select::Nothing) => "Select no tensor.",
             Self::GiveType(Some(format)) => format.about,

@@ -5,7 +5,7 @@ use super::history::History;
 use crate::imatrix::Imatrix;
 use crate::model::Model;
 use crate::quant::FormatRef;
-use crate::recipe::{FallbackGroup, Override, PRESETS, Plan, Preset, Recipe, RecipeError};
+use crate::recipe::{Coverage, FallbackGroup, Override, PRESETS, Plan, Preset, Recipe, RecipeError};
 use regex::Regex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -74,6 +74,8 @@ pub struct Choice {
     pub problems: Vec<Option<String>>,
     /// The plan of the type, the picks and the valid patterns.
     pub plan: Plan,
+    /// What to know before packing, each in a sentence without its full stop.
+    pub cautions: Vec<String>,
     /// The plan's fallbacks, by what they have in common.
     pub fallbacks: Vec<FallbackGroup>,
     /// The formats of the same plan without the picks, in the order of [`Model::tensors`].
@@ -102,6 +104,7 @@ impl Choice {
             decision: Decision::new(preset),
             problems: Vec::new(),
             plan,
+            cautions: Vec::new(),
             fallbacks: Vec::new(),
             unpicked: Vec::new(),
             sizes: Vec::new(),
@@ -137,6 +140,13 @@ impl Choice {
         }
         self.change(model, |decision| decision.patterns[index] = text);
         self.typing = Some(index);
+    }
+
+    /// Uses an importance matrix, if it is of this model.
+    pub fn use_imatrix(&mut self, model: &Model, imatrix: Arc<Imatrix>) -> Result<(), RecipeError> {
+        Plan::new(model, &Recipe { imatrix: Some(imatrix.clone()), ..Recipe::new(self.decision.preset) })?;
+        self.change(model, |decision| decision.imatrix = Some(imatrix));
+        Ok(())
     }
 
     /// Takes the last change back.
@@ -180,7 +190,7 @@ impl Choice {
         let imatrix = self.decision.imatrix.clone();
         let plan = |preset, overrides: &[Override]| {
             let recipe = Recipe { overrides: overrides.to_vec(), imatrix: imatrix.clone(), ..Recipe::new(preset) };
-            Plan::new(model, &recipe).expect("each override was accepted on its own")
+            Plan::new(model, &recipe).expect("each override and the matrix were accepted on their own")
         };
         self.sizes = PRESETS
             .iter()
@@ -188,6 +198,9 @@ impl Choice {
             .map(|plan| Size { file_bytes: plan.file_bytes, bits_per_weight: plan.bits_per_weight })
             .collect();
         self.plan = plan(preset, &overrides);
+        let coverage = self.plan.coverage(model);
+        self.cautions =
+            self.plan.warnings.iter().cloned().chain(coverage.iter().flat_map(Coverage::warnings)).collect();
         self.fallbacks = FallbackGroup::of(&self.plan.fallbacks);
         self.unpicked = plan(preset, &patterns).tensors.iter().map(|tensor| tensor.format).collect();
     }

@@ -27,7 +27,7 @@ pub use errors::{Errors, Grid, Row, Scale};
 pub use history::History;
 pub use picker::Picker;
 pub use selection::{Select, Selection};
-pub use state::{Column, Destination, Dialog, Opened, Opening, Packing, State, Tab, Target, Verifying};
+pub use state::{Column, Destination, Dialog, Opened, Opening, Packing, Reading, State, Tab, Target, Verifying};
 pub use table::Table;
 
 use std::path::PathBuf;

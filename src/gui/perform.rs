@@ -3,7 +3,7 @@
 use super::action::Action;
 use super::app::App;
 use super::selection::Select;
-use super::state::{Dialog, Opened, Opening, Packing, Tab, Target, Verifying};
+use super::state::{Dialog, Opened, Opening, Packing, Reading, Tab, Target, Verifying};
 use super::{files, panels};
 use crate::engine::{Command, PackOutput, PackRequest, VerifyRequest};
 use crate::fit;
@@ -23,7 +23,9 @@ impl App {
                 self.state.packing = None;
                 self.open(target);
             }
-            Action::Cancel if self.state.packing.is_none() && self.state.opening.is_none() => {
+            Action::UseImatrix => self.pickers.imatrix(),
+            Action::OpenImatrix(path) => self.open_imatrix(path),
+            Action::Cancel if !self.state.is_busy() => {
                 self.perform(Action::Select(Select::Nothing), ctx);
             }
             Action::Cancel => self.cancel(),
@@ -74,6 +76,7 @@ impl App {
     }
 
     pub(super) fn open(&mut self, target: Target) {
+        self.stop_reading();
         if let Some(before) = &self.state.opening {
             self.engine.cancel(before.job);
         }
@@ -88,7 +91,23 @@ impl App {
         self.state.memory = fit::this_machine();
     }
 
+    fn open_imatrix(&mut self, path: PathBuf) {
+        self.stop_reading();
+        if self.state.opened.is_some() {
+            let job = self.engine.submit(Command::OpenImatrix(path.clone()));
+            self.state.reading = Some(Reading { job, path });
+        }
+    }
+
+    /// An importance matrix that is on its way is no longer wanted.
+    fn stop_reading(&mut self) {
+        if let Some(reading) = self.state.reading.take() {
+            self.engine.cancel(reading.job);
+        }
+    }
+
     fn cancel(&mut self) {
+        self.stop_reading();
         if let Some(packing) = &mut self.state.packing {
             packing.is_cancelling = true;
             self.engine.cancel(packing.job);
@@ -177,6 +196,7 @@ impl Opened {
                     };
                 }
             }),
+            Action::RemoveImatrix => choice.change(model, |decision| decision.imatrix = None),
             Action::ResetTypes => choice.change(model, |decision| decision.picks.clear()),
             Action::AddPattern => choice.change(model, |decision| decision.patterns.push(String::new())),
             Action::EditPattern(index, text) => choice.edit_pattern(model, index, text),

@@ -23,6 +23,8 @@ pub struct State {
     pub opening: Option<Opening>,
     /// The opened model.
     pub opened: Option<Opened>,
+    /// An importance matrix on its way.
+    pub reading: Option<Reading>,
     /// Devices that can compute, best first; empty until they are known.
     pub devices: Vec<Device>,
     /// The job that lists them.
@@ -67,6 +69,15 @@ pub struct Opening {
     pub job: JobId,
     /// What it is.
     pub target: Target,
+}
+
+/// An importance matrix on its way.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The job that reads it.
+    pub job: JobId,
+    /// The file.
+    pub path: PathBuf,
 }
 
 /// The opened model with the user's choices.
@@ -225,6 +236,8 @@ impl State {
             self.apply_to_listing(event.kind);
         } else if job == self.opening.as_ref().map(|opening| opening.job) {
             self.apply_to_opening(event.kind);
+        } else if job == self.reading.as_ref().map(|reading| reading.job) {
+            self.apply_to_reading(event.kind);
         } else if job == self.packing.as_ref().map(|packing| packing.job) {
             self.apply_to_packing(event.kind);
         } else if job == self.verifying.as_ref().map(|verifying| verifying.job) {
@@ -253,8 +266,32 @@ impl State {
                 self.fail(format!("{name} cannot be opened"), message);
             }
             EventKind::Cancelled => self.opening = None,
-            EventKind::Progress(_) | EventKind::Devices(_) | EventKind::Packed(_) | EventKind::Verified(_) => {}
+            EventKind::Progress(_)
+            | EventKind::Devices(_)
+            | EventKind::Imatrix(_)
+            | EventKind::Packed(_)
+            | EventKind::Verified(_) => {}
         }
+    }
+
+    fn apply_to_reading(&mut self, kind: EventKind) {
+        let Some(reading) = self.reading.take() else { return };
+        let name = file_name(&reading.path);
+        match (kind, &mut self.opened) {
+            (EventKind::Imatrix(imatrix), Some(opened)) => {
+                if let Err(error) = opened.choice.use_imatrix(&opened.model, imatrix) {
+                    return self.fail(format!("{name} is of another model"), error.to_string());
+                }
+                opened.table.update(&opened.model, &opened.choice.plan);
+            }
+            (EventKind::Failed(message), _) => self.fail(format!("{name} cannot be used"), message),
+            _ => {}
+        }
+    }
+
+    /// Whether something runs that can be cancelled.
+    pub fn is_busy(&self) -> bool {
+        self.packing.is_some() || self.opening.is_some() || self.reading.is_some() || self.verifying.is_some()
     }
 
     fn apply_to_packing(&mut self, kind: EventKind) {
@@ -267,7 +304,7 @@ impl State {
             }
             EventKind::Warning(warning) => {
                 // What the plan says is in sight already.
-                let planned = self.opened.iter().flat_map(|opened| &opened.choice.plan.warnings);
+                let planned = self.opened.iter().flat_map(|opened| &opened.choice.cautions);
                 if !planned.into_iter().any(|known| warning.ends_with(known.as_str())) {
                     self.warnings.push(warning);
                 }
@@ -286,7 +323,7 @@ impl State {
             }
             EventKind::Failed(message) => self.fail("Nothing was written".to_owned(), message),
             EventKind::Cancelled => {}
-            EventKind::Opened(_) | EventKind::Devices(_) | EventKind::Verified(_) => return,
+            EventKind::Opened(_) | EventKind::Devices(_) | EventKind::Imatrix(_) | EventKind::Verified(_) => return,
         }
         self.packing = None;
     }
@@ -311,7 +348,7 @@ impl State {
                 self.fail(format!("{name} cannot be compared"), message);
             }
             EventKind::Cancelled => {}
-            EventKind::Opened(_) | EventKind::Devices(_) | EventKind::Packed(_) => return,
+            EventKind::Opened(_) | EventKind::Devices(_) | EventKind::Imatrix(_) | EventKind::Packed(_) => return,
         }
         self.verifying = None;
     }

@@ -348,6 +348,44 @@ fn a_type_that_needs_an_importance_matrix_says_so() {
 }
 
 #[test]
+fn an_importance_matrix_is_dropped_undone_and_removed() {
+    let mut window = window_with(SIZE, &sample());
+    let label = type_label(&opened(&window).model, preset_from_name("IQ2_XXS").unwrap());
+    window.get_by_label(&label).click_accesskit();
+    window.run_steps(4);
+    assert_eq!(opened(&window).choice.cautions.len(), 1);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/imatrix/sample.dat");
+    let used = |window: &Window| opened(window).choice.plan.recipe.imatrix.is_some();
+    let_go(&mut window, &file);
+    wait(&mut window, "the matrix", |state| state.reading.is_none());
+    assert!(used(&window));
+    window.get_by_label("sample.dat");
+    assert_eq!(opened(&window).choice.cautions, Vec::<String>::new());
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert!(!used(&window));
+    press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    assert!(used(&window));
+    click(&mut window, "Remove importance matrix");
+    assert!(!used(&window));
+    window.get_by_label("Use importance matrix…");
+}
+
+#[test]
+fn an_importance_matrix_of_another_model_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = window_with(SIZE, &hollow_model(folder.path(), "Other", 512, 2));
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/imatrix/sample.gguf");
+    window.state_mut().ask(Action::OpenImatrix(file));
+    wait(&mut window, "the message", |state| state.dialog.is_some());
+    window.get_by_label("sample.gguf is of another model");
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    window.state_mut().ask(Action::OpenImatrix(folder.path().join("gone.dat")));
+    wait(&mut window, "the message", |state| state.dialog.is_some());
+    window.get_by_label("gone.dat cannot be used");
+    assert!(opened(&window).choice.plan.recipe.imatrix.is_none());
+}
+
+#[test]
 fn a_pack_can_be_cancelled_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = hollow_model(folder.path(), "Large", 1024, 400);

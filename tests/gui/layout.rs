@@ -4,6 +4,7 @@
 use crate::fixture::{
     Window, copied_sample, hollow_model, opened_scaled, sample, scaled, type_label, wait, window_with,
 };
+use egui::accesskit::Role;
 use egui::{Key, Modifiers, Theme};
 use egui_kittest::kittest::Queryable;
 use std::path::PathBuf;
@@ -146,7 +147,7 @@ fn a_pack_and_its_result_have_their_place() {
         window.run_steps(4);
         if window.state().state().dialog.is_some() {
             picture(&mut window, &format!("replace-several-{tag}"));
-            window.get_by_label_contains("Replace ").click();
+            window.get_by_role_and_label(Role::Button, "Replace them").click();
         }
         wait(&mut window, "the files", |state| {
             state.opened.as_ref().is_some_and(|opened| opened.report.as_ref().is_some_and(|it| it.outputs.len() == 2))

@@ -5,7 +5,7 @@ use crate::gui::theme;
 use egui::{Frame, Label, Margin, Panel, RichText, Ui};
 
 pub(super) fn show(ui: &mut Ui, opened: &Opened) {
-    let warnings = &opened.choice.plan.warnings;
+    let warnings = &opened.choice.cautions;
     if warnings.is_empty() {
         return;
     }

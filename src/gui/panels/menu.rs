@@ -49,6 +49,10 @@ fn edit(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     menu_item(ui, actions, Action::Select(Select::Shown), choice.is_some());
     let is_selected = state.opened.as_ref().is_some_and(|opened| !opened.table.selection.tensors.is_empty());
     menu_item(ui, actions, Action::Select(Select::Nothing), is_selected);
+    ui.separator();
+    menu_item(ui, actions, Action::UseImatrix, choice.is_some());
+    let has_imatrix = choice.is_some_and(|choice| choice.decision().imatrix.is_some());
+    menu_item(ui, actions, Action::RemoveImatrix, has_imatrix);
     menu_item(ui, actions, Action::ResetTypes, choice.is_some_and(|choice| !choice.decision().picks.is_empty()));
 }
 

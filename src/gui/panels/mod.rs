@@ -9,6 +9,7 @@ mod fallbacks;
 mod footer;
 mod formats;
 mod heat_map;
+mod importance;
 mod menu;
 mod notices;
 mod overrides;
@@ -37,7 +38,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
             card::show(ui, &opened.model);
             pack_bar::show(ui, state, opened, actions);
             cautions::show(ui, opened);
-            types::show(ui, opened, actions);
+            types::show(ui, state, opened, actions);
             let frame = Frame::new().fill(theme::palette(ui).window).inner_margin(theme::MARGIN);
             CentralPanel::default().frame(frame).show(ui, |ui| tabs::show(ui, state, opened, actions));
         }
@@ -45,7 +46,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     if let Some(dialog) = &state.dialog {
         dialogs::show(ui.ctx(), dialog, actions);
     }
-    dropping::show(ui);
+    dropping::show(ui, state);
 }
 
 /// The frame of bars and side panels.

@@ -1,8 +1,8 @@
 //! The type picker: every type with its exact size, by group, then where tensors depart from it.
 
-use super::{overrides, panel_frame, type_row};
+use super::{importance, overrides, panel_frame, type_row};
 use crate::gui::action::Action;
-use crate::gui::state::Opened;
+use crate::gui::state::{Opened, State};
 use crate::gui::theme;
 use crate::gui::widgets::{Field, explain, field};
 use egui::{Align, Align2, Frame, Id, Layout, Margin, Panel, RichText, ScrollArea, TextStyle, Ui, pos2};
@@ -17,12 +17,15 @@ const FIND_WIDTH: f32 = 150.0;
 /// Of the heads of the columns, and of a group's.
 const HEAD: f32 = 6.0 * theme::GRID;
 
-pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
+pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Vec<Action>) {
     let frame = panel_frame(ui);
     let width = (ui.available_width() * SHARE).clamp(*WIDTH.start(), *WIDTH.end());
     Panel::left("types").frame(frame).exact_size(width).resizable(false).show(ui, |ui| {
         let below = Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO });
-        Panel::bottom("overrides").frame(below).show(ui, |ui| overrides::show(ui, opened, actions));
+        Panel::bottom("overrides").frame(below).show(ui, |ui| {
+            importance::show(ui, state, opened, actions);
+            overrides::show(ui, opened, actions);
+        });
         find(ui, opened, actions);
         heads(ui);
         list(ui, opened, actions);
