@@ -78,8 +78,9 @@ fn menus_selections_and_several_files_have_their_place() {
         window.run_steps(4);
         window.get_by_label("Q8_0, 3.76 MB").click();
         window.run_steps(4);
-        window.get_by_label("Write Q5_0").click();
-        window.get_by_label("Write Q4_K_S").click();
+        window.get_by_label("Write Q5_0").click_accesskit();
+        window.run_steps(4);
+        window.get_by_label("Write Q4_K_S").click_accesskit();
         window.run_steps(4);
         assert_apart(&window, &["Follow the recipe", "Change type…", "Clear the selection"]);
         assert_apart(&window, &["Pack 3 files, ", "Choose folder…", "Compute on"]);

@@ -27,7 +27,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
 }
 
 fn none(ui: &mut Ui, actions: &mut Vec<Action>) {
-    ui.label(RichText::new("all weights count the same").small().color(theme::palette(ui).muted));
+    ui.label(RichText::new("none").small().color(theme::palette(ui).muted));
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let action = Action::UseImatrix;
         let response = explain(ui.button("Choose file…"), &action);
