@@ -6,6 +6,7 @@ use crate::imatrix::Imatrix;
 use crate::model::Model;
 use crate::quant::FormatRef;
 use crate::recipe::{Coverage, FallbackGroup, Override, PRESETS, Plan, Preset, Recipe, RecipeError};
+use rayon::prelude::*;
 use regex::Regex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -192,7 +193,7 @@ impl Choice {
             let recipe = Recipe { overrides: overrides.to_vec(), imatrix: imatrix.clone(), ..Recipe::new(preset) };
             Plan::new(model, &recipe).expect("each override and the matrix were accepted on their own")
         };
-        let plans: Vec<Plan> = PRESETS.iter().map(|preset| plan(preset, &overrides)).collect();
+        let plans: Vec<Plan> = PRESETS.par_iter().map(|preset| plan(preset, &overrides)).collect();
         let size = |plan: &Plan| Size { file_bytes: plan.file_bytes, bits_per_weight: plan.bits_per_weight };
         self.sizes = plans.iter().map(size).collect();
         self.plan = plan(preset, &overrides);
