@@ -19,6 +19,8 @@ pub enum Command {
     Open(PathBuf),
     /// Open the bundled sample model. Ends in `Opened` or `Failed`.
     OpenSample,
+    /// Read an importance matrix. Ends in `Imatrix` or `Failed`.
+    OpenImatrix(PathBuf),
     /// Write GGUF files. Ends in `Packed`, `Failed` or `Cancelled`.
     Pack(PackRequest),
     /// Measure how far the weights of one model are from those of another. Ends in `Verified`, `Failed` or `Cancelled`.

@@ -31,6 +31,8 @@ pub enum EventKind {
     Devices(Vec<Device>),
     /// A model was opened.
     Opened(Arc<Model>),
+    /// An importance matrix was read.
+    Imatrix(Arc<Imatrix>),
     /// Every file of the request was written and verified.
     Packed(Arc<PackReport>),
     /// Two models were compared.

@@ -4,6 +4,7 @@ use super::command::{Command, JobId};
 use super::event::{Event, EventKind, Progress};
 use super::{Wake, device, jobs, sample};
 use crate::checkpoint::OpenError;
+use crate::imatrix::{Imatrix, ImatrixError};
 use crate::model::Model;
 use crate::recipe::RecipeError;
 use std::any::Any;
@@ -59,6 +60,12 @@ pub(super) enum Stop {
 
 impl From<OpenError> for Stop {
     fn from(error: OpenError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<ImatrixError> for Stop {
+    fn from(error: ImatrixError) -> Self {
         Self::Failed(error.to_string())
     }
 }
@@ -149,6 +156,7 @@ fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -
             let folder = sample::folder();
             open(&folder.map_err(|error| Stop::Failed(format!("the sample model could not be unpacked: {error}")))?)
         }
+        Command::OpenImatrix(path) => Ok(EventKind::Imatrix(Arc::new(Imatrix::open(&path)?))),
         Command::Pack(request) => Ok(EventKind::Packed(Arc::new(jobs::pack::run(devices, &request, context)?))),
         Command::Verify(request) => Ok(EventKind::Verified(Arc::new(jobs::verify::run(&request, context)?))),
     }

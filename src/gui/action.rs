@@ -1,8 +1,10 @@
 //! What a user can do. Each action is one value that owns its label, its explanation and its shortcut, so menus,
 //! buttons, dialogs and the keyboard say and do the same. Panels ask for actions; `perform.rs` carries them out.
 
+use super::selection::Select;
 use super::state::{Column, Tab, Target};
 use crate::engine::DeviceChoice;
+use crate::quant::FormatRef;
 use crate::recipe::Preset;
 use egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 use std::path::PathBuf;
@@ -22,16 +24,36 @@ pub enum Action {
     Cancel,
     /// Choose a type.
     ChooseType(&'static Preset),
+    /// Write a type besides the others, or no longer.
+    Tick(&'static Preset),
+    /// Show only types with this in their name or explanation.
+    FindType(String),
     /// The next smaller type of the list.
     NextType,
     /// The next larger type of the list.
     PreviousType,
-    /// Add an empty override.
-    AddOverride,
-    /// Change an override's text.
-    EditOverride(usize, String),
-    /// Drop an override.
-    RemoveOverride(usize),
+    /// Choose an importance matrix in a dialog.
+    UseImatrix,
+    /// Read this importance matrix and use it.
+    OpenImatrix(PathBuf),
+    /// Do without the importance matrix.
+    RemoveImatrix,
+    /// Choose rows of the table.
+    Select(Select),
+    /// Give the chosen tensors this type, or none of their own.
+    GiveType(Option<FormatRef>),
+    /// Let all tensors follow the recipe again.
+    ResetTypes,
+    /// Add an empty pattern.
+    AddPattern,
+    /// Change a pattern's text.
+    EditPattern(usize, String),
+    /// Drop a pattern.
+    RemovePattern(usize),
+    /// Take the last choice back.
+    Undo,
+    /// Make the choice again that was taken back last.
+    Redo,
     /// Show only tensors whose name has this.
     Filter(String),
     /// Type into the filter.
@@ -40,17 +62,25 @@ pub enum Action {
     Sort(Column),
     /// Bring a tab to the front.
     Show(Tab),
+    /// List the tensors of a group of fallbacks, by its place, or no longer.
+    Unfold(usize),
+    /// Tell more of this one of the files written.
+    ShowOutput(usize),
     /// Compute here.
     ChooseDevice(DeviceChoice),
     /// Choose the output in a dialog.
     SaveAs,
+    /// Choose the folder of several outputs in a dialog.
+    ChooseFolder,
     /// Write to this file.
     SaveTo(PathBuf),
-    /// Write the file.
+    /// Write to this folder, under the types' own names.
+    SaveInto(PathBuf),
+    /// Write the files.
     Pack,
-    /// Write the file over the one that is there.
+    /// Write the files over those that are there.
     Replace,
-    /// Write the file although weights are NaN or infinite.
+    /// Write the files although weights are NaN or infinite.
     PackAnyway,
     /// Choose a file to compare with the opened model in a dialog.
     CompareWith,
@@ -89,9 +119,12 @@ impl Action {
             Self::OpenFile,
             Self::SaveAs,
             Self::ToggleTheme,
+            Self::Redo,
             Self::OpenFolder,
             Self::Pack,
             Self::FocusFilter,
+            Self::Undo,
+            Self::Select(Select::Shown),
             Self::Quit,
             Self::Cancel,
             Self::PreviousType,
@@ -109,21 +142,36 @@ impl Action {
             Self::CancelAndOpen(_) => "Cancel the pack and open",
             Self::Cancel | Self::CancelVerify => "Cancel",
             Self::ChooseType(preset) => preset.name,
+            Self::Tick(preset) => return format!("Write {}", preset.name),
+            Self::FindType(_) => "Find a type",
             Self::NextType => "Next type",
             Self::PreviousType => "Previous type",
-            Self::AddOverride => "Add override",
-            Self::EditOverride(..) => "Override",
-            Self::RemoveOverride(_) => "Remove override",
+            Self::UseImatrix | Self::OpenImatrix(_) => "Use importance matrix…",
+            Self::RemoveImatrix => "Remove importance matrix",
+            Self::Select(Select::Shown) => "Select all tensors",
+            Self::Select(Select::Nothing) => "Clear the selection",
+            Self::Select(_) => "Select",
+            Self::GiveType(Some(format)) => format.name,
+            Self::GiveType(None) => "Follow the recipe",
+            Self::ResetTypes => "Reset",
+            Self::AddPattern => "Add pattern",
+            Self::EditPattern(..) => "Pattern",
+            Self::RemovePattern(_) => "Remove pattern",
+            Self::Undo => "Undo",
+            Self::Redo => "Redo",
             Self::Filter(_) | Self::FocusFilter => "Filter tensors",
             Self::Sort(column) => column.label(),
             Self::Show(tab) => tab.label(),
+            Self::Unfold(_) => "List the tensors",
+            Self::ShowOutput(_) => "About this file",
             Self::ChooseDevice(DeviceChoice::Auto) => "Automatic",
             Self::ChooseDevice(DeviceChoice::Cpu) => "Processor",
             Self::ChooseDevice(DeviceChoice::Named(name)) => name,
             Self::SaveAs => "Save as…",
-            Self::SaveTo(_) => "Save here",
+            Self::ChooseFolder => "Choose folder…",
+            Self::SaveTo(_) | Self::SaveInto(_) => "Save here",
             Self::Pack => "Pack",
-            Self::Replace => "Replace the file",
+            Self::Replace => "Replace what is there",
             Self::PackAnyway => "Pack anyway",
             Self::CompareWith => "Compare with…",
             Self::Verify(_) => "Verify",
@@ -149,14 +197,29 @@ impl Action {
             Self::Open(Target::Sample) => "Open the small model that comes with Tuck.",
             Self::Cancel => "Stop; nothing is left behind.",
             Self::ChooseType(preset) => preset.about,
-            Self::AddOverride => "Give the tensors whose name matches a pattern a type of their own.",
-            Self::RemoveOverride(_) => "Remove this override.",
+            Self::Tick(_) => "Ticked types are written together, from one read of the model.",
+            Self::FindType(_) => "Show only types with this in their name or explanation.",
+            Self::UseImatrix => {
+                "Open a file of llama-imatrix, .gguf or .dat: how much each column of the weights counts. It makes every type \
+                 better, and the smallest ones possible."
+            }
+            Self::RemoveImatrix => "Let all weights count the same again.",
+            Self::Select(Select::Shown) => "Select every tensor that the table shows.",
+            Self::Select(Select::Nothing) => "Select no tensor.",
+            Self::GiveType(Some(format)) => format.about,
+            Self::GiveType(None) => "Give these tensors the type that the recipe has for them.",
+            Self::ResetTypes => "Give all tensors chosen in the table the type that the recipe has for them.",
+            Self::AddPattern => "Give the tensors whose name matches a pattern a type of their own.",
+            Self::RemovePattern(_) => "Remove this pattern.",
+            Self::Undo => "Take back the last choice of a type.",
+            Self::Redo => "Make the choice again that was taken back last.",
             Self::FocusFilter => "Show only the tensors whose name contains this text.",
             Self::Sort(_) => "Sort by this column; again for the other way round.",
             Self::ChooseDevice(DeviceChoice::Auto) => "The fastest GPU, or the processor where there is none.",
             Self::ChooseDevice(DeviceChoice::Cpu) => "The processor, without any graphics driver.",
             Self::SaveAs => "Choose the folder and name of the file to write.",
-            Self::Pack => "Write the model as a GGUF file of the chosen type.",
+            Self::ChooseFolder => "Choose the folder for the files to write.",
+            Self::Pack => "Write the model as a GGUF file of each ticked type.",
             Self::PackAnyway => "Weights that are NaN or infinite count as 0 in block formats.",
             Self::CompareWith => "Measure how far the weights of another file are from this model's.",
             Self::Verify(_) => "Measure how far the file's weights are from the model's.",
@@ -175,6 +238,9 @@ impl Action {
             Self::SaveAs => (COMMAND_SHIFT, Key::S),
             Self::Pack => (COMMAND, Key::P),
             Self::FocusFilter => (COMMAND, Key::F),
+            Self::Undo => (COMMAND, Key::Z),
+            Self::Redo => (COMMAND_SHIFT, Key::Z),
+            Self::Select(Select::Shown) => (COMMAND, Key::A),
             Self::ToggleTheme => (COMMAND_SHIFT, Key::L),
             Self::Quit => (COMMAND, Key::Q),
             Self::Cancel => (Modifiers::NONE, Key::Escape),

@@ -4,7 +4,7 @@ use super::action::Action;
 use super::files::Pickers;
 use super::screenshots::Script;
 use super::state::{Dialog, State, Target};
-use super::{Options, panels, theme};
+use super::{Options, files, panels, theme};
 use crate::engine::{Command, Engine};
 use crate::fit;
 
@@ -59,13 +59,16 @@ impl App {
 
     fn take_keys(&mut self, ctx: &egui::Context) {
         let is_typing = ctx.text_edit_focused();
+        let is_choosing = egui::Popup::is_any_open(ctx);
         let has_focus = ctx.memory(|memory| memory.focused().is_some());
         for action in Action::with_shortcuts() {
             let free = match action {
                 // The dialog has its own keys, and a pack is not to start behind it.
                 _ if self.state.dialog.is_some() => false,
-                Action::PreviousType | Action::NextType => !has_focus,
-                Action::Cancel => !is_typing,
+                Action::PreviousType | Action::NextType => !has_focus && !is_choosing,
+                // Menus close by it, and text has a history of its own.
+                Action::Cancel => !is_typing && !is_choosing,
+                Action::Undo | Action::Redo | Action::Select(_) => !is_typing,
                 _ => true,
             };
             let Some(shortcut) = action.shortcut().filter(|_| free) else { continue };
@@ -77,7 +80,11 @@ impl App {
 
     fn take_drops(&mut self, ctx: &egui::Context) {
         let dropped = ctx.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_owned()));
-        self.actions.extend(dropped.map(|path| Action::Open(Target::Path(path))));
+        let is_model_open = self.state.opened.is_some();
+        self.actions.extend(dropped.map(|path| match is_model_open && files::is_imatrix(&path) {
+            true => Action::OpenImatrix(path),
+            false => Action::Open(Target::Path(path)),
+        }));
     }
 
     fn take_close(&mut self, ctx: &egui::Context) {

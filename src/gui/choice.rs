@@ -1,29 +1,90 @@
 //! What the user chose for the opened model, and the plan that follows: recomputed at each change, so what is shown is
-//! exact to the byte.
+//! exact to the byte. Choices can be undone.
 
+use super::history::History;
+use crate::imatrix::Imatrix;
 use crate::model::Model;
-use crate::recipe::{Override, PRESETS, Plan, Preset, Recipe, RecipeError};
+use crate::quant::FormatRef;
+use crate::recipe::{Coverage, FallbackGroup, Override, PRESETS, Plan, Preset, Recipe, RecipeError};
+use regex::Regex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// A type with overrides, and what comes of it.
+/// Tensors named by one pattern at most, so that no pattern grows too large to compile.
+const NAMES: usize = 200;
+
+/// A user's choices: all that undo brings back.
 #[derive(Clone, Debug)]
-pub struct Choice {
-    /// The type.
+pub struct Decision {
+    /// The type that the window shows the plan of.
     pub preset: &'static Preset,
-    /// In the order typed.
-    pub overrides: Vec<OverrideLine>,
-    /// The plan of the type and the valid overrides.
-    pub plan: Plan,
-    /// File size and bits per weight of every type with these overrides, in the order of [`PRESETS`].
-    pub sizes: Vec<Size>,
+    /// The types to write, in the order of [`PRESETS`]. A single one is the one shown.
+    pub ticked: Vec<&'static Preset>,
+    /// How much each column counts.
+    pub imatrix: Option<Arc<Imatrix>>,
+    /// Formats chosen for single tensors, by their place in [`Model::tensors`]. They win over the patterns.
+    pub picks: BTreeMap<usize, FormatRef>,
+    /// Lines of the form `PATTERN=TYPE`, as typed.
+    pub patterns: Vec<String>,
 }
 
-/// A line of the form `PATTERN=TYPE`, as typed.
-#[derive(Clone, Debug, Default)]
-pub struct OverrideLine {
-    /// As typed.
-    pub text: String,
-    /// Why it cannot be applied.
-    pub problem: Option<String>,
+impl PartialEq for Decision {
+    /// An importance matrix equals itself only: its numbers are many.
+    fn eq(&self, other: &Self) -> bool {
+        let matrix = |decision: &Self| decision.imatrix.as_ref().map(Arc::as_ptr);
+        self.preset == other.preset
+            && self.ticked == other.ticked
+            && matrix(self) == matrix(other)
+            && self.picks == other.picks
+            && self.patterns == other.patterns
+    }
+}
+
+impl Decision {
+    /// Without overrides.
+    fn new(preset: &'static Preset) -> Self {
+        Self { preset, ticked: vec![preset], imatrix: None, picks: BTreeMap::new(), patterns: Vec::new() }
+    }
+
+    /// Shows a type, and writes it where no others are ticked.
+    pub fn show(&mut self, preset: &'static Preset) {
+        self.preset = preset;
+        if self.ticked.len() == 1 {
+            self.ticked = vec![preset];
+        }
+    }
+
+    /// Writes a type besides the others, or no longer. One at least is written.
+    pub fn tick(&mut self, preset: &'static Preset) {
+        let is_ticked = |of: &&Preset| (**of == *preset) != self.ticked.contains(of);
+        let ticked: Vec<&Preset> = PRESETS.iter().filter(is_ticked).collect();
+        match ticked[..] {
+            [] => {}
+            [only] => (self.preset, self.ticked) = (only, ticked),
+            _ => self.ticked = ticked,
+        }
+    }
+}
+
+/// A decision, what comes of it, and how it came about.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    decision: Decision,
+    /// Why a line of [`Decision::patterns`] cannot be applied; as many as there are lines.
+    pub problems: Vec<Option<String>>,
+    /// The plan of the type, the picks and the valid patterns.
+    pub plan: Plan,
+    /// What to know before packing, each in a sentence without its full stop.
+    pub cautions: Vec<String>,
+    /// The plan's fallbacks, by what they have in common.
+    pub fallbacks: Vec<FallbackGroup>,
+    /// The formats of the same plan without the picks, in the order of [`Model::tensors`].
+    pub unpicked: Vec<FormatRef>,
+    /// File size and bits per weight of every type with these overrides, in the order of [`PRESETS`].
+    pub sizes: Vec<Size>,
+    history: History<Decision>,
+    /// The line being typed, whose keystrokes are one step to undo.
+    typing: Option<usize>,
 }
 
 /// What a type would cost.
@@ -39,41 +100,148 @@ impl Choice {
     /// A type without overrides.
     pub fn new(model: &Model, preset: &'static Preset) -> Self {
         let plan = Plan::new(model, &Recipe::new(preset)).expect("only an override can be refused");
-        let mut choice = Self { preset, overrides: Vec::new(), plan, sizes: Vec::new() };
+        let mut choice = Self {
+            decision: Decision::new(preset),
+            problems: Vec::new(),
+            plan,
+            cautions: Vec::new(),
+            fallbacks: Vec::new(),
+            unpicked: Vec::new(),
+            sizes: Vec::new(),
+            history: History::default(),
+            typing: None,
+        };
         choice.update(model);
         choice
     }
 
-    /// Plans anew after a change of type or overrides.
-    pub fn update(&mut self, model: &Model) {
-        let mut overrides = Vec::new();
-        for line in &mut self.overrides {
-            let parsed = parse(&line.text, model, self.preset);
-            line.problem = parsed.as_ref().err().cloned();
-            overrides.extend(parsed.ok().flatten());
+    /// What is chosen.
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// Changes the decision, as one step that can be undone, and plans anew.
+    pub fn change(&mut self, model: &Model, change: impl FnOnce(&mut Decision)) {
+        let before = self.decision.clone();
+        change(&mut self.decision);
+        self.typing = None;
+        if self.decision != before {
+            self.history.record(before);
+            self.update(model);
         }
-        let plan = |preset| {
-            let recipe = Recipe { overrides: overrides.clone(), ..Recipe::new(preset) };
-            Plan::new(model, &recipe).expect("each override was accepted on its own")
+    }
+
+    /// Changes the text of a pattern. Keystrokes in one line are one step.
+    pub fn edit_pattern(&mut self, model: &Model, index: usize, text: String) {
+        let Some(line) = self.decision.patterns.get_mut(index) else { return };
+        if self.typing == Some(index) {
+            *line = text;
+            return self.update(model);
+        }
+        self.change(model, |decision| decision.patterns[index] = text);
+        self.typing = Some(index);
+    }
+
+    /// Uses an importance matrix, if it is of this model.
+    pub fn use_imatrix(&mut self, model: &Model, imatrix: Arc<Imatrix>) -> Result<(), RecipeError> {
+        Plan::new(model, &Recipe { imatrix: Some(imatrix.clone()), ..Recipe::new(self.decision.preset) })?;
+        self.change(model, |decision| decision.imatrix = Some(imatrix));
+        Ok(())
+    }
+
+    /// Takes the last change back.
+    pub fn undo(&mut self, model: &Model) {
+        self.typing = None;
+        if self.history.undo(&mut self.decision) {
+            self.update(model);
+        }
+    }
+
+    /// Makes the change again that was taken back last.
+    pub fn redo(&mut self, model: &Model) {
+        self.typing = None;
+        if self.history.redo(&mut self.decision) {
+            self.update(model);
+        }
+    }
+
+    /// Whether there is something to undo.
+    pub fn can_undo(&self) -> bool {
+        self.history.can_undo()
+    }
+
+    /// Whether there is something to redo.
+    pub fn can_redo(&self) -> bool {
+        self.history.can_redo()
+    }
+
+    fn update(&mut self, model: &Model) {
+        let preset = self.decision.preset;
+        let lines = self.decision.patterns.iter().map(|text| parse(text, model, preset));
+        let (patterns, problems): (Vec<_>, Vec<_>) = lines
+            .map(|line| match line {
+                Ok(pattern) => (pattern, None),
+                Err(problem) => (None, Some(problem)),
+            })
+            .unzip();
+        self.problems = problems;
+        let patterns: Vec<Override> = patterns.into_iter().flatten().collect();
+        let overrides = [picked(model, &self.decision.picks), patterns.clone()].concat();
+        let imatrix = self.decision.imatrix.clone();
+        let plan = |preset, overrides: &[Override]| {
+            let recipe = Recipe { overrides: overrides.to_vec(), imatrix: imatrix.clone(), ..Recipe::new(preset) };
+            Plan::new(model, &recipe).expect("each override and the matrix were accepted on their own")
         };
         self.sizes = PRESETS
             .iter()
-            .map(plan)
+            .map(|preset| plan(preset, &overrides))
             .map(|plan| Size { file_bytes: plan.file_bytes, bits_per_weight: plan.bits_per_weight })
             .collect();
-        self.plan = plan(self.preset);
+        self.plan = plan(preset, &overrides);
+        let coverage = self.plan.coverage(model);
+        self.cautions =
+            self.plan.warnings.iter().cloned().chain(coverage.iter().flat_map(Coverage::warnings)).collect();
+        self.fallbacks = FallbackGroup::of(&self.plan.fallbacks);
+        self.unpicked = plan(preset, &patterns).tensors.iter().map(|tensor| tensor.format).collect();
     }
 
-    /// Whether every override can be applied.
+    /// Whether every pattern can be applied.
     pub fn is_valid(&self) -> bool {
-        self.overrides.iter().all(|line| line.problem.is_none())
+        self.problems.iter().all(Option::is_none)
     }
 
-    /// The next of the list, `step` further down, without running over its ends.
-    pub fn neighbour(&self, step: isize) -> &'static Preset {
-        let now = PRESETS.iter().position(|preset| preset.name == self.preset.name).unwrap_or(0);
-        &PRESETS[now.saturating_add_signed(step).min(PRESETS.len() - 1)]
+    /// What a type would cost with these overrides.
+    pub fn size(&self, preset: &Preset) -> Size {
+        let place = PRESETS.iter().position(|of| of == preset).expect("a type is one of the list");
+        self.sizes[place]
     }
+
+    /// The bytes of all files to write.
+    pub fn total_bytes(&self) -> u64 {
+        self.decision.ticked.iter().map(|preset| self.size(preset).file_bytes).sum()
+    }
+
+    /// The recipe of a type with these overrides.
+    pub fn recipe(&self, preset: &'static Preset) -> Recipe {
+        Recipe { preset, ..self.plan.recipe.clone() }
+    }
+}
+
+/// The picks as overrides: for each format, patterns that match just the names of its tensors.
+fn picked(model: &Model, picks: &BTreeMap<usize, FormatRef>) -> Vec<Override> {
+    let mut names: Vec<(FormatRef, Vec<String>)> = Vec::new();
+    for (&index, &format) in picks {
+        let name = regex::escape(&model.tensors[index].name);
+        match names.iter_mut().find(|(of, names)| *of == format && names.len() < NAMES) {
+            Some((_, names)) => names.push(name),
+            None => names.push((format, vec![name])),
+        }
+    }
+    let pattern = |names: &[String]| {
+        let whole = format!("^(?:{})$", names.join("|"));
+        Regex::new(&whole).expect("a few hundred names of at most 63 bytes each are no large pattern")
+    };
+    names.iter().map(|(format, names)| Override { pattern: pattern(names), format }).collect()
 }
 
 /// An override, none for an empty line, or what is wrong with it.
@@ -89,4 +257,32 @@ fn parse(text: &str, model: &Model, preset: &'static Preset) -> Result<Option<Ov
     let parsed = Override::parse(text).map_err(problem)?;
     Plan::new(model, &Recipe { overrides: vec![parsed.clone()], ..Recipe::new(preset) }).map_err(problem)?;
     Ok(Some(parsed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::preset_from_name;
+
+    fn names(decision: &Decision) -> Vec<&str> {
+        std::iter::once(decision.preset).chain(decision.ticked.iter().copied()).map(|preset| preset.name).collect()
+    }
+
+    #[test]
+    fn a_single_type_is_the_one_shown_and_several_stay() {
+        let [f16, q8, q4] = ["F16", "Q8_0", "Q4_0"].map(|name| preset_from_name(name).unwrap());
+        let mut decision = Decision::new(q4);
+        decision.show(q8);
+        assert_eq!(names(&decision), ["Q8_0", "Q8_0"]);
+        decision.tick(q8);
+        assert_eq!(names(&decision), ["Q8_0", "Q8_0"], "one at least is written");
+        decision.tick(q4);
+        decision.tick(f16);
+        assert_eq!(names(&decision), ["Q8_0", "F16", "Q8_0", "Q4_0"], "in the order of the list");
+        decision.tick(q8);
+        decision.show(q8);
+        assert_eq!(names(&decision), ["Q8_0", "F16", "Q4_0"], "to look at a type does not write it");
+        decision.tick(f16);
+        assert_eq!(names(&decision), ["Q4_0", "Q4_0"]);
+    }
 }

@@ -42,6 +42,19 @@ impl Pickers {
         self.wait(models("Compare with a model file").pick_file(), |path| Action::Verify(path.to_owned()));
     }
 
+    pub(super) fn imatrix(&self) {
+        let dialog = AsyncFileDialog::new()
+            .set_title("Open an importance matrix")
+            .add_filter("Importance matrices", &["gguf", "dat", "imatrix"])
+            .add_filter("All files", &["*"]);
+        self.wait(dialog.pick_file(), |path| Action::OpenImatrix(path.to_owned()));
+    }
+
+    pub(super) fn output_folder(&self, proposed: &Path) {
+        let dialog = AsyncFileDialog::new().set_title("Choose a folder for the packed models").set_directory(proposed);
+        self.wait(dialog.pick_folder(), |path| Action::SaveInto(path.to_owned()));
+    }
+
     pub(super) fn save(&self, proposed: &Path) {
         let mut dialog = AsyncFileDialog::new().set_title("Save the packed model").add_filter("GGUF", &["gguf"]);
         if let Some(folder) = proposed.parent() {
@@ -74,6 +87,12 @@ impl Pickers {
 fn models(title: &str) -> AsyncFileDialog {
     let dialog = AsyncFileDialog::new().set_title(title);
     dialog.add_filter("Models", &["safetensors", "gguf"]).add_filter("All files", &["*"])
+}
+
+/// Whether a file is an importance matrix by its name, as those that people publish are: `imatrix.gguf`, `model.dat`.
+pub(super) fn is_imatrix(file: &Path) -> bool {
+    let name = file.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    name.contains("imatrix") || name.ends_with(".dat")
 }
 
 /// Shows a file in the system's file manager.

@@ -8,9 +8,13 @@ mod app;
 mod choice;
 mod errors;
 mod files;
+mod history;
+mod offer;
 mod panels;
 mod perform;
+mod picker;
 mod screenshots;
+mod selection;
 mod state;
 mod table;
 mod theme;
@@ -18,9 +22,12 @@ mod widgets;
 
 pub use action::Action;
 pub use app::App;
-pub use choice::{Choice, OverrideLine, Size};
+pub use choice::{Choice, Decision, Size};
 pub use errors::{Errors, Grid, Row, Scale};
-pub use state::{Column, Destination, Dialog, Opened, Opening, Packing, State, Tab, Target, Verifying};
+pub use history::History;
+pub use picker::Picker;
+pub use selection::{Select, Selection};
+pub use state::{Column, Destination, Dialog, Opened, Opening, Packing, Reading, State, Tab, Target, Verifying};
 pub use table::Table;
 
 use std::path::PathBuf;

@@ -2,8 +2,8 @@
 
 use super::action::Action;
 use super::app::App;
-use super::choice::OverrideLine;
-use super::state::{Dialog, Opened, Opening, Packing, Tab, Target, Verifying};
+use super::selection::Select;
+use super::state::{Dialog, Opened, Opening, Packing, Reading, Tab, Target, Verifying};
 use super::{files, panels};
 use crate::engine::{Command, PackOutput, PackRequest, VerifyRequest};
 use crate::fit;
@@ -23,10 +23,20 @@ impl App {
                 self.state.packing = None;
                 self.open(target);
             }
+            Action::UseImatrix => self.pickers.imatrix(),
+            Action::OpenImatrix(path) => self.open_imatrix(path),
+            Action::Cancel if !self.state.is_busy() => {
+                self.perform(Action::Select(Select::Nothing), ctx);
+            }
             Action::Cancel => self.cancel(),
             Action::SaveAs => {
                 if let Some(opened) = &self.state.opened {
-                    self.pickers.save(&opened.output());
+                    self.pickers.save(&opened.outputs()[0]);
+                }
+            }
+            Action::ChooseFolder => {
+                if let Some(opened) = &self.state.opened {
+                    self.pickers.output_folder(&opened.destination.folder);
                 }
             }
             Action::ChooseDevice(device) => self.state.device = device,
@@ -66,6 +76,7 @@ impl App {
     }
 
     pub(super) fn open(&mut self, target: Target) {
+        self.stop_reading();
         if let Some(before) = &self.state.opening {
             self.engine.cancel(before.job);
         }
@@ -80,7 +91,23 @@ impl App {
         self.state.memory = fit::this_machine();
     }
 
+    fn open_imatrix(&mut self, path: PathBuf) {
+        self.stop_reading();
+        if self.state.opened.is_some() {
+            let job = self.engine.submit(Command::OpenImatrix(path.clone()));
+            self.state.reading = Some(Reading { job, path });
+        }
+    }
+
+    /// An importance matrix that is on its way is no longer wanted.
+    fn stop_reading(&mut self) {
+        if let Some(reading) = self.state.reading.take() {
+            self.engine.cancel(reading.job);
+        }
+    }
+
     fn cancel(&mut self) {
+        self.stop_reading();
         if let Some(packing) = &mut self.state.packing {
             packing.is_cancelling = true;
             self.engine.cancel(packing.job);
@@ -119,21 +146,24 @@ impl App {
         if self.state.packing.is_some() || self.state.opening.is_some() || !opened.choice.is_valid() {
             return;
         }
-        let output = opened.output();
-        if !overwrite && output.exists() {
-            self.state.dialog = Some(Dialog::Replace(output));
+        let paths = opened.outputs();
+        let existing: Vec<PathBuf> = paths.iter().filter(|path| path.exists()).cloned().collect();
+        if !overwrite && !existing.is_empty() {
+            self.state.dialog = Some(Dialog::Replace(existing));
             return;
         }
+        let recipes = opened.choice.decision().ticked.iter().map(|preset| opened.choice.recipe(preset));
+        let outputs = recipes.zip(&paths).map(|(recipe, path)| PackOutput { recipe, path: path.clone() }).collect();
         let request = PackRequest {
             model: opened.model.clone(),
-            outputs: vec![PackOutput { recipe: opened.choice.plan.recipe.clone(), path: output.clone() }],
+            outputs,
             split: Split::Whole,
             overwrite,
             allow_nonfinite: opened.allows_nonfinite,
             device: self.state.device.clone(),
         };
         let job = self.engine.submit(Command::Pack(request));
-        self.state.packing = Some(Packing { job, output, progress: None, is_cancelling: false });
+        self.state.packing = Some(Packing { job, outputs: paths, progress: None, is_cancelling: false });
         self.state.warnings.clear();
     }
 
@@ -147,25 +177,47 @@ impl App {
 impl Opened {
     /// Carries out a choice about the opened model.
     fn perform(&mut self, action: Action) {
+        let (model, choice) = (&self.model, &mut self.choice);
+        let picked = &self.table.selection.tensors;
         match action {
-            Action::ChooseType(preset) => self.choice.preset = preset,
-            Action::NextType => self.choice.preset = self.choice.neighbour(1),
-            Action::PreviousType => self.choice.preset = self.choice.neighbour(-1),
-            Action::AddOverride => self.choice.overrides.push(OverrideLine::default()),
-            Action::EditOverride(index, text) => {
-                if let Some(line) = self.choice.overrides.get_mut(index) {
-                    line.text = text;
+            Action::ChooseType(preset) => choice.change(model, |decision| decision.show(preset)),
+            Action::NextType | Action::PreviousType => {
+                let step = if matches!(action, Action::NextType) { 1 } else { -1 };
+                let preset = self.picker.neighbour(choice.decision().preset, step);
+                choice.change(model, |decision| decision.show(preset));
+            }
+            Action::Tick(preset) => choice.change(model, |decision| decision.tick(preset)),
+            Action::FindType(text) => return self.picker.filter = text,
+            Action::GiveType(format) => choice.change(model, |decision| {
+                for &index in picked {
+                    match format {
+                        Some(format) => decision.picks.insert(index, format),
+                        None => decision.picks.remove(&index),
+                    };
                 }
+            }),
+            Action::RemoveImatrix => choice.change(model, |decision| decision.imatrix = None),
+            Action::ResetTypes => choice.change(model, |decision| decision.picks.clear()),
+            Action::AddPattern => choice.change(model, |decision| decision.patterns.push(String::new())),
+            Action::EditPattern(index, text) => choice.edit_pattern(model, index, text),
+            Action::RemovePattern(index) if index < choice.decision().patterns.len() => {
+                choice.change(model, |decision| {
+                    decision.patterns.remove(index);
+                })
             }
-            Action::RemoveOverride(index) if index < self.choice.overrides.len() => {
-                self.choice.overrides.remove(index);
-            }
+            Action::Undo => choice.undo(model),
+            Action::Redo => choice.redo(model),
+            Action::Select(select) => return self.table.selection.apply(select, model, &self.table.rows),
             Action::Filter(text) => self.table.filter = text,
             Action::Sort(column) => self.table.sort(column),
             Action::Show(tab) => return self.tab = tab,
+            Action::Unfold(group) => return self.unfold(group),
+            Action::ShowOutput(output) => return self.shown_output = output,
             Action::SaveTo(path) => return self.save_to(&path),
+            Action::SaveInto(folder) => return self.destination.folder = folder,
             _ => return,
         }
-        self.update();
+        self.unfolded.clear();
+        self.table.update(&self.model, &self.choice.plan);
     }
 }

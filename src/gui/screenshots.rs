@@ -72,7 +72,7 @@ impl Script {
             return vec![Action::QuitNow];
         }
         let Some(opened) = &state.opened else { return Vec::new() };
-        let output = self.folder.join(opened.model.default_file_name(opened.choice.preset.name));
+        let output = self.folder.join(opened.model.default_file_name(opened.choice.decision().preset.name));
         let step = self.step;
         match step {
             Step::Opening if state.listing.is_none() => {

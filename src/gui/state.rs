@@ -3,16 +3,18 @@
 
 use super::choice::Choice;
 use super::errors::Errors;
+use super::picker::Picker;
 use super::table::Table;
 use crate::engine::{Device, DeviceChoice, Event, EventKind, JobId, PackReport, Progress};
 use crate::fit::Memory;
 use crate::model::Model;
 use crate::recipe::{Preset, preset_from_name};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The type a model starts with.
-const USUAL: &str = "Q4_K_M";
+pub(super) const USUAL: &str = "Q4_K_M";
 
 /// What the window shows.
 #[derive(Default)]
@@ -21,6 +23,8 @@ pub struct State {
     pub opening: Option<Opening>,
     /// The opened model.
     pub opened: Option<Opened>,
+    /// An importance matrix on its way.
+    pub reading: Option<Reading>,
     /// Devices that can compute, best first; empty until they are known.
     pub devices: Vec<Device>,
     /// The job that lists them.
@@ -67,27 +71,42 @@ pub struct Opening {
     pub target: Target,
 }
 
+/// An importance matrix on its way.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The job that reads it.
+    pub job: JobId,
+    /// The file.
+    pub path: PathBuf,
+}
+
 /// The opened model with the user's choices.
 pub struct Opened {
     /// The model.
     pub model: Arc<Model>,
     /// Type, overrides and the plan that follows.
     pub choice: Choice,
+    /// The list of types.
+    pub picker: Picker,
     /// The tensor table.
     pub table: Table,
     /// Where to write.
     pub destination: Destination,
     /// What is in front.
     pub tab: Tab,
+    /// Groups of fallbacks whose tensors are listed, by their place in [`Choice::fallbacks`].
+    pub unfolded: BTreeSet<usize>,
     /// Whether the user agreed to pack it although weights are NaN or infinite.
     pub allows_nonfinite: bool,
-    /// The last file written from it.
+    /// The last files written from it.
     pub report: Option<Arc<PackReport>>,
+    /// The one of them that is told more of.
+    pub shown_output: usize,
     /// How far the last file that was compared with it is.
     pub errors: Option<Errors>,
 }
 
-/// Where to write. The name follows the type until the user gives another.
+/// Where to write. The name follows the type until the user gives another; several files have their types' names.
 #[derive(Clone, Debug)]
 pub struct Destination {
     /// The folder.
@@ -101,8 +120,8 @@ pub struct Destination {
 pub struct Packing {
     /// The job that packs.
     pub job: JobId,
-    /// The file being written.
-    pub output: PathBuf,
+    /// The files being written.
+    pub outputs: Vec<PathBuf>,
     /// The latest progress.
     pub progress: Option<Progress>,
     /// Whether it was asked to stop.
@@ -132,8 +151,8 @@ pub enum Dialog {
         /// Whether packing can go on although weights are NaN or infinite.
         can_pack_anyway: bool,
     },
-    /// The output exists.
-    Replace(PathBuf),
+    /// These outputs exist.
+    Replace(Vec<PathBuf>),
     /// A pack is running, and this is to be opened.
     Busy(Target),
     /// A pack is running, and the window is to be closed.
@@ -148,20 +167,23 @@ pub enum Tab {
     /// The table of tensors.
     #[default]
     Tensors,
-    /// The file that was written.
+    /// The tensors that cannot have the type of the recipe.
+    Fallbacks,
+    /// The files that were written.
     Result,
     /// How far a file is from the model.
     Errors,
 }
 
 impl Tab {
-    /// In their order.
-    pub const ALL: [Self; 3] = [Self::Tensors, Self::Result, Self::Errors];
+    /// From left to right.
+    pub const ALL: [Self; 4] = [Self::Tensors, Self::Fallbacks, Self::Result, Self::Errors];
 
     /// On its head.
     pub fn label(self) -> &'static str {
         match self {
             Self::Tensors => "Tensors",
+            Self::Fallbacks => "Fallbacks",
             Self::Result => "Result",
             Self::Errors => "Error",
         }
@@ -214,6 +236,8 @@ impl State {
             self.apply_to_listing(event.kind);
         } else if job == self.opening.as_ref().map(|opening| opening.job) {
             self.apply_to_opening(event.kind);
+        } else if job == self.reading.as_ref().map(|reading| reading.job) {
+            self.apply_to_reading(event.kind);
         } else if job == self.packing.as_ref().map(|packing| packing.job) {
             self.apply_to_packing(event.kind);
         } else if job == self.verifying.as_ref().map(|verifying| verifying.job) {
@@ -242,8 +266,32 @@ impl State {
                 self.fail(format!("{name} cannot be opened"), message);
             }
             EventKind::Cancelled => self.opening = None,
-            EventKind::Progress(_) | EventKind::Devices(_) | EventKind::Packed(_) | EventKind::Verified(_) => {}
+            EventKind::Progress(_)
+            | EventKind::Devices(_)
+            | EventKind::Imatrix(_)
+            | EventKind::Packed(_)
+            | EventKind::Verified(_) => {}
         }
+    }
+
+    fn apply_to_reading(&mut self, kind: EventKind) {
+        let Some(reading) = self.reading.take() else { return };
+        let name = file_name(&reading.path);
+        match (kind, &mut self.opened) {
+            (EventKind::Imatrix(imatrix), Some(opened)) => {
+                if let Err(error) = opened.choice.use_imatrix(&opened.model, imatrix) {
+                    return self.fail(format!("{name} is of another model"), error.to_string());
+                }
+                opened.table.update(&opened.model, &opened.choice.plan);
+            }
+            (EventKind::Failed(message), _) => self.fail(format!("{name} cannot be used"), message),
+            _ => {}
+        }
+    }
+
+    /// Whether something runs that can be cancelled.
+    pub fn is_busy(&self) -> bool {
+        self.packing.is_some() || self.opening.is_some() || self.reading.is_some() || self.verifying.is_some()
     }
 
     fn apply_to_packing(&mut self, kind: EventKind) {
@@ -254,10 +302,18 @@ impl State {
                 }
                 return;
             }
-            EventKind::Warning(warning) => return self.warnings.push(warning),
+            EventKind::Warning(warning) => {
+                // What the plan says is in sight already.
+                let planned = self.opened.iter().flat_map(|opened| &opened.choice.cautions);
+                if !planned.into_iter().any(|known| warning.ends_with(known.as_str())) {
+                    self.warnings.push(warning);
+                }
+                return;
+            }
             EventKind::Packed(report) => {
                 if let Some(opened) = &mut self.opened {
                     opened.report = Some(report);
+                    opened.shown_output = 0;
                     // It may have replaced the file that was compared.
                     opened.set_errors(None);
                     opened.tab = Tab::Result;
@@ -265,9 +321,9 @@ impl State {
                 // A question about the running pack has answered itself.
                 self.dialog.take_if(|dialog| matches!(dialog, Dialog::Busy(_) | Dialog::Quit));
             }
-            EventKind::Failed(message) => self.fail("The file was not written".to_owned(), message),
+            EventKind::Failed(message) => self.fail("Nothing was written".to_owned(), message),
             EventKind::Cancelled => {}
-            EventKind::Opened(_) | EventKind::Devices(_) | EventKind::Verified(_) => return,
+            EventKind::Opened(_) | EventKind::Devices(_) | EventKind::Imatrix(_) | EventKind::Verified(_) => return,
         }
         self.packing = None;
     }
@@ -292,7 +348,7 @@ impl State {
                 self.fail(format!("{name} cannot be compared"), message);
             }
             EventKind::Cancelled => {}
-            EventKind::Opened(_) | EventKind::Devices(_) | EventKind::Packed(_) => return,
+            EventKind::Opened(_) | EventKind::Devices(_) | EventKind::Imatrix(_) | EventKind::Packed(_) => return,
         }
         self.verifying = None;
     }
@@ -300,7 +356,7 @@ impl State {
     /// Shows an opened model, with the type that was chosen for the one before.
     fn show(&mut self, model: Arc<Model>, is_sample: bool) {
         let usual = || preset_from_name(USUAL).expect("the usual type is in the list");
-        let preset: &'static Preset = self.opened.as_ref().map_or_else(usual, |opened| opened.choice.preset);
+        let preset: &'static Preset = self.opened.as_ref().map_or_else(usual, |opened| opened.choice.decision().preset);
         let choice = Choice::new(&model, preset);
         let mut table = Table::default();
         table.update(&model, &choice.plan);
@@ -308,11 +364,14 @@ impl State {
         self.opened = Some(Opened {
             model,
             choice,
+            picker: Picker::default(),
             table,
             destination,
             tab: Tab::default(),
+            unfolded: BTreeSet::new(),
             allows_nonfinite: false,
             report: None,
+            shown_output: 0,
             errors: None,
         });
     }
@@ -325,10 +384,21 @@ impl State {
 }
 
 impl Opened {
-    /// Plans anew after a change by the user.
-    pub fn update(&mut self) {
-        self.choice.update(&self.model);
-        self.table.update(&self.model, &self.choice.plan);
+    /// The files that Pack writes, in the order of [`Decision::ticked`](super::Decision::ticked).
+    pub fn outputs(&self) -> Vec<PathBuf> {
+        let default = |preset: &&Preset| self.model.default_file_name(preset.name);
+        let names = match (&self.choice.decision().ticked[..], &self.destination.name) {
+            ([_], Some(name)) => vec![name.clone()],
+            (ticked, _) => ticked.iter().map(default).collect(),
+        };
+        names.iter().map(|name| self.destination.folder.join(name)).collect()
+    }
+
+    /// Lists the tensors of a group of fallbacks, or no longer.
+    pub(super) fn unfold(&mut self, group: usize) {
+        if !self.unfolded.remove(&group) {
+            self.unfolded.insert(group);
+        }
     }
 
     /// Shows these errors, in the table as well.
@@ -342,17 +412,12 @@ impl Opened {
         self.errors = errors;
     }
 
-    /// The file that Pack writes.
-    pub fn output(&self) -> PathBuf {
-        let default = || self.model.default_file_name(self.choice.preset.name);
-        self.destination.folder.join(self.destination.name.clone().unwrap_or_else(default))
-    }
-
     /// Writes to `path` from now on; the name goes on following the type where it is the type's own.
     pub fn save_to(&mut self, path: &Path) {
         self.destination.folder = path.parent().map(Path::to_owned).unwrap_or_default();
         let name = file_name(path);
-        self.destination.name = (name != self.model.default_file_name(self.choice.preset.name)).then_some(name);
+        self.destination.name =
+            (name != self.model.default_file_name(self.choice.decision().preset.name)).then_some(name);
     }
 }
 
@@ -388,6 +453,11 @@ mod tests {
         (engine.submit(Command::ListDevices), engine.submit(Command::ListDevices))
     }
 
+    fn choose(opened: &mut Opened, name: &str) {
+        let preset = preset_from_name(name).unwrap();
+        opened.choice.change(&opened.model, |decision| decision.show(preset));
+    }
+
     fn progress() -> EventKind {
         EventKind::Progress(Progress {
             stage: Stage::Packing,
@@ -400,7 +470,7 @@ mod tests {
     }
 
     fn packing(job: JobId) -> State {
-        let packing = Packing { job, output: "out.gguf".into(), progress: None, is_cancelling: false };
+        let packing = Packing { job, outputs: vec!["out.gguf".into()], progress: None, is_cancelling: false };
         let mut state = State { packing: Some(packing), ..State::default() };
         state.show(sample(), true);
         state
@@ -411,7 +481,12 @@ mod tests {
         let (dead, living) = jobs();
         let mut state = State {
             opening: Some(Opening { job: living, target: Target::Sample }),
-            packing: Some(Packing { job: living, output: "out.gguf".into(), progress: None, is_cancelling: false }),
+            packing: Some(Packing {
+                job: living,
+                outputs: vec!["out.gguf".into()],
+                progress: None,
+                is_cancelling: false,
+            }),
             ..State::default()
         };
         let late = [
@@ -454,22 +529,26 @@ mod tests {
         let mut state = State::default();
         state.show(sample(), true);
         let opened = state.opened.as_mut().unwrap();
-        let kept = opened.output();
+        let kept = opened.outputs().remove(0);
         opened.save_to(&Path::new("/elsewhere").join(file_name(&kept)));
-        opened.choice.preset = preset_from_name("Q8_0").unwrap();
-        assert_eq!(opened.output(), Path::new("/elsewhere").join(opened.model.default_file_name("Q8_0")));
+        choose(opened, "Q8_0");
+        assert_eq!(opened.outputs(), [Path::new("/elsewhere").join(opened.model.default_file_name("Q8_0"))]);
         opened.save_to(Path::new("/elsewhere/mine.gguf"));
-        opened.choice.preset = preset_from_name("Q6_K").unwrap();
-        assert_eq!(opened.output(), Path::new("/elsewhere/mine.gguf"));
+        choose(opened, "Q6_K");
+        assert_eq!(opened.outputs(), [Path::new("/elsewhere/mine.gguf")]);
+        let more = preset_from_name("Q8_0").unwrap();
+        opened.choice.change(&opened.model, |decision| decision.tick(more));
+        let named = ["Q8_0", "Q6_K"].map(|name| Path::new("/elsewhere").join(opened.model.default_file_name(name)));
+        assert_eq!(opened.outputs(), named);
     }
 
     #[test]
     fn the_next_model_keeps_the_type() {
         let mut state = State::default();
         state.show(sample(), true);
-        state.opened.as_mut().unwrap().choice.preset = preset_from_name("Q6_K").unwrap();
+        choose(state.opened.as_mut().unwrap(), "Q6_K");
         state.show(sample(), false);
         let opened = state.opened.unwrap();
-        assert_eq!((opened.choice.preset.name, opened.choice.plan.recipe.preset.name), ("Q6_K", "Q6_K"));
+        assert_eq!((opened.choice.decision().preset.name, opened.choice.plan.recipe.preset.name), ("Q6_K", "Q6_K"));
     }
 }

@@ -1,5 +1,6 @@
 //! The tensor table's rows: which are shown, in which order.
 
+use super::selection::Selection;
 use super::state::Column;
 use crate::arch::{Source, Tensor};
 use crate::model::Model;
@@ -17,6 +18,8 @@ pub struct Table {
     pub descending: bool,
     /// Indices into [`Model::tensors`].
     pub rows: Vec<usize>,
+    /// The rows chosen.
+    pub selection: Selection,
     /// Relative error of each tensor; empty before a comparison.
     pub errors: Vec<Option<f64>>,
 }
@@ -44,6 +47,7 @@ impl Table {
         if self.descending {
             self.rows.reverse();
         }
+        self.selection.retain(&self.rows);
     }
 
     /// Sorts by a column; by the same again, the other way round; a third time, back to the model's order.

@@ -32,7 +32,7 @@ static DEMOTIONS: &[(FormatRef, FormatRef)] = &[
 ];
 
 /// `wanted`, or what stands in for it: F16 is the last resort, for rows that no block divides.
-pub(super) fn fall_back(tensor: &Tensor, wanted: FormatRef) -> (FormatRef, Option<Fallback>) {
+pub fn fall_back(tensor: &Tensor, wanted: FormatRef) -> (FormatRef, Option<Fallback>) {
     let columns = tensor.columns();
     if wanted.divides(columns) {
         return (wanted, None);

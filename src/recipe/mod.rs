@@ -13,11 +13,12 @@ mod rules;
 mod split;
 mod warnings;
 
-pub use fallback::{Fallback, FallbackGroup};
+pub use fallback::{Fallback, FallbackGroup, fall_back};
 pub use importance::Coverage;
 pub use list::PRESETS;
 pub use plan::{Plan, PlannedFile, PlannedTensor, choose_formats};
 pub use preset::{Group, Preset, preset_from_name};
+pub use rules::quantizable;
 pub use split::Split;
 
 use crate::imatrix::{Imatrix, ImatrixError};

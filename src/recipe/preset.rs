@@ -64,6 +64,14 @@ pub struct Preset {
     pub(super) is_frugal: bool,
 }
 
+impl PartialEq for Preset {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Preset {}
+
 impl Preset {
     /// One format for every tensor but the output.
     pub(super) const fn new(name: &'static str, file_type: u32, format: FormatRef, group: Group) -> Self {

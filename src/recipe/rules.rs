@@ -56,15 +56,17 @@ static NEVER: &[&str] = &[
     "mm.a.code_embd",
 ];
 
+/// Whether any recipe changes this tensor: matrices called `weight`, but no norms and no small parts.
+pub fn quantizable(tensor: &Tensor) -> bool {
+    let dimensions = tensor.shape.iter().rposition(|n| *n > 1).map_or(0, |last| last + 1);
+    let name = tensor.name.as_str();
+    dimensions >= 2 && name.ends_with("weight") && !NEVER.iter().any(|part| name.contains(part))
+}
+
 impl Recipe {
-    /// Whether it may change this tensor: matrices called `weight`, but no norms and no small parts.
+    /// Whether it may change this tensor.
     pub(super) fn may_change(&self, tensor: &Tensor) -> bool {
-        let dimensions = tensor.shape.iter().rposition(|n| *n > 1).map_or(0, |last| last + 1);
-        let name = tensor.name.as_str();
-        dimensions >= 2
-            && name.ends_with("weight")
-            && !NEVER.iter().any(|part| name.contains(part))
-            && !(self.leave_output && name == "output.weight")
+        quantizable(tensor) && !(self.leave_output && tensor.name == "output.weight")
     }
 
     /// The first override that names this tensor.

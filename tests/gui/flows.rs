@@ -8,7 +8,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tuck::gui::{Action, Dialog, Opened, Tab};
-use tuck::recipe::{PRESETS, Plan, Recipe};
+use tuck::recipe::{PRESETS, Plan, Recipe, preset_from_name};
 use tuck::units;
 
 const SIZE: [f32; 2] = [1280.0, 720.0];
@@ -60,8 +60,9 @@ fn every_type_shows_the_size_of_its_plan() {
     for preset in PRESETS {
         let plan = Plan::new(&opened(&window).model, &Recipe::new(preset)).unwrap();
         let label = type_label(&opened(&window).model, preset);
-        click(&mut window, &label);
-        assert_eq!(opened(&window).choice.preset.name, preset.name);
+        window.get_by_label(&label).click_accesskit();
+        window.run_steps(4);
+        assert_eq!(opened(&window).choice.decision().preset.name, preset.name);
         assert_eq!(opened(&window).choice.plan.file_bytes, plan.file_bytes);
         window.get_by_label_contains(&format!("{} file, ", units::bytes(plan.file_bytes)));
         window.get_by_label(&format!("Pack as {}", preset.name));
@@ -71,15 +72,15 @@ fn every_type_shows_the_size_of_its_plan() {
 #[test]
 fn the_arrow_keys_walk_the_types() {
     let mut window = window_with(SIZE, &sample());
-    let before = opened(&window).choice.preset.name;
+    let before = opened(&window).choice.decision().preset.name;
     press(&mut window, Modifiers::NONE, Key::ArrowDown);
-    assert_ne!(opened(&window).choice.preset.name, before);
+    assert_ne!(opened(&window).choice.decision().preset.name, before);
     press(&mut window, Modifiers::NONE, Key::ArrowUp);
-    assert_eq!(opened(&window).choice.preset.name, before);
+    assert_eq!(opened(&window).choice.decision().preset.name, before);
     for _ in PRESETS {
         press(&mut window, Modifiers::NONE, Key::ArrowUp);
     }
-    assert_eq!(opened(&window).choice.preset.name, PRESETS[0].name);
+    assert_eq!(opened(&window).choice.decision().preset.name, PRESETS[0].name);
 }
 
 #[test]
@@ -90,7 +91,7 @@ fn the_table_filters_and_sorts() {
     window.event(egui::Event::Text("FFN_down".to_owned()));
     window.run_steps(4);
     assert_eq!(opened(&window).table.rows.len(), 8);
-    window.get_by_label(&format!("8 of {all} tensors"));
+    window.get_by_label_contains(&format!("8 of {all} tensors"));
     let names = |window: &Window| -> Vec<String> {
         let opened = opened(window);
         opened.table.rows.iter().map(|&row| opened.model.tensors[row].name.clone()).collect()
@@ -107,12 +108,12 @@ fn the_table_filters_and_sorts() {
 }
 
 #[test]
-fn overrides_change_the_plan_and_show_their_errors() {
+fn patterns_change_the_plan_and_show_their_errors() {
     let mut window = window_with([1280.0, 1080.0], &sample());
     let before = opened(&window).choice.plan.file_bytes;
-    click(&mut window, "Add override");
+    click(&mut window, "Add pattern");
     let type_in = |window: &mut Window, text: &str| {
-        window.get_by_role_and_label(egui::accesskit::Role::TextInput, "Override 1").focus();
+        window.get_by_role_and_label(egui::accesskit::Role::TextInput, "Pattern 1").focus();
         window.run_steps(2);
         press(window, Modifiers::COMMAND, Key::A);
         window.event(egui::Event::Text(text.to_owned()));
@@ -120,7 +121,7 @@ fn overrides_change_the_plan_and_show_their_errors() {
     };
     for (text, problem) in [
         ("attn_v", "It has no '='"),
-        ("attn_v=Q9", "It names the type"),
+        ("attn_v=Q9", "It has no type after its '='"),
         ("(=Q8_0", "It has a pattern that is no regular expression"),
         ("nothing_like_it=Q8_0", "It matches no tensor"),
     ] {
@@ -132,16 +133,101 @@ fn overrides_change_the_plan_and_show_their_errors() {
     type_in(&mut window, "attn_v=F32");
     assert!(opened(&window).choice.is_valid());
     assert!(opened(&window).choice.plan.file_bytes > before);
-    click(&mut window, "Remove override");
+    click(&mut window, "Remove pattern");
     assert_eq!(opened(&window).choice.plan.file_bytes, before);
+}
+
+/// The format planned for a tensor.
+fn planned(window: &Window, name: &str) -> &'static str {
+    let opened = opened(window);
+    let index = opened.model.tensors.iter().position(|tensor| tensor.name == name).unwrap();
+    opened.choice.plan.tensors[index].format.name
+}
+
+#[test]
+fn a_tensor_gets_a_type_by_click_and_undo_takes_it_back() {
+    let mut window = window_with(SIZE, &sample());
+    let (tensor, other) = ("blk.1.attn_q.weight", "blk.0.attn_q.weight");
+    let before = opened(&window).choice.plan.file_bytes;
+    click(&mut window, &format!("Type of {tensor}: Q4_K"));
+    window.get_by_label("Q8_0, 69.6 kB").click();
+    window.run_steps(4);
+    assert_eq!((planned(&window, tensor), planned(&window, other)), ("Q8_0", "Q4_K"));
+    assert!(opened(&window).choice.plan.file_bytes > before);
+    window.get_by_label("1 tensor has a type of its own");
+
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(planned(&window, tensor), "Q4_K");
+    assert_eq!(opened(&window).choice.plan.file_bytes, before);
+    press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    assert_eq!(planned(&window, tensor), "Q8_0");
+
+    // A type of the whole model is undone the same way, and leaves the tensor's own alone.
+    press(&mut window, Modifiers::NONE, Key::ArrowDown);
+    assert_eq!(planned(&window, tensor), "Q8_0");
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(opened(&window).choice.decision().preset.name, "Q4_K_M");
+
+    click(&mut window, &format!("Type of {tensor}: Q8_0"));
+    click(&mut window, "Follow the recipe (Q4_K)");
+    assert_eq!(opened(&window).choice.plan.file_bytes, before);
+    assert!(opened(&window).choice.decision().picks.is_empty());
+}
+
+#[test]
+fn a_group_and_a_range_get_a_type_together() {
+    let mut window = window_with(SIZE, &sample());
+    click(&mut window, "Type of blk.0.attn_v.weight: Q6_K");
+    click(&mut window, "Every attn_v (8)");
+    window.get_by_label("Q5_0, 180 kB").click();
+    window.run_steps(4);
+    for layer in 0..8 {
+        assert_eq!(planned(&window, &format!("blk.{layer}.attn_v.weight")), "Q5_0");
+    }
+    assert_eq!(planned(&window, "blk.0.attn_k.weight"), "Q4_K");
+
+    click(&mut window, "blk.0.attn_k.weight");
+    window.get_by_label("blk.0.attn_output.weight").click_modifiers(Modifiers::SHIFT);
+    window.run_steps(2);
+    window.get_by_label("blk.1.attn_k.weight").click_modifiers(Modifiers::COMMAND);
+    window.run_steps(2);
+    assert_eq!(opened(&window).table.selection.tensors.len(), 3, "the norm between them stays out");
+    click(&mut window, "Change type…");
+    window.get_by_label("IQ4_XS, 69.6 kB").click();
+    window.run_steps(4);
+    for name in ["blk.0.attn_k.weight", "blk.0.attn_output.weight", "blk.1.attn_k.weight"] {
+        assert_eq!(planned(&window, name), "IQ4_XS");
+    }
+    assert_eq!(opened(&window).choice.decision().picks.len(), 11);
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    assert!(opened(&window).table.selection.tensors.is_empty());
+    click(&mut window, "Reset");
+    assert_eq!(planned(&window, "blk.0.attn_v.weight"), "Q6_K");
+}
+
+#[test]
+fn a_format_that_does_not_fit_says_what_it_becomes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = window_with(SIZE, &hollow_model(folder.path(), "Odd", 576, 2));
+    click(&mut window, "Type of blk.0.attn_q.weight: Q5_0");
+    window.get_by_label("Q6_K, 157 kB, becomes Q8_0");
 }
 
 #[test]
 fn fallbacks_are_listed_with_their_reason() {
     let folder = tempfile::tempdir().unwrap();
-    let window = window_with([1280.0, 1080.0], &hollow_model(folder.path(), "Odd", 576, 2));
+    let mut window = window_with(SIZE, &hollow_model(folder.path(), "Odd", 576, 2));
+    let count = opened(&window).choice.plan.fallbacks.len();
+    click(&mut window, &format!("Fallbacks {count}"));
     let text = "cannot be Q4_K: rows of 576 weights are no multiple of Q4_K's 256";
-    assert!(window.query_all_by_label_contains(text).next().is_some());
+    let listed = |window: &Window| window.query_all_by_label("blk.1.attn_q.weight").count();
+    assert_eq!(listed(&window), 0);
+    window.query_all_by_label_contains(text).next().expect("the reason").click();
+    window.run_steps(4);
+    assert_eq!(listed(&window), 1);
+    window.query_all_by_label_contains(text).next().unwrap().click();
+    window.run_steps(4);
+    assert_eq!(listed(&window), 0);
 }
 
 #[test]
@@ -183,11 +269,11 @@ fn a_pack_asks_before_it_replaces_and_shows_its_result() {
     let path = hollow_model(folder.path(), "Small", 512, 2);
     let mut window = window_with(SIZE, &path);
     let output = folder.path().join("Small-Q4_K_M.gguf");
-    assert_eq!(opened(&window).output(), output);
+    assert_eq!(opened(&window).outputs(), std::slice::from_ref(&output));
     std::fs::write(&output, b"something else").unwrap();
 
     press(&mut window, Modifiers::COMMAND, Key::P);
-    assert_eq!(window.state().state().dialog, Some(Dialog::Replace(output.clone())));
+    assert_eq!(window.state().state().dialog, Some(Dialog::Replace(vec![output.clone()])));
     click(&mut window, "Keep it");
     assert!(window.state().state().packing.is_none());
     assert_eq!(std::fs::read(&output).unwrap(), b"something else");
@@ -203,6 +289,100 @@ fn a_pack_asks_before_it_replaces_and_shows_its_result() {
     assert_eq!(opened(&window).tab, Tab::Result);
     window.get_by_label(&format!("llama-cli -m {}", output.display()));
     click(&mut window, "Copy for LM Studio");
+}
+
+#[test]
+fn ticked_types_are_written_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = hollow_model(folder.path(), "Small", 512, 2);
+    let mut window = window_with(SIZE, &path);
+    click(&mut window, "Write Q6_K");
+    click(&mut window, "Write Q5_0");
+    let ticked = ["Q6_K", "Q5_0", "Q4_K_M"];
+    let sizes = ticked.map(|name| opened(&window).choice.size(preset_from_name(name).unwrap()).file_bytes);
+    let total = units::bytes(sizes.iter().sum());
+    window.get_by_label("Small-Q6_K.gguf and 2 more");
+    let existing = folder.path().join("Small-Q5_0.gguf");
+    std::fs::write(&existing, b"something else").unwrap();
+    click(&mut window, &format!("Pack 3 files, {total}"));
+    assert_eq!(window.state().state().dialog, Some(Dialog::Replace(vec![existing])));
+    click(&mut window, "Replace it");
+    wait(&mut window, "the files", |state| state.packing.is_none());
+    let report = opened(&window).report.clone().expect("a report");
+    for ((output, name), size) in report.outputs.iter().zip(ticked).zip(sizes) {
+        assert_eq!(output.path, folder.path().join(format!("Small-{name}.gguf")));
+        assert_eq!(std::fs::metadata(&output.path).unwrap().len(), size);
+        window.get_by_label(&format!("About Small-{name}.gguf"));
+    }
+    click(&mut window, "About Small-Q5_0.gguf");
+    window.get_by_label(&format!("llama-cli -m {}", report.outputs[1].path.display()));
+
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    window.get_by_label("Pack as Q4_K_M");
+}
+
+#[test]
+fn the_types_can_be_searched() {
+    let mut window = window_with(SIZE, &sample());
+    window.get_by_role_and_label(egui::accesskit::Role::TextInput, "Find a type").focus();
+    window.run_steps(2);
+    window.event(egui::Event::Text("phones".to_owned()));
+    window.run_steps(4);
+    let model = opened(&window).model.clone();
+    let label = |name: &str| type_label(&model, preset_from_name(name).unwrap());
+    window.get_by_label(&label("Q4_0"));
+    assert!(window.query_by_label(&label("Q4_K_M")).is_none());
+    window.event(egui::Event::Text("!".to_owned()));
+    window.run_steps(4);
+    window.get_by_label_contains("No type has “phones!”");
+}
+
+#[test]
+fn a_type_that_needs_an_importance_matrix_says_so() {
+    let mut window = window_with(SIZE, &sample());
+    let label = type_label(&opened(&window).model, preset_from_name("IQ2_XXS").unwrap());
+    window.get_by_label(&label).click_accesskit();
+    window.run_steps(4);
+    window.get_by_label_contains("without an importance matrix");
+}
+
+#[test]
+fn an_importance_matrix_is_dropped_undone_and_removed() {
+    let mut window = window_with(SIZE, &sample());
+    let label = type_label(&opened(&window).model, preset_from_name("IQ2_XXS").unwrap());
+    window.get_by_label(&label).click_accesskit();
+    window.run_steps(4);
+    assert_eq!(opened(&window).choice.cautions.len(), 1);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/imatrix/sample.dat");
+    let used = |window: &Window| opened(window).choice.plan.recipe.imatrix.is_some();
+    let_go(&mut window, &file);
+    wait(&mut window, "the matrix", |state| state.reading.is_none());
+    assert!(used(&window));
+    window.get_by_label("sample.dat");
+    assert_eq!(opened(&window).choice.cautions, Vec::<String>::new());
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert!(!used(&window));
+    press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    assert!(used(&window));
+    click(&mut window, "Remove importance matrix");
+    assert!(!used(&window));
+    window.get_by_label("Use importance matrix…");
+}
+
+#[test]
+fn an_importance_matrix_of_another_model_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = window_with(SIZE, &hollow_model(folder.path(), "Other", 512, 2));
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/imatrix/sample.gguf");
+    window.state_mut().ask(Action::OpenImatrix(file));
+    wait(&mut window, "the message", |state| state.dialog.is_some());
+    window.get_by_label("sample.gguf is of another model");
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    window.state_mut().ask(Action::OpenImatrix(folder.path().join("gone.dat")));
+    wait(&mut window, "the message", |state| state.dialog.is_some());
+    window.get_by_label("gone.dat cannot be used");
+    assert!(opened(&window).choice.plan.recipe.imatrix.is_none());
 }
 
 #[test]

@@ -4,14 +4,20 @@
 use crate::fixture::{
     Window, copied_sample, hollow_model, opened_scaled, sample, scaled, type_label, wait, window_with,
 };
+use egui::accesskit::Role;
 use egui::{Key, Modifiers, Theme};
 use egui_kittest::kittest::Queryable;
 use std::path::PathBuf;
 use tuck::recipe::PRESETS;
 
-/// Points and pixels per point: the smallest window, a laptop's, a desktop's, and a 4K screen at 200 %.
-const SIZES: [([f32; 2], f32); 4] =
-    [([960.0, 600.0], 1.0), ([1280.0, 720.0], 1.0), ([1920.0, 1080.0], 1.0), ([1920.0, 1080.0], 2.0)];
+/// Points and pixels per point: the smallest window, a laptop's, a desktop's, and a 4K screen at 200 % and at 100 %.
+const SIZES: [([f32; 2], f32); 5] = [
+    ([960.0, 600.0], 1.0),
+    ([1280.0, 720.0], 1.0),
+    ([1920.0, 1080.0], 1.0),
+    ([1920.0, 1080.0], 2.0),
+    ([3840.0, 2160.0], 1.0),
+];
 
 fn picture(window: &mut Window, name: &str) {
     let Some(folder) = std::env::var_os("TUCK_PICTURES").map(PathBuf::from) else { return };
@@ -46,11 +52,43 @@ fn everything_has_its_place_at_every_size() {
         let tag = format!("{}x{}@{scale}", size[0], size[1]);
         let mut window = opened_scaled(size, scale, &sample());
         let model = window.state().state().opened.as_ref().unwrap().model.clone();
-        let names: Vec<String> = PRESETS.iter().take(8).map(|preset| type_label(&model, preset)).collect();
+        // Those around the usual type are in sight.
+        let near = PRESETS.iter().skip_while(|preset| preset.name != "Q5_0").take(3);
+        let names: Vec<String> = near.map(|preset| type_label(&model, preset)).collect();
         let mut labels: Vec<&str> = names.iter().map(String::as_str).collect();
         labels.extend(["Pack as", "Save as…", "Compute on", "MB file, ", "Tensors", "Result"]);
         assert_apart(&window, &labels);
         picture(&mut window, &format!("opened-{tag}"));
+    }
+}
+
+#[test]
+fn menus_selections_and_several_files_have_their_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = hollow_model(folder.path(), "Hollow", 576, 24);
+    for (size, scale) in SIZES {
+        let tag = format!("{}x{}@{scale}", size[0], size[1]);
+        let mut window = opened_scaled(size, scale, &path);
+        window.get_by_label("Type of blk.0.attn_output.weight: Q4_K").click();
+        window.run_steps(4);
+        assert_apart(&window, &["This tensor", "Every attn_output (24)", "Layer 0 (7)", "All in the table (169)"]);
+        assert_apart(&window, &["F32, 590 kB", "Q4_0, 82.9 kB", "IQ4_NL, 82.9 kB", "Q1_0, 20.7 kB"]);
+        picture(&mut window, &format!("menu-{tag}"));
+        window.get_by_label("Every attn_output (24)").click();
+        window.run_steps(4);
+        window.get_by_label("Q8_0, 3.76 MB").click();
+        window.run_steps(4);
+        window.get_by_label("Write Q5_0").click();
+        window.get_by_label("Write Q4_K_S").click();
+        window.run_steps(4);
+        assert_apart(&window, &["Follow the recipe", "Change type…", "Clear the selection"]);
+        assert_apart(&window, &["Pack 3 files, ", "Choose folder…", "Compute on"]);
+        picture(&mut window, &format!("chosen-{tag}"));
+        window.get_by_label_contains("Fallbacks ").click();
+        window.run_steps(4);
+        window.query_all_by_label_contains("cannot be Q4_K").next().unwrap().click();
+        window.run_steps(4);
+        picture(&mut window, &format!("fallbacks-{tag}"));
     }
 }
 
@@ -69,9 +107,9 @@ fn a_long_name_and_many_tensors_do_not_break_the_window() {
     let name = "A-model-with-a-name-that-somebody-made-much-too-long-to-fit-anywhere-Instruct-2407-v0.3";
     let path = hollow_model(folder.path(), name, 576, 300);
     let mut window = window_with([1280.0, 720.0], &path);
-    window.get_by_label("Add override").click();
+    window.get_by_label("Add pattern").click();
     window.run_steps(3);
-    window.get_by_label("Add override").click();
+    window.get_by_label("Add pattern").click();
     window.run_steps(3);
     window.key_press_modifiers(Modifiers::NONE, Key::Escape);
     window.run_steps(3);
@@ -97,6 +135,25 @@ fn a_pack_and_its_result_have_their_place() {
         wait(&mut window, "the file", |state| state.opened.as_ref().is_some_and(|opened| opened.report.is_some()));
         assert_apart(&window, &["Show in folder", "Copy for llama.cpp", "Copy for LM Studio", "Pack as"]);
         picture(&mut window, &format!("result-{tag}"));
+
+        let poor = window.query_all_by_label_contains("IQ2_XXS, ").next().expect("a type");
+        poor.click_accesskit();
+        window.run_steps(4);
+        window.get_by_label("Write IQ2_XS").click_accesskit();
+        window.run_steps(4);
+        assert_apart(&window, &["without an importance matrix", "Pack 2 files", "Compute on", "MB file, "]);
+        picture(&mut window, &format!("poor-{tag}"));
+        window.get_by_label_contains("Pack 2 files").click();
+        window.run_steps(4);
+        if window.state().state().dialog.is_some() {
+            picture(&mut window, &format!("replace-several-{tag}"));
+            window.get_by_role_and_label(Role::Button, "Replace them").click();
+        }
+        wait(&mut window, "the files", |state| {
+            state.opened.as_ref().is_some_and(|opened| opened.report.as_ref().is_some_and(|it| it.outputs.len() == 2))
+        });
+        assert_apart(&window, &["About Hollow-IQ2_XS.gguf", "About Hollow-IQ2_XXS.gguf", "Show in folder"]);
+        picture(&mut window, &format!("results-{tag}"));
     }
 }
 

@@ -5,6 +5,7 @@ use crate::gui::state::{Dialog, file_name};
 use crate::gui::theme;
 use crate::gui::widgets::explain;
 use egui::{Align, Context, Frame, Id, Label, Layout, Modal, RichText, ScrollArea, Ui};
+use std::path::PathBuf;
 
 const WIDTH: f32 = 480.0;
 
@@ -22,17 +23,7 @@ pub(super) fn show(ctx: &Context, dialog: &Dialog, actions: &mut Vec<Action>) {
                 }
                 message_box(ui, title, message, &buttons, actions);
             }
-            Dialog::Replace(path) => {
-                let title = format!("{} exists", file_name(path));
-                let text = "Replace it? The file that is there stays whole until the new one is written and verified.";
-                message_box(
-                    ui,
-                    &title,
-                    text,
-                    &[("Keep it", Action::Dismiss), ("Replace it", Action::Replace)],
-                    actions,
-                );
-            }
+            Dialog::Replace(paths) => replace(ui, paths, actions),
             Dialog::Busy(target) => {
                 let title = "A file is being packed";
                 let text =
@@ -52,6 +43,20 @@ pub(super) fn show(ctx: &Context, dialog: &Dialog, actions: &mut Vec<Action>) {
     if response.should_close() {
         actions.push(Action::Dismiss);
     }
+}
+
+fn replace(ui: &mut Ui, paths: &[PathBuf], actions: &mut Vec<Action>) {
+    let (title, question, labels) = match paths {
+        [path] => (format!("{} exists", file_name(path)), "Replace it?".to_owned(), ["Keep it", "Replace it"]),
+        _ => {
+            let names: Vec<String> = paths.iter().map(|path| file_name(path)).collect();
+            let question = format!("Replace them?\n\n{}\n", names.join("\n"));
+            (format!("{} of the files exist", paths.len()), question, ["Keep them", "Replace them"])
+        }
+    };
+    let text = format!("{question} What is there stays whole until the new is written and verified.");
+    let buttons = [(labels[0], Action::Dismiss), (labels[1], Action::Replace)];
+    message_box(ui, &title, &text, &buttons, actions);
 }
 
 /// A title, a paragraph, and buttons from the right; the first has the focus.

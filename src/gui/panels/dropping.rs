@@ -1,10 +1,11 @@
 //! Shows that a file can be let go of, while one is held over the window.
 
-use crate::gui::state::file_name;
+use crate::gui::files::is_imatrix;
+use crate::gui::state::{State, file_name};
 use crate::gui::theme;
 use egui::{Align2, Id, LayerId, Order, Ui};
 
-pub(super) fn show(ui: &Ui) {
+pub(super) fn show(ui: &Ui, state: &State) {
     let hovered = ui.input(|input| input.raw.hovered_files.first().cloned());
     let Some(file) = hovered else { return };
     let colours = theme::palette(ui);
@@ -14,7 +15,11 @@ pub(super) fn show(ui: &Ui) {
     let inside = rect.shrink(theme::APART);
     painter.rect_filled(inside, theme::CARD_ROUND, colours.selected);
     painter.rect_stroke(inside, theme::CARD_ROUND, (2.0, colours.accent), egui::StrokeKind::Inside);
-    let text = file.path.map_or_else(|| "Drop to open".to_owned(), |path| format!("Drop to open {}", file_name(&path)));
+    let text = match file.path {
+        Some(path) if state.opened.is_some() && is_imatrix(&path) => format!("Drop to use {}", file_name(&path)),
+        Some(path) => format!("Drop to open {}", file_name(&path)),
+        None => "Drop to open".to_owned(),
+    };
     let font = theme::title().resolve(ui.style());
     painter.text(inside.center(), Align2::CENTER_CENTER, text, font, colours.text);
 }

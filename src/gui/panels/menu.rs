@@ -1,6 +1,8 @@
 //! The menu bar, with what is being opened at its right.
 
 use crate::gui::action::Action;
+use crate::gui::choice::Choice;
+use crate::gui::selection::Select;
 use crate::gui::state::{State, Target};
 use crate::gui::theme;
 use crate::gui::widgets::{button, menu_item};
@@ -11,6 +13,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     Panel::top("menu").frame(frame).show(ui, |ui| {
         MenuBar::new().ui(ui, |ui| {
             ui.menu_button("File", |ui| file(ui, state, actions));
+            ui.menu_button("Edit", |ui| edit(ui, state, actions));
             ui.menu_button("View", |ui| view(ui, state, actions));
             ui.menu_button("Help", |ui| menu_item(ui, actions, Action::ShowShortcuts, true));
             if let Some(opening) = &state.opening {
@@ -36,6 +39,21 @@ fn file(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     menu_item(ui, actions, Action::Cancel, state.packing.is_some() || state.opening.is_some());
     ui.separator();
     menu_item(ui, actions, Action::Quit, true);
+}
+
+fn edit(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
+    let choice = state.opened.as_ref().map(|opened| &opened.choice);
+    menu_item(ui, actions, Action::Undo, choice.is_some_and(Choice::can_undo));
+    menu_item(ui, actions, Action::Redo, choice.is_some_and(Choice::can_redo));
+    ui.separator();
+    menu_item(ui, actions, Action::Select(Select::Shown), choice.is_some());
+    let is_selected = state.opened.as_ref().is_some_and(|opened| !opened.table.selection.tensors.is_empty());
+    menu_item(ui, actions, Action::Select(Select::Nothing), is_selected);
+    ui.separator();
+    menu_item(ui, actions, Action::UseImatrix, choice.is_some());
+    let has_imatrix = choice.is_some_and(|choice| choice.decision().imatrix.is_some());
+    menu_item(ui, actions, Action::RemoveImatrix, has_imatrix);
+    menu_item(ui, actions, Action::ResetTypes, choice.is_some_and(|choice| !choice.decision().picks.is_empty()));
 }
 
 fn view(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {

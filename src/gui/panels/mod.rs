@@ -1,10 +1,15 @@
 //! The window's parts, from top to bottom. Each draws a part of the state and pushes what the user asks for.
 
 mod card;
+mod cautions;
 mod dialogs;
 mod dropping;
 mod errors;
+mod fallbacks;
+mod footer;
+mod formats;
 mod heat_map;
+mod importance;
 mod menu;
 mod notices;
 mod overrides;
@@ -12,6 +17,7 @@ mod pack_bar;
 mod result;
 mod tabs;
 mod tensors;
+mod type_row;
 mod types;
 mod welcome;
 
@@ -31,7 +37,8 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         Some(opened) => {
             card::show(ui, &opened.model);
             pack_bar::show(ui, state, opened, actions);
-            types::show(ui, opened, actions);
+            cautions::show(ui, opened);
+            types::show(ui, state, opened, actions);
             let frame = Frame::new().fill(theme::palette(ui).window).inner_margin(theme::MARGIN);
             CentralPanel::default().frame(frame).show(ui, |ui| tabs::show(ui, state, opened, actions));
         }
@@ -39,7 +46,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     if let Some(dialog) = &state.dialog {
         dialogs::show(ui.ctx(), dialog, actions);
     }
-    dropping::show(ui);
+    dropping::show(ui, state);
 }
 
 /// The frame of bars and side panels.

@@ -8,6 +8,7 @@ use crate::gui::theme;
 use crate::gui::widgets::{Segment, bar, button, explain, primary};
 use crate::units;
 use egui::{Align, ComboBox, Label, Layout, Panel, RichText, Ui, vec2};
+use std::path::PathBuf;
 
 const HEIGHT: f32 = 13.0 * theme::GRID;
 const DEVICE_WIDTH: f32 = 168.0;
@@ -53,11 +54,14 @@ fn pack(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Vec<Action>) 
     let reason = if state.opening.is_some() {
         Some("Another model is being opened.")
     } else if !opened.choice.is_valid() {
-        Some("Correct or remove the overrides in red first.")
+        Some("Correct or remove the patterns in red first.")
     } else {
         None
     };
-    let label = format!("Pack as {}", opened.choice.preset.name);
+    let label = match &opened.choice.decision().ticked[..] {
+        [preset] => format!("Pack as {}", preset.name),
+        several => format!("Pack {} files, {}", several.len(), units::bytes(opened.choice.total_bytes())),
+    };
     primary(ui, actions, Action::Pack, &label, reason);
 }
 
@@ -93,16 +97,29 @@ fn device(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
 fn destination(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     small(ui, "Write to");
     ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
-        button(ui, actions, Action::SaveAs);
+        let outputs = opened.outputs();
+        button(ui, actions, if outputs.len() == 1 { Action::SaveAs } else { Action::ChooseFolder });
         ui.with_layout(Layout::top_down(Align::Min), |ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
-            let output = opened.output();
-            ui.add(Label::new(RichText::new(file_name(&output)).text_style(theme::value())).truncate())
-                .on_hover_text(output.display().to_string());
+            ui.add(Label::new(RichText::new(names(&outputs)).text_style(theme::value())).truncate())
+                .on_hover_text(paths(&outputs));
             let folder = opened.destination.folder.display().to_string();
             ui.add(Label::new(RichText::new(folder).small().color(theme::palette(ui).muted)).truncate());
         });
     });
+}
+
+/// `a.gguf`, or `a.gguf and 2 more`.
+fn names(files: &[PathBuf]) -> String {
+    match files {
+        [] => String::new(),
+        [file] => file_name(file),
+        [file, rest @ ..] => format!("{} and {} more", file_name(file), rest.len()),
+    }
+}
+
+fn paths(files: &[PathBuf]) -> String {
+    files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join("\n")
 }
 
 /// The file beside what this machine has. A runtime needs room for the context besides.
@@ -150,11 +167,10 @@ fn progress(ui: &mut Ui, packing: &Packing) {
         Some(progress) => progress.stage.label(),
         None => "Starting",
     };
-    let name = file_name(&packing.output);
     ui.spacing_mut().interact_size.y = 0.0;
     ui.horizontal(|ui| {
         ui.label(RichText::new(format!("{stage} {:.0} %", fraction * 100.0)).text_style(theme::value()));
-        ui.label(RichText::new(name).color(colours.muted)).on_hover_text(packing.output.display().to_string());
+        ui.label(RichText::new(names(&packing.outputs)).color(colours.muted)).on_hover_text(paths(&packing.outputs));
         if let Some(progress) = &packing.progress {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| ui.label(pace(progress)));
         }

@@ -1,9 +1,10 @@
 //! The middle of the window: one tab in front. A later capability adds its tab to `Tab` and its panel here.
 
-use super::{errors, result, tensors};
+use super::{errors, fallbacks, result, tensors};
 use crate::gui::action::Action;
 use crate::gui::state::{Opened, State, Tab};
 use crate::gui::theme;
+use crate::units;
 use egui::{Button, RichText, Ui};
 
 pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Vec<Action>) {
@@ -21,6 +22,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
     ui.add_space(theme::GRID);
     match opened.tab {
         Tab::Tensors => tensors::show(ui, opened, actions),
+        Tab::Fallbacks => fallbacks::show(ui, opened, actions),
         Tab::Result => result::show(ui, opened, actions),
         Tab::Errors => errors::show(ui, state, opened, actions),
     }
@@ -30,7 +32,13 @@ fn head(ui: &mut Ui, opened: &Opened, tab: Tab, actions: &mut Vec<Action>) {
     let colours = theme::palette(ui);
     let is_front = opened.tab == tab;
     let colour = if is_front { colours.text } else { colours.muted };
-    let text = RichText::new(tab.label()).text_style(egui::TextStyle::Heading).color(colour);
+    let label = match (tab, opened.choice.plan.fallbacks.len()) {
+        (Tab::Fallbacks, 1..) => {
+            format!("{} {}", tab.label(), units::grouped(opened.choice.plan.fallbacks.len() as u64))
+        }
+        _ => tab.label().to_owned(),
+    };
+    let text = RichText::new(label).text_style(egui::TextStyle::Heading).color(colour);
     let button = Button::selectable(is_front, text).fill(egui::Color32::TRANSPARENT).stroke(egui::Stroke::NONE);
     let response = ui.add(button);
     if is_front {

@@ -1,19 +1,22 @@
 //! The table of tensors. Only the rows in sight are drawn, so thousands cost nothing.
 
 use super::heat_map::details;
+use super::{footer, formats};
 use crate::gui::action::Action;
 use crate::gui::errors::Errors;
+use crate::gui::selection::Select;
 use crate::gui::state::{Column, Opened};
 use crate::gui::table::stored;
 use crate::gui::theme;
 use crate::gui::widgets::{Field, explain, field};
-use crate::recipe::FallbackGroup;
+use crate::recipe::quantizable;
 use crate::units;
-use egui::{Align, Button, Id, Label, Layout, RichText, TextStyle, Ui};
+use egui::accesskit::Role;
+use egui::{
+    Align, Align2, Button, Color32, Id, Label, Layout, Response, RichText, Sense, Shape, Stroke, TextStyle, Ui,
+    WidgetInfo, pos2, vec2,
+};
 use egui_extras::{Column as Width, TableBuilder, TableRow};
-
-/// Tensors that a list of fallbacks names before it counts the rest.
-const NAMED: usize = 20;
 
 /// With room for all columns.
 const WIDE: f32 = 640.0;
@@ -35,28 +38,22 @@ pub(super) fn filter(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         let (response, changed) = field(ui, &opened.table.filter, looks);
         explain(response, &Action::FocusFilter);
         actions.extend(changed.map(Action::Filter));
-        let (shown, all) = (opened.table.rows.len() as u64, opened.model.tensors.len() as u64);
-        let count = if shown == all {
-            format!("{} tensors", units::grouped(all))
-        } else {
-            format!("{} of {} tensors", units::grouped(shown), units::grouped(all))
-        };
-        ui.label(RichText::new(count).small().color(theme::palette(ui).muted));
     });
 }
 
 pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
+    footer::show(ui, opened, actions);
     if opened.table.rows.is_empty() {
         ui.add_space(theme::APART);
         let text = format!("No tensor has “{}” in its name.", opened.table.filter.trim());
         ui.vertical_centered(|ui| ui.label(RichText::new(text).color(theme::palette(ui).muted)));
         return;
     }
-    fallbacks(ui, opened);
     ui.spacing_mut().item_spacing.y = 0.0;
     let columns = columns(opened, ui.available_width());
     let mut table = TableBuilder::new(ui)
         .striped(true)
+        .sense(Sense::click())
         .cell_layout(Layout::left_to_right(Align::Center))
         .column(Width::remainder().at_least(116.0).clip(true))
         .auto_shrink(false);
@@ -72,7 +69,17 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         .body(|body| {
             body.rows(theme::LINE, opened.table.rows.len(), |mut row| {
                 let index = opened.table.rows[row.index()];
-                cells(&mut row, opened, index, &columns);
+                row.set_selected(opened.table.selection.tensors.contains(&index));
+                cells(&mut row, opened, index, &columns, actions);
+                let response = row.response();
+                if response.clicked() {
+                    let modifiers = response.ctx.input(|input| input.modifiers);
+                    actions.push(Action::Select(match (modifiers.shift, modifiers.command) {
+                        (true, _) => Select::Through(index),
+                        (false, true) => Select::Toggle(index),
+                        (false, false) => Select::Only(index),
+                    }));
+                }
             });
         });
 }
@@ -92,24 +99,9 @@ fn width(column: Column) -> f32 {
     match column {
         Column::Shape => 108.0,
         Column::Stored => 64.0,
-        Column::Planned => 72.0,
+        Column::Planned => 92.0,
         Column::Bytes => 104.0,
         _ => 68.0,
-    }
-}
-
-/// Why some rows have a star.
-fn fallbacks(ui: &mut Ui, opened: &Opened) {
-    let groups = FallbackGroup::of(&opened.choice.plan.fallbacks);
-    let text = |group: &FallbackGroup| RichText::new(group.sentence()).small().color(theme::palette(ui).warn);
-    let texts: Vec<RichText> = groups.iter().map(text).collect();
-    for (group, text) in groups.iter().zip(texts) {
-        ui.label(text).on_hover_ui(|ui| {
-            ui.label(group.tensors.iter().take(NAMED).cloned().collect::<Vec<_>>().join("\n"));
-            if group.tensors.len() > NAMED {
-                ui.weak(format!("and {} more", group.tensors.len() - NAMED));
-            }
-        });
     }
 }
 
@@ -125,7 +117,7 @@ fn head(ui: &mut Ui, opened: &Opened, column: Column, actions: &mut Vec<Action>)
     let text = RichText::new(format!("{}{arrow}", column.label())).small().color(colour);
     let action = Action::Sort(column);
     let draw = |ui: &mut Ui| {
-        explain(ui.add(Button::new(text).frame(false).min_size(egui::vec2(0.0, theme::LINE))), &action).clicked()
+        explain(ui.add(Button::new(text).frame(false).min_size(vec2(0.0, theme::LINE))), &action).clicked()
     };
     let clicked = if matches!(column, Column::Bytes | Column::Error) { right(ui, draw) } else { draw(ui) };
     if clicked {
@@ -133,19 +125,22 @@ fn head(ui: &mut Ui, opened: &Opened, column: Column, actions: &mut Vec<Action>)
     }
 }
 
-fn cells(row: &mut TableRow<'_, '_>, opened: &Opened, index: usize, columns: &[Column]) {
+fn cells(row: &mut TableRow<'_, '_>, opened: &Opened, index: usize, columns: &[Column], actions: &mut Vec<Action>) {
     let tensor = &opened.model.tensors[index];
     let planned = &opened.choice.plan.tensors[index];
-    let fallback = opened.choice.plan.fallbacks.iter().find(|fallback| fallback.tensor == tensor.name);
+    // Selected rows have another ground, not another colour of text, which stands for other things here.
+    let text = |ui: &Ui| theme::palette(ui).text;
     row.col(|ui| {
-        let response = ui.add(Label::new(RichText::new(&tensor.name).monospace()).truncate());
+        let name = RichText::new(&tensor.name).monospace().color(text(ui));
+        let response = ui.add(Label::new(name).truncate());
         if tensor.name != tensor.stored_name {
             response.on_hover_text(format!("{} in the model's files", tensor.stored_name));
         }
     });
     row.col(|ui| {
         let shape: Vec<String> = tensor.shape.iter().map(u64::to_string).collect();
-        ui.monospace(shape.join(" × ")).on_hover_text(format!("{} weights", units::grouped(tensor.weights())));
+        ui.label(RichText::new(shape.join(" × ")).monospace().color(text(ui)))
+            .on_hover_text(format!("{} weights", units::grouped(tensor.weights())));
     });
     if columns.contains(&Column::Stored) {
         row.col(|ui| {
@@ -153,21 +148,49 @@ fn cells(row: &mut TableRow<'_, '_>, opened: &Opened, index: usize, columns: &[C
             ui.label(RichText::new(name).monospace().color(theme::palette(ui).muted));
         });
     }
+    row.col(|ui| plan(ui, opened, index, actions));
     row.col(|ui| {
-        let colours = theme::palette(ui);
-        match fallback {
-            None => ui.monospace(planned.format.name).on_hover_text(planned.format.about),
-            Some(fallback) => ui
-                .label(RichText::new(format!("{} *", planned.format)).monospace().color(colours.warn))
-                .on_hover_text(format!("Instead of {}, because {}.", fallback.wanted, fallback.reason())),
-        };
-    });
-    row.col(|ui| {
-        right(ui, |ui| ui.monospace(units::grouped(planned.bytes)).on_hover_text(units::bytes(planned.bytes)));
+        let bytes = RichText::new(units::grouped(planned.bytes)).monospace().color(text(ui));
+        right(ui, |ui| ui.label(bytes).on_hover_text(units::bytes(planned.bytes)));
     });
     if let Some(errors) = &opened.errors {
         row.col(|ui| right(ui, |ui| error(ui, errors, index)));
     }
+}
+
+/// The type in the file to be: a menu of the others, where it can be changed.
+fn plan(ui: &mut Ui, opened: &Opened, index: usize, actions: &mut Vec<Action>) {
+    let colours = theme::palette(ui);
+    let tensor = &opened.model.tensors[index];
+    let format = opened.choice.plan.tensors[index].format;
+    if !quantizable(tensor) {
+        ui.label(RichText::new(format.name).monospace().color(colours.muted))
+            .on_hover_text("Tensors as small and sensitive as this keep their precision in every recipe.");
+        return;
+    }
+    let fallback = opened.choice.plan.fallbacks.iter().find(|fallback| fallback.tensor == tensor.name);
+    let is_picked = opened.choice.decision().picks.contains_key(&index);
+    let (mark, colour) = match (fallback, is_picked) {
+        (Some(_), _) => (" *", colours.warn),
+        (None, true) => (" •", colours.accent),
+        (None, false) => ("", colours.text),
+    };
+    let response = drop_down(ui, &format!("{format}{mark}"), colour);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Type of {}: {format}", tensor.name)));
+    if response.clicked() && !opened.table.selection.tensors.contains(&index) {
+        actions.push(Action::Select(Select::Only(index)));
+    }
+    formats::menu(&response, opened, actions);
+    response.on_hover_ui(|ui| {
+        ui.label(format.about);
+        if is_picked {
+            ui.label(format!("You chose it; the recipe has {}.", opened.choice.unpicked[index]));
+        }
+        if let Some(fallback) = fallback {
+            ui.label(format!("Instead of {}, because {}.", fallback.wanted, fallback.reason()));
+        }
+        ui.weak("Click to change it.");
+    });
 }
 
 /// Of the file that was compared, in which the tensor may have another type than the plan.
@@ -182,6 +205,25 @@ fn error(ui: &mut Ui, errors: &Errors, index: usize) {
             ui.weak("–").on_hover_text(format!("It could not be compared with {file}."));
         }
     }
+}
+
+/// Text with a triangle at its right, in a frame under the pointer.
+fn drop_down(ui: &mut Ui, text: &str, colour: Color32) -> Response {
+    let colours = theme::palette(ui);
+    // The text keeps the place it has without a frame.
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), theme::LINE), Sense::click());
+    let frame = rect.expand2(vec2(theme::GRID * 1.5, -1.0));
+    let is_near = response.hovered() || response.has_focus();
+    if is_near {
+        ui.painter().rect_filled(frame, theme::ROUND, colours.pressed);
+    }
+    let font = TextStyle::Monospace.resolve(ui.style());
+    ui.painter().text(rect.left_center(), Align2::LEFT_CENTER, text, font, colour);
+    let (tip, arm) = (pos2(rect.right() - 1.5 * theme::GRID, rect.center().y + 2.0), 3.5);
+    let corners = vec![tip + vec2(-arm, -arm), tip + vec2(arm, -arm), tip];
+    let shade = if is_near { colours.text } else { colours.used };
+    ui.painter().add(Shape::convex_polygon(corners, shade, Stroke::NONE));
+    response
 }
 
 fn right<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {

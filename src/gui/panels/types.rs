@@ -1,101 +1,119 @@
-//! The type picker: every type with its exact size, then overrides.
+//! The type picker: every type with its exact size, by group, then where tensors depart from it.
 
-use super::{overrides, panel_frame};
+use super::{importance, overrides, panel_frame, type_row};
 use crate::gui::action::Action;
-use crate::gui::choice::Size;
-use crate::gui::state::Opened;
+use crate::gui::state::{Opened, State};
 use crate::gui::theme;
-use crate::recipe::{PRESETS, Preset};
-use crate::units;
-use egui::accesskit::Role;
-use egui::{Align2, FontId, Panel, Rect, Response, ScrollArea, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2};
+use crate::gui::widgets::{Field, explain, field};
+use egui::{Align, Align2, Frame, Id, Layout, Margin, Panel, RichText, ScrollArea, TextStyle, Ui, pos2};
 
 /// From a small window to a large one, and the share of the window between.
 const WIDTH: std::ops::RangeInclusive<f32> = 388.0..=520.0;
 const SHARE: f32 = 0.27;
-/// Wide enough for the explanations on one line each.
-const ABOUT_WIDTH: f32 = 480.0;
-/// Of the column of bits.
-const BITS_WIDTH: f32 = 84.0;
-const ROW_PADDING: f32 = 10.0;
+/// A list as wide and high as this has room for every explanation.
+const ABOUT_WIDTH: f32 = 420.0;
+const ABOUT_HEIGHT: f32 = 480.0;
+const FIND_WIDTH: f32 = 150.0;
+/// Of the heads of the columns, and of a group's.
+const HEAD: f32 = 6.0 * theme::GRID;
 
-pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
+pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Vec<Action>) {
     let frame = panel_frame(ui);
     let width = (ui.available_width() * SHARE).clamp(*WIDTH.start(), *WIDTH.end());
     Panel::left("types").frame(frame).exact_size(width).resizable(false).show(ui, |ui| {
-        // Explanations stand under all types where there is room, otherwise under the chosen one.
-        let is_roomy = width > ABOUT_WIDTH && ui.available_height() > (PRESETS.len() as f32 + 2.0) * 2.0 * theme::LINE;
-        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            heads(ui);
-            ui.spacing_mut().item_spacing.y = 0.0;
-            for (preset, size) in PRESETS.iter().zip(&opened.choice.sizes) {
-                let is_chosen = preset.name == opened.choice.preset.name;
-                let response = row(ui, preset, size, is_chosen, is_chosen || is_roomy);
-                // Focus moves by the arrow keys too, and takes the choice along.
-                if !is_chosen && (response.clicked() || response.gained_focus()) {
-                    actions.push(Action::ChooseType(preset));
-                }
-            }
-            ui.spacing_mut().item_spacing.y = theme::NEAR;
-            ui.add_space(theme::NEAR);
+        let below = Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO });
+        Panel::bottom("overrides").frame(below).show(ui, |ui| {
+            importance::show(ui, state, opened, actions);
             overrides::show(ui, opened, actions);
+        });
+        find(ui, opened, actions);
+        heads(ui);
+        list(ui, opened, actions);
+    });
+}
+
+fn find(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
+    ui.horizontal(|ui| {
+        ui.heading("Type");
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let looks = Field {
+                id: ui.scope_id().with("find"),
+                label: "Find a type",
+                hint: "Find a type",
+                style: TextStyle::Body,
+                width: FIND_WIDTH,
+            };
+            let (response, changed) = field(ui, &opened.picker.filter, looks);
+            actions.extend(changed.map(Action::FindType));
+            explain(response, &Action::FindType(String::new()));
         });
     });
 }
 
 fn heads(ui: &mut Ui) {
-    ui.horizontal(|ui| {
-        ui.set_height(theme::ROW);
-        ui.heading("Type");
-        let font = TextStyle::Small.resolve(ui.style());
-        let colours = theme::palette(ui);
-        let (middle, right) = (ui.max_rect().center().y, ui.max_rect().right() - ROW_PADDING);
-        for (x, text) in [(right - BITS_WIDTH, "File size"), (right, "Bits / weight")] {
-            ui.painter().text(pos2(x, middle), Align2::RIGHT_CENTER, text, font.clone(), colours.muted);
+    let font = TextStyle::Small.resolve(ui.style());
+    let colour = theme::palette(ui).muted;
+    let (rect, _) = ui.allocate_exact_size(egui::vec2(ui.available_width(), HEAD - theme::NEAR), egui::Sense::hover());
+    // The rows stand beside a scroll bar.
+    let (middle, right) = (rect.center().y, rect.right() - ui.spacing().scroll.allocated_width() - type_row::PADDING);
+    for (x, text) in [(right - type_row::BITS_WIDTH, "File size"), (right, "Bits / weight")] {
+        ui.painter().text(pos2(x, middle), Align2::RIGHT_CENTER, text, font.clone(), colour);
+    }
+}
+
+fn list(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
+    let colours = theme::palette(ui);
+    let shown = opened.picker.shown();
+    if shown.is_empty() {
+        let text = format!("No type has “{}” in its name or explanation.", opened.picker.filter.trim());
+        ui.label(RichText::new(text).color(colours.muted));
+        return;
+    }
+    let is_roomy = ui.available_width() + theme::MARGIN.sum().x > ABOUT_WIDTH && ui.available_height() > ABOUT_HEIGHT;
+    let decision = opened.choice.decision();
+    let is_news = is_news(ui, decision.preset.name);
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        let mut group = None;
+        for preset in shown {
+            if group.replace(preset.group) != Some(preset.group) {
+                group_head(ui, preset.group.title());
+            }
+            let is_chosen = *preset == *decision.preset;
+            let row = type_row::Row {
+                preset,
+                size: opened.choice.size(preset),
+                is_chosen,
+                is_ticked: decision.ticked.contains(&preset),
+                is_explained: is_chosen || is_roomy,
+                lacks_imatrix: preset.needs_imatrix && decision.imatrix.is_none(),
+            };
+            let response = type_row::show(ui, &row, actions);
+            if is_chosen && is_news {
+                // With its neighbours.
+                ui.scroll_to_rect(response.rect.expand2(egui::vec2(0.0, 3.0 * theme::LINE)), None);
+            }
+            // Focus moves by the arrow keys too, and takes the choice along.
+            if !is_chosen && (response.clicked() || response.gained_focus()) {
+                actions.push(Action::ChooseType(preset));
+            }
         }
     });
 }
 
-fn row(ui: &mut Ui, preset: &Preset, size: &Size, is_chosen: bool, is_explained: bool) -> Response {
-    let colours = theme::palette(ui);
-    let width = ui.available_width();
-    let about = is_explained.then(|| {
-        let font = TextStyle::Small.resolve(ui.style());
-        ui.painter().layout(preset.about.to_owned(), font, colours.muted, width - 2.0 * ROW_PADDING)
-    });
-    let about_height = about.as_ref().map_or(0.0, |text| text.size().y + theme::NEAR);
-    let (rect, response) = ui.allocate_exact_size(vec2(width, theme::LINE + about_height), Sense::click());
-    let painter = ui.painter();
-    if is_chosen {
-        painter.rect_filled(rect, theme::ROUND, colours.selected);
-        let mark = Rect::from_min_max(rect.left_top(), pos2(rect.left() + 3.0, rect.bottom()));
-        painter.with_clip_rect(mark).rect_filled(rect, theme::ROUND, colours.accent);
-    } else if response.hovered() {
-        painter.rect_filled(rect, theme::ROUND, colours.raised);
-    }
-    if response.has_focus() {
-        painter.rect_stroke(rect, theme::ROUND, (1.0, colours.accent), egui::StrokeKind::Inside);
-    }
-    let middle = rect.top() + theme::LINE / 2.0;
-    let right = rect.right() - ROW_PADDING;
-    let name = theme::value().resolve(ui.style());
-    let number = FontId::monospace(name.size - 1.0);
-    let bits = format!("{:.2}", size.bits_per_weight);
-    let bytes = units::bytes(size.file_bytes);
-    for (x, align, text, font, colour) in [
-        (rect.left() + ROW_PADDING, Align2::LEFT_CENTER, preset.name, name, colours.text),
-        (right - BITS_WIDTH, Align2::RIGHT_CENTER, &bytes, number.clone(), colours.text),
-        (right, Align2::RIGHT_CENTER, &bits, number, colours.muted),
-    ] {
-        painter.text(pos2(x, middle), align, text, font, colour);
-    }
-    if let Some(text) = about {
-        painter.galley(pos2(rect.left() + ROW_PADDING, rect.top() + theme::LINE - 2.0), text, colours.muted);
-    }
-    let spoken = format!("{}, {bytes}, {bits} bits per weight", preset.name);
-    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, is_chosen, &spoken));
-    response.on_hover_ui(|ui| {
-        ui.label(preset.about);
-        ui.weak(format!("{} bytes", units::grouped(size.file_bytes)));
+fn group_head(ui: &mut Ui, title: &str) {
+    let (rect, _) = ui.allocate_exact_size(egui::vec2(ui.available_width(), HEAD), egui::Sense::hover());
+    let at = pos2(rect.left(), rect.bottom() - theme::GRID);
+    let font = TextStyle::Small.resolve(ui.style());
+    ui.painter().text(at, Align2::LEFT_BOTTOM, title, font, theme::palette(ui).muted);
+}
+
+/// Whether another type is chosen than in the frame before, so that it is to be brought into sight.
+fn is_news(ui: &Ui, name: &'static str) -> bool {
+    let id = Id::unique("type in sight");
+    ui.data_mut(|data| {
+        let before = data.get_temp::<&'static str>(id);
+        data.insert_temp(id, name);
+        before != Some(name)
     })
 }

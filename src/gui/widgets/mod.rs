@@ -4,8 +4,10 @@ mod bar;
 mod button;
 mod fact;
 mod field;
+mod tick;
 
 pub(super) use bar::{Segment, bar};
 pub(super) use button::{button, cross, explain, menu_item, primary};
 pub(super) use fact::fact_list;
 pub(super) use field::{Field, field};
+pub(super) use tick::tick;

@@ -1,0 +1,62 @@
+//! The importance matrix in use, or the way to one.
+
+use crate::gui::action::Action;
+use crate::gui::state::{Opened, State, file_name};
+use crate::gui::theme;
+use crate::gui::widgets::{cross, explain};
+use crate::imatrix::Imatrix;
+use crate::units;
+use egui::accesskit::Role;
+use egui::{Align, Frame, Label, Layout, Margin, RichText, Spinner, Ui, WidgetInfo, vec2};
+
+pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Vec<Action>) {
+    let size = vec2(ui.available_width(), theme::ROW);
+    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+        ui.label(RichText::new("Importance").text_style(theme::value()));
+        if let Some(reading) = &state.reading {
+            ui.add(Spinner::new().size(4.0 * theme::GRID));
+            let text = format!("Reading {}…", file_name(&reading.path));
+            ui.add(Label::new(RichText::new(text).small().color(theme::palette(ui).muted)).truncate());
+            return;
+        }
+        match &opened.choice.decision().imatrix {
+            Some(imatrix) => chip(ui, imatrix, actions),
+            None => none(ui, actions),
+        }
+    });
+}
+
+fn none(ui: &mut Ui, actions: &mut Vec<Action>) {
+    ui.label(RichText::new("all weights count the same").small().color(theme::palette(ui).muted));
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        let action = Action::UseImatrix;
+        let response = explain(ui.button("Choose file…"), &action);
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, action.label()));
+        if response.clicked() {
+            actions.push(action);
+        }
+    });
+}
+
+/// The file's name, and a cross to do without it.
+fn chip(ui: &mut Ui, imatrix: &Imatrix, actions: &mut Vec<Action>) {
+    let colours = theme::palette(ui);
+    let margin = Margin { left: theme::NEAR as i8, ..Margin::ZERO };
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        Frame::new().fill(colours.selected).corner_radius(theme::ROUND).inner_margin(margin).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.x = 0.0;
+            cross(ui, actions, Action::RemoveImatrix);
+            ui.add(Label::new(RichText::new(file_name(&imatrix.path))).truncate()).on_hover_ui(|ui| {
+                ui.label(imatrix.path.display().to_string());
+                ui.weak(about(imatrix));
+            });
+        });
+    });
+}
+
+/// `56 tensors, 20 chunks of calibration.txt`.
+fn about(imatrix: &Imatrix) -> String {
+    let tensors = units::grouped(imatrix.columns.len() as u64);
+    let texts = if imatrix.datasets.is_empty() { "unknown text".to_owned() } else { imatrix.datasets.join(", ") };
+    format!("{tensors} tensors, {} chunks of {texts}", units::grouped(u64::from(imatrix.chunks)))
+}
