@@ -1,7 +1,7 @@
 //! Whole packs, start to finish, beside llama.cpp's quantizer on the same F16 file and cores, in one run.
 //!
 //! `make bench` runs it on SmolLM2 (135 M weights). `cargo bench --bench pack -- FILE.gguf [TYPE...]` takes another
-//! file. TUCK_BENCH_ALONE=1 leaves llama.cpp out; TUCK_BENCH_TOOL names a llama-quantize executable to run instead of
+//! file. TUCK_BENCH_ALONE=1 leaves llama.cpp out, TUCK_BENCH_GPUS=1 our own processor runs; TUCK_BENCH_TOOL names a llama-quantize executable to run instead of
 //! the library in Python, whose start-up time is subtracted otherwise.
 //!
 //! The row "copy" moves the same bytes through the same device with no kernel in between: read, upload, read back,
@@ -17,7 +17,10 @@ use std::time::Instant;
 use tuck::gpu::{self, Adapter, GpuRunner};
 use tuck::graph::{Recording, Runner, Slot, SlotSize};
 
-const TYPES: &[&str] = &["F16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_M", "Q4_K_S", "Q4_1", "Q4_0"];
+const TYPES: &[&str] = &[
+    "F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_M", "Q4_K_S", "Q4_1", "Q4_0",
+    "IQ4_NL", "IQ4_XS", "Q3_K_M", "IQ3_S", "Q2_K", "TQ2_0", "TQ1_0", "Q2_0", "Q1_0",
+];
 
 /// The best of so many runs counts, all taking turns.
 const REPEATS: usize = 3;
@@ -32,6 +35,7 @@ fn main() {
     let types: Vec<String> =
         if arguments.is_empty() { TYPES.iter().map(|t| (*t).to_owned()).collect() } else { arguments };
     let alone = std::env::var_os("TUCK_BENCH_ALONE").is_some();
+    let gpus = std::env::var_os("TUCK_BENCH_GPUS").is_some();
     let adapters = gpu::devices();
     println!("{}; seconds (best of {REPEATS}) and peak resident memory", source.display());
     for kind in &types {
@@ -44,11 +48,13 @@ fn main() {
             if !alone {
                 note("llama.cpp".to_owned(), llama_cpp(&source, kind));
             }
-            let run = tuck(&source, kind, "cpu");
-            let bytes = run.written;
-            note("tuck, processor".to_owned(), run);
+            if !gpus {
+                note("tuck, processor".to_owned(), tuck(&source, kind, "cpu"));
+            }
             for adapter in &adapters {
-                note(format!("tuck, {}", adapter.name()), tuck(&source, kind, adapter.name()));
+                let run = tuck(&source, kind, adapter.name());
+                let bytes = run.written;
+                note(format!("tuck, {}", adapter.name()), run);
                 note(format!("copy, {}", adapter.name()), copy(&source, bytes, adapter));
             }
         }

@@ -6,7 +6,9 @@ use common::jobs::{files, follow, gpu, large, packed, request, request_all};
 use common::sparse::sparse_llama;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tuck::engine::{Command, DeviceChoice, Engine, EventKind, PackRequest};
+use tuck::imatrix::Imatrix;
 
 /// Kept, unpacked, and quantized, from any source.
 const KINDS: &[&str] = &["COPY", "Q8_0", "Q4_K_M", "F32", "F16", "Q5_1"];
@@ -15,13 +17,18 @@ fn named(folder: &Path, prefix: &str) -> Vec<(&'static str, PathBuf)> {
     KINDS.iter().map(|kind| (*kind, folder.join(format!("{prefix}-{kind}.gguf")))).collect()
 }
 
-fn several_equal_separate(model: &Path, device: DeviceChoice, engine: &mut Engine) {
+fn several_equal_separate(model: &Path, imatrix: Option<&Arc<Imatrix>>, device: &DeviceChoice, engine: &mut Engine) {
     let folder = tempfile::tempdir().unwrap();
+    let here = |request: PackRequest| {
+        let mut request = PackRequest { device: device.clone(), ..request };
+        request.outputs.iter_mut().for_each(|output| output.recipe.imatrix = imatrix.cloned());
+        request
+    };
     let (together, alone) = (named(folder.path(), "together"), named(folder.path(), "alone"));
-    let report = packed(engine, PackRequest { device: device.clone(), ..request_all(model, &together) });
+    let report = packed(engine, here(request_all(model, &together)));
     assert_eq!(report.outputs.len(), KINDS.len());
     for ((kind, file), (output, (_, separate))) in together.iter().zip(report.outputs.iter().zip(&alone)) {
-        let single = packed(engine, PackRequest { device: device.clone(), ..request(model, kind, separate) });
+        let single = packed(engine, here(request(model, kind, separate)));
         assert_eq!(report.source_bytes, single.source_bytes, "what several files are made of is counted once");
         assert_eq!((&output.path, output.recipe), (file, *kind));
         assert_eq!(output.file_bytes, fs::metadata(file).unwrap().len());
@@ -37,9 +44,10 @@ fn several_files_are_those_of_separate_packs() {
     let folder = tempfile::tempdir().unwrap();
     let quantized = folder.path().join("sample-Q5_K_M.gguf");
     packed(&mut engine, request(&common::sample(), "Q5_K_M", &quantized));
+    let imatrix = Arc::new(Imatrix::open(&common::root().join("tests/data/imatrix/sample.gguf")).unwrap());
     for device in [DeviceChoice::Cpu, gpu] {
-        for model in [&common::sample(), &quantized] {
-            several_equal_separate(model, device.clone(), &mut engine);
+        for (model, imatrix) in [(&common::sample(), None), (&common::sample(), Some(&imatrix)), (&quantized, None)] {
+            several_equal_separate(model, imatrix, &device, &mut engine);
         }
     }
 }

@@ -11,17 +11,22 @@ const MOST: f32 = 0x1.fffffep+127f;
 
 const ENDS: u32 = POINTS / 2u;
 const FOURS: u32 = ENDS + FIRSTS;
+const QUARTERS: u32 = select(LEVELS * LEVELS, LEVELS, WEIGHTS == 4u);
 
 // The weights, their signs taken off.
 var<private> magnitudes: array<f32, COUNT>;
-// Sums over half a point's weights, for every combination of their levels.
-var<private> first: array<f32, FIRSTS>;
+// Sums over a quarter of a point's weights, for every combination of their levels: the two that make the first half.
+var<private> low: array<f32, QUARTERS>;
+var<private> high: array<f32, QUARTERS>;
+// And over its second half.
 var<private> last: array<f32, FIRSTS>;
+// The points tried at a scale: their numbers, and the set of levels in bit 16.
+var<private> tried_points: array<u32, COUNT / WEIGHTS>;
 
 // Of each sub-block: its fitted scale, later the scale it stores; the terms of the super-block's sums.
 var<workgroup> scales: array<f32, WORKGROUP>;
 var<workgroup> terms: array<vec2f, WORKGROUP>;
-// And for every point its number, and the set of levels in bit 16; for every eight weights a byte of signs.
+// And the points of the best scale; for every eight weights a byte of signs.
 var<workgroup> points: array<array<u32, COUNT / WEIGHTS>, WORKGROUP>;
 var<workgroup> signs: array<array<u32, COUNT / 8u>, WORKGROUP>;
 
@@ -102,19 +107,33 @@ fn halves(begin: u32, kind: u32, scale: f32) {
             term[i][k] = weigh_one(begin + i, exact(y * ((v + v) - y)));
         }
     }
+    for (var i = 0u; i < QUARTERS; i++) {
+        let a = i % LEVELS;
+        let b = i / LEVELS;
+        if WEIGHTS == 4u {
+            low[i] = term[0][i];
+            high[i] = term[1][i];
+        } else {
+            low[i] = term[0][a] + term[1][b];
+            high[i] = term[2][a] + term[3][b];
+        }
+    }
     for (var i = 0u; i < FIRSTS; i++) {
         let a = i % LEVELS;
         let b = i / LEVELS % LEVELS;
         if WEIGHTS == 4u {
-            first[i] = term[0][a] + term[1][b];
             last[i] = term[2][a] + term[3][b];
         } else {
             let c = i / (LEVELS * LEVELS) % LEVELS;
             let d = i / (LEVELS * LEVELS * LEVELS);
-            first[i] = (term[0][a] + term[1][b]) + (term[2][c] + term[3][d]);
             last[i] = (term[WEIGHTS - 4u][a] + term[WEIGHTS - 3u][b]) + (term[WEIGHTS - 2u][c] + term[WEIGHTS - 1u][d]);
         }
     }
+}
+
+// What the first half of a point takes off.
+fn first(half: u32) -> f32 {
+    return low[half % QUARTERS] + high[half / QUARTERS];
 }
 
 // The most that any point takes off, and the first half of the first that does.
@@ -133,7 +152,7 @@ fn best() -> Best {
             let bytes = unpack4xU8(table[FOURS + four]);
             most = max(most, max(max(last[bytes.x], last[bytes.y]), max(last[bytes.z], last[bytes.w])));
         }
-        let sum = first[half] + most;
+        let sum = first(half) + most;
         if sum > found.most {
             found = Best(sum, half);
         }
@@ -151,7 +170,7 @@ fn number_of(found: Best) -> u32 {
     for (; four < table[ENDS + found.half]; four++) {
         let bytes = unpack4xU8(table[FOURS + four]);
         for (var i = 0u; i < 4u; i++) {
-            if first[found.half] + last[bytes[i]] == found.most {
+            if first(found.half) + last[bytes[i]] == found.most {
                 return (table[numbers + 2u * four + i / 2u] >> (16u * (i & 1u))) & 0xffffu;
             }
         }
@@ -159,27 +178,9 @@ fn number_of(found: Best) -> u32 {
     return 0u;
 }
 
-// What the best points take off at a scale.
-fn gain_at(scale: f32) -> f32 {
+// What the best points take off at a scale; leaves them in `tried_points`.
+fn try_scale(scale: f32) -> f32 {
     var gain = 0.0;
-    for (var begin = 0u; begin < COUNT; begin += CHOICE) {
-        var most = -MOST;
-        for (var kind = 0u; kind < SETS; kind++) {
-            var total = 0.0;
-            for (var i = begin; i < begin + CHOICE; i += WEIGHTS) {
-                halves(i, kind, scale);
-                total += best().most;
-            }
-            most = max(most, total);
-        }
-        gain += most;
-    }
-    return gain;
-}
-
-// Leaves the best points at a scale, and returns the sums over their values q: xq and qq.
-fn choose_points(lane: u32, scale: f32) -> vec2f {
-    var sums = vec2f(0.0);
     for (var begin = 0u; begin < COUNT; begin += CHOICE) {
         var most = -MOST;
         for (var kind = 0u; kind < SETS; kind++) {
@@ -194,11 +195,18 @@ fn choose_points(lane: u32, scale: f32) -> vec2f {
             if total > most {
                 most = total;
                 for (var i = 0u; i < CHOICE / WEIGHTS; i++) {
-                    points[lane][begin / WEIGHTS + i] = chosen[i];
+                    tried_points[begin / WEIGHTS + i] = chosen[i];
                 }
             }
         }
+        gain += most;
     }
+    return gain;
+}
+
+// The sums over the values q of the points chosen: xq and qq.
+fn point_sums(lane: u32) -> vec2f {
+    var sums = vec2f(0.0);
     for (var i = 0u; i < COUNT; i++) {
         let q = point_value(points[lane][i / WEIGHTS], i % WEIGHTS);
         let wq = weigh_one(i, q);
@@ -228,13 +236,16 @@ fn search(lane: u32, sub_block: u32) -> u32 {
     var most = -MOST;
     for (var i = 0u; i < 3u; i++) {
         let tried = clamp(begin + select(select(1.0, -1.0, i == 1u), 0.0, i == 0u), 0.0, TOP);
-        let gain = gain_at((tried + tried + 1.0) * step);
+        let gain = try_scale((tried + tried + 1.0) * step);
         if gain > most {
             most = gain;
             scale = tried;
+            for (var k = 0u; k < COUNT / WEIGHTS; k++) {
+                points[lane][k] = tried_points[k];
+            }
         }
     }
-    let sums = choose_points(lane, (scale + scale + 1.0) * step);
+    let sums = point_sums(lane);
     let unit = (scale + scale + 1.0) * UNIT;
     terms[lane] = vec2f(unit * sums.x, unit * unit * sums.y);
     scales[lane] = scale;

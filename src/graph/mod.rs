@@ -143,10 +143,11 @@ impl Recording {
     /// are unpacked into F32 scratch, once for all that is made of them.
     pub fn write(&mut self, weights: &mut Weights, to: FormatRef) -> Range<u64> {
         let Weights { format: from, count, stored, unpacked, factors } = weights;
+        let factors = factors.filter(|_| to.weighted);
         let write = reserve(&mut self.output_bytes, Buffer::Output, to.bytes(*count));
         let blocks = |format: FormatRef| *count / format.block_weights as u64;
         if from.is_float() {
-            self.push(Kernel::Quantize { source: from, to }, *stored, write, blocks(to), *factors);
+            self.push(Kernel::Quantize { source: from, to }, *stored, write, blocks(to), factors);
         } else if *to == F32 {
             self.push(Kernel::Dequantize { from }, *stored, write, blocks(from), None);
         } else {
@@ -155,7 +156,7 @@ impl Recording {
                 self.push(Kernel::Dequantize { from }, *stored, middle, blocks(from), None);
                 middle
             });
-            self.push(Kernel::Quantize { source: &F32, to }, middle, write, blocks(to), *factors);
+            self.push(Kernel::Quantize { source: &F32, to }, middle, write, blocks(to), factors);
         }
         write.range()
     }

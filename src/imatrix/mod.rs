@@ -149,8 +149,17 @@ pub fn factors(columns: &[f32]) -> impl Iterator<Item = f32> {
 impl Imatrix {
     /// The same for a model whose tensors are called otherwise; what has no name any more is left out.
     pub fn renamed(&self, rename: impl Fn(&str) -> Option<String>) -> Self {
-        let columns =
-            self.columns.iter().filter_map(|(name, columns)| Some((rename(name)?, columns.clone()))).collect();
-        Self { columns, ..self.clone() }
+        fn renamed<T: Clone>(
+            named: &BTreeMap<String, T>,
+            rename: impl Fn(&str) -> Option<String>,
+        ) -> BTreeMap<String, T> {
+            named.iter().filter_map(|(name, of)| Some((rename(name)?, of.clone()))).collect()
+        }
+        Self {
+            columns: renamed(&self.columns, &rename),
+            counts: renamed(&self.counts, &rename),
+            left_out: self.left_out.iter().filter_map(|name| rename(name)).collect(),
+            ..self.clone()
+        }
     }
 }

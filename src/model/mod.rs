@@ -27,7 +27,7 @@ pub struct Model {
     pub tensors: Vec<Tensor>,
     /// Metadata of the GGUF file to be, in order.
     pub metadata: Metadata,
-    /// The settings that decide shapes.
+    /// The settings that decide shapes. Layers that were pruned since still count, for recipes choose by them.
     pub hparams: Hparams,
     /// For people.
     pub card: Card,

@@ -105,10 +105,11 @@ pub enum RecipeError {
 
 /// The format called `name`, in any case.
 pub fn named_format(name: &str) -> Result<FormatRef, RecipeError> {
-    format_from_name(name).ok_or_else(|| RecipeError::UnknownFormat {
-        name: name.to_owned(),
-        known: FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", "),
-    })
+    format_from_name(name).ok_or_else(|| RecipeError::UnknownFormat { name: name.to_owned(), known: known_formats() })
+}
+
+fn known_formats() -> String {
+    FORMATS.iter().map(|format| format.name).collect::<Vec<_>>().join(", ")
 }
 
 impl Recipe {
@@ -143,7 +144,8 @@ impl Override {
         let Some((pattern, name)) = text.rsplit_once('=') else {
             return Err(refuse("has no '='; write PATTERN=TYPE, such as attn_v=Q8_0".to_owned()));
         };
-        let format = named_format(name).map_err(|error| refuse(format!("cannot be used: {error}")))?;
+        let format = format_from_name(name)
+            .ok_or_else(|| refuse(format!("names the type {name:?}; choose one of {}", known_formats())))?;
         let pattern = Regex::new(&pattern.to_lowercase())
             .map_err(|error| refuse(format!("has a pattern that is no regular expression ({})", last_line(&error))))?;
         Ok(Self { pattern, format })

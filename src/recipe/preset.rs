@@ -2,7 +2,7 @@
 
 use super::list::PRESETS;
 use super::mixture::Step;
-use crate::quant::{FormatRef, Q6_K};
+use crate::quant::{FormatRef, Q5_K, Q6_K};
 
 /// Presets that a person would weigh against each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,24 +74,23 @@ impl Eq for Preset {}
 
 impl Preset {
     /// One format for every tensor but the output.
-    pub(super) const fn new(
-        name: &'static str,
-        file_type: u32,
-        format: FormatRef,
-        group: Group,
-        about: &'static str,
-    ) -> Self {
+    pub(super) const fn new(name: &'static str, file_type: u32, format: FormatRef, group: Group) -> Self {
         Self {
             name,
             file_type: Some(file_type),
             format: Some(format),
             group,
-            about,
+            about: "",
             needs_imatrix: false,
             output: &Q6_K,
             steps: &[],
             is_frugal: false,
         }
+    }
+
+    pub(super) const fn about(mut self, sentence: &'static str) -> Self {
+        self.about = sentence;
+        self
     }
 
     pub(super) const fn output(mut self, format: FormatRef) -> Self {
@@ -109,8 +108,11 @@ impl Preset {
         self
     }
 
+    /// Every bit counts: even the output gets only 5.
     pub(super) const fn frugal(mut self) -> Self {
         self.is_frugal = true;
+        self.needs_imatrix = true;
+        self.output = &Q5_K;
         self
     }
 }

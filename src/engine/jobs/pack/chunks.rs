@@ -85,19 +85,22 @@ pub(super) struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
-    /// How many more weights fit next to `factors`. `block` is what [`BLOCK`] weights need.
-    fn room(&self, factors: u64, block: SlotSize, limit: SlotSize) -> u64 {
+    /// How many more weights fit next to `factors`, written `results` times. `block` is what [`BLOCK`] of them need.
+    fn room(&self, factors: u64, results: usize, block: SlotSize, limit: SlotSize) -> u64 {
         let fits = |limit: u64, used: u64, block: u64| match block {
             0 => u64::MAX,
             _ => limit.saturating_sub(used) / block * BLOCK,
         };
         let Recording { input_bytes: input, scratch_bytes: scratch, output_bytes: output, .. } = self.recording;
-        let factor_bytes = F32.bytes(factors).next_multiple_of(ALIGN);
+        let input = input + F32.bytes(factors).next_multiple_of(ALIGN);
+        // Each result is padded on its own.
+        let output = output + ALIGN * results as u64;
+        let all = input + scratch + output + 2 * ALIGN;
         fits(CHUNK_NUMBERS, self.numbers + factors, BLOCK)
-            .min(fits(limit.input, input + factor_bytes, block.input))
+            .min(fits(limit.input, input, block.input))
             .min(fits(limit.scratch, scratch, block.scratch))
             .min(fits(limit.output, output, block.output))
-            .min(fits(CHUNK_BYTES, input + scratch + output, block.input + block.scratch + block.output))
+            .min(fits(CHUNK_BYTES, all, block.input + block.scratch + block.output))
     }
 
     fn push(&mut self, stretch: &Stretch<'a>, first: u64, weights: u64, goals: &[Goal]) {
@@ -190,17 +193,15 @@ pub(super) fn split<'a>(model: &Model, plans: &'a [Plan], limit: SlotSize) -> Ve
                 for (way, goals) in &ways {
                     let chunk = &mut open[*way];
                     let block = block_bytes(from, goals, chunk.copied);
-                    // Each result is padded on its own.
-                    let padding = ALIGN * goals.len() as u64;
-                    let (factors, limit) = match chunk.copied {
-                        true => (0, UNLIMITED),
-                        false => (factors, SlotSize { output: limit.output.saturating_sub(padding), ..limit }),
+                    let (factors, results, limit) = match chunk.copied {
+                        true => (0, 0, UNLIMITED),
+                        false => (factors, goals.len(), limit),
                     };
-                    if chunk.room(factors, block, limit) < granule && !chunk.pieces.is_empty() {
+                    if chunk.room(factors, results, block, limit) < granule && !chunk.pieces.is_empty() {
                         let empty = Chunk { copied: chunk.copied, ..Chunk::default() };
                         chunks.push(std::mem::replace(chunk, empty));
                     }
-                    weights = weights.min((chunk.room(factors, block, limit) / granule).max(1) * granule);
+                    weights = weights.min((chunk.room(factors, results, block, limit) / granule).max(1) * granule);
                 }
                 for (way, goals) in &ways {
                     open[*way].push(&stretch, first, weights, goals);
@@ -254,7 +255,7 @@ mod tests {
         let source: u64 = model.tensors.iter().map(|t| t.stored_format().bytes(t.weights())).sum();
         let split = |name: &&str| Plan::new(&model, &Recipe::parse(name, &[])?)?.split(&model, Split::MaxTensors(30));
         let kinds = ["COPY", "F32", "F16", "Q8_0", "Q4_K_M", "Q4_0"];
-        for (count, slot) in [(1, 1 << 20), (6, 1 << 20), (6, u64::MAX), (2, 100_000)] {
+        for (count, slot) in [(1, 1 << 20), (6, 1 << 20), (6, u64::MAX), (2, 100 << 10)] {
             let plans: Vec<Plan> = kinds[..count].iter().map(split).collect::<Result<_, _>>().unwrap();
             let limit = SlotSize { input: slot, scratch: slot, output: slot };
             let chunks = super::split(&model, &plans, limit);
