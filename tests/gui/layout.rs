@@ -77,7 +77,7 @@ fn menus_selections_and_several_files_have_their_place() {
         picture(&mut window, &format!("menu-{tag}"));
         window.get_by_label("All in the table (169)").click();
         window.run_steps(4);
-        window.get_by_label("Q4_K, 25.5 MB, 145 become Q5_0");
+        window.get_by_label("Q4_K, 29.0 MB, 121 become Q5_0");
         picture(&mut window, &format!("menu-all-{tag}"));
         window.get_by_label("Every attn_output (24)").click();
         window.run_steps(4);
@@ -109,6 +109,12 @@ fn an_importance_matrix_has_its_place() {
     wait(&mut window, "the matrix", |state| state.reading.is_none());
     window.run_steps(4);
     assert_apart(&window, &["Importance matrix", "Remove importance matrix", "Overrides", "Add pattern", "Pack as"]);
+    // The type chosen stays in sight between what stands above and below the list.
+    let model = window.state().state().opened.as_ref().unwrap().model.clone();
+    let chosen = type_label(&model, tuck::recipe::preset_from_name("Q4_K_M").unwrap());
+    let [above, row, below] =
+        ["Find a type", &chosen, "Importance matrix"].map(|label| window.get_by_label(label).rect());
+    assert!(above.bottom() < row.top() && row.bottom() < below.top(), "{above:?} {row:?} {below:?}");
     picture(&mut window, "imatrix");
 }
 

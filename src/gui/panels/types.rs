@@ -5,7 +5,10 @@ use crate::gui::action::Action;
 use crate::gui::state::{Opened, State};
 use crate::gui::theme;
 use crate::gui::widgets::{Field, explain, field};
-use egui::{Align, Align2, Frame, Id, Layout, Margin, Panel, RichText, ScrollArea, TextStyle, Ui, pos2};
+use egui::style::ScrollAnimation;
+use egui::{
+    Align, Align2, Frame, Id, Layout, Margin, Panel, Rect, RichText, ScrollArea, Sense, TextStyle, Ui, pos2, vec2,
+};
 
 /// From a small window to a large one, and the share of the window between.
 const WIDTH: std::ops::RangeInclusive<f32> = 388.0..=520.0;
@@ -53,7 +56,7 @@ fn find(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
 fn heads(ui: &mut Ui) {
     let font = TextStyle::Small.resolve(ui.style());
     let colour = theme::palette(ui).muted;
-    let (rect, _) = ui.allocate_exact_size(egui::vec2(ui.available_width(), HEAD - theme::NEAR), egui::Sense::hover());
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEAD - theme::NEAR), Sense::hover());
     // The rows stand beside a scroll bar.
     let (middle, right) = (rect.center().y, rect.right() - ui.spacing().scroll.allocated_width() - type_row::PADDING);
     for (x, text) in [(right - type_row::BITS_WIDTH, "File size"), (right, "Bits / weight")] {
@@ -71,7 +74,6 @@ fn list(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     }
     let is_roomy = ui.available_width() + theme::MARGIN.sum().x > ABOUT_WIDTH && ui.available_height() > ABOUT_HEIGHT;
     let decision = opened.choice.decision();
-    let is_news = is_news(ui, decision.preset.name, ui.available_height());
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         let mut group = None;
@@ -89,9 +91,8 @@ fn list(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
                 lacks_imatrix: preset.needs_imatrix && decision.imatrix.is_none(),
             };
             let response = type_row::show(ui, &row, actions);
-            if is_chosen && is_news {
-                // With its neighbours.
-                ui.scroll_to_rect(response.rect.expand2(egui::vec2(0.0, 3.0 * theme::LINE)), None);
+            if is_chosen {
+                keep_in_sight(ui, preset.name, response.rect);
             }
             // Focus moves by the arrow keys too, and takes the choice along.
             if !is_chosen && (response.clicked() || response.gained_focus()) {
@@ -102,19 +103,32 @@ fn list(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
 }
 
 fn group_head(ui: &mut Ui, title: &str) {
-    let (rect, _) = ui.allocate_exact_size(egui::vec2(ui.available_width(), HEAD), egui::Sense::hover());
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEAD), Sense::hover());
     let at = pos2(rect.left(), rect.bottom() - theme::GRID);
     let font = TextStyle::Small.resolve(ui.style());
     ui.painter().text(at, Align2::LEFT_BOTTOM, title, font, theme::palette(ui).muted);
 }
 
-/// Whether another type is chosen than in the frame before, or the list has another height, so that the type is to be
-/// brought into sight.
-fn is_news(ui: &Ui, name: &'static str, height: f32) -> bool {
-    let id = Id::unique("type in sight");
-    ui.data_mut(|data| {
-        let before = data.get_temp::<(&'static str, f32)>(id);
-        data.insert_temp(id, (name, height));
-        before != Some((name, height))
-    })
+/// Frames that a request to scroll can take to have its effect.
+const CALM: u32 = 3;
+
+/// Scrolls to the chosen type, with its neighbours, when another is chosen or the list gets another height. Without an
+/// animation, which would go on to a place that was right before the list had its final height.
+fn keep_in_sight(ui: &Ui, name: &'static str, row: Rect) {
+    let (id, sight) = (Id::unique("type in sight"), ui.clip_rect().y_range());
+    let wanted = (name, sight.span());
+    let calm = match ui.data(|data| data.get_temp::<((&str, f32), u32)>(id)) {
+        Some((before, calm)) if before == wanted => calm,
+        _ => 0,
+    };
+    if calm == CALM {
+        return;
+    }
+    let room = ((sight.span() - row.height()) / 3.0).clamp(0.0, 3.0 * theme::LINE);
+    let is_in_sight = room == 0.0 || (sight.contains(row.top()) && sight.contains(row.bottom()));
+    if !is_in_sight {
+        ui.scroll_to_rect_animation(row.expand2(vec2(0.0, room)), None, ScrollAnimation::none());
+    }
+    ui.data_mut(|data| data.insert_temp(id, (wanted, if is_in_sight { calm + 1 } else { 0 })));
+    ui.ctx().request_repaint();
 }
