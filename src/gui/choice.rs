@@ -6,6 +6,7 @@ use crate::imatrix::Imatrix;
 use crate::model::Model;
 use crate::quant::FormatRef;
 use crate::recipe::{Coverage, FallbackGroup, Override, PRESETS, Plan, Preset, Recipe, RecipeError};
+use rayon::prelude::*;
 use regex::Regex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -74,7 +75,7 @@ pub struct Choice {
     pub problems: Vec<Option<String>>,
     /// The plan of the type, the picks and the valid patterns.
     pub plan: Plan,
-    /// What to know before packing, each in a sentence without its full stop.
+    /// What to know before packing the ticked types, each in a sentence without its full stop.
     pub cautions: Vec<String>,
     /// The plan's fallbacks, by what they have in common.
     pub fallbacks: Vec<FallbackGroup>,
@@ -192,15 +193,14 @@ impl Choice {
             let recipe = Recipe { overrides: overrides.to_vec(), imatrix: imatrix.clone(), ..Recipe::new(preset) };
             Plan::new(model, &recipe).expect("each override and the matrix were accepted on their own")
         };
-        self.sizes = PRESETS
-            .iter()
-            .map(|preset| plan(preset, &overrides))
-            .map(|plan| Size { file_bytes: plan.file_bytes, bits_per_weight: plan.bits_per_weight })
-            .collect();
+        let plans: Vec<Plan> = PRESETS.par_iter().map(|preset| plan(preset, &overrides)).collect();
+        let size = |plan: &Plan| Size { file_bytes: plan.file_bytes, bits_per_weight: plan.bits_per_weight };
+        self.sizes = plans.iter().map(size).collect();
         self.plan = plan(preset, &overrides);
         let coverage = self.plan.coverage(model);
-        self.cautions =
-            self.plan.warnings.iter().cloned().chain(coverage.iter().flat_map(Coverage::warnings)).collect();
+        let ticked = plans.iter().filter(|plan| self.decision.ticked.contains(&plan.recipe.preset));
+        self.cautions = Plan::warnings_of(ticked);
+        self.cautions.extend(coverage.iter().flat_map(Coverage::warnings));
         self.fallbacks = FallbackGroup::of(&self.plan.fallbacks);
         self.unpicked = plan(preset, &patterns).tensors.iter().map(|tensor| tensor.format).collect();
     }

@@ -1,8 +1,12 @@
-//! Drives the window by itself to make the pictures in `screenshots/`: the sample opened, packing, packed.
+//! Drives the window by itself to make the pictures in `screenshots/`: the sample opened, with a few choices, packing,
+//! packed.
 
 use super::action::Action;
-use super::state::State;
+use super::selection::Select;
+use super::state::{Opened, State};
 use crate::engine::{Engine, Event, EventKind};
+use crate::quant::Q8_0;
+use crate::recipe::preset_from_name;
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
@@ -20,6 +24,7 @@ const ENOUGH: f32 = 0.3;
 enum Step {
     Opening,
     Before,
+    Choices,
     Starting,
     During,
     Finishing,
@@ -72,14 +77,17 @@ impl Script {
             return vec![Action::QuitNow];
         }
         let Some(opened) = &state.opened else { return Vec::new() };
-        let output = self.folder.join(opened.model.default_file_name(opened.choice.decision().preset.name));
         let step = self.step;
         match step {
             Step::Opening if state.listing.is_none() => {
                 self.step = Step::Before;
-                return vec![Action::SaveTo(output)];
+                return vec![Action::SaveInto(self.folder.clone())];
             }
             Step::Before if self.picture("before.png", ctx) => {
+                self.step = Step::Choices;
+                return choices(opened);
+            }
+            Step::Choices if self.picture("choices.png", ctx) => {
                 self.step = Step::Starting;
                 return vec![Action::Replace];
             }
@@ -87,8 +95,10 @@ impl Script {
             Step::Finishing if opened.report.is_some() => self.step = Step::After,
             Step::After if self.picture("after.png", ctx) => {
                 self.step = Step::Done;
-                if let Err(error) = std::fs::remove_file(&output) {
-                    eprintln!("tuck: {}: {error}", output.display());
+                for output in opened.outputs() {
+                    if let Err(error) = std::fs::remove_file(&output) {
+                        eprintln!("tuck: {}: {error}", output.display());
+                    }
                 }
                 return vec![Action::QuitNow];
             }
@@ -114,6 +124,14 @@ impl Script {
         }
         true
     }
+}
+
+/// Every value projection in 8 bits, and two more types to write.
+fn choices(opened: &Opened) -> Vec<Action> {
+    let value = opened.model.tensors.iter().position(|tensor| tensor.name == "blk.0.attn_v.weight");
+    let values = value.map(|index| [Action::Select(Select::Kind(index)), Action::GiveType(Some(&Q8_0))]);
+    let more = ["Q5_K_M", "IQ4_XS"].into_iter().filter_map(preset_from_name).map(Action::Tick);
+    values.into_iter().flatten().chain(more).collect()
 }
 
 /// A pack well under way, or at its end.

@@ -304,8 +304,8 @@ impl State {
             }
             EventKind::Warning(warning) => {
                 // What the plan says is in sight already.
-                let planned = self.opened.iter().flat_map(|opened| &opened.choice.cautions);
-                if !planned.into_iter().any(|known| warning.ends_with(known.as_str())) {
+                let mut planned = self.opened.iter().flat_map(|opened| &opened.choice.cautions);
+                if !planned.any(|known| *known == warning) {
                     self.warnings.push(warning);
                 }
                 return;

@@ -1,7 +1,7 @@
 //! What a plan's owner should know before packing.
 
-use super::Recipe;
 use super::mixture::Part;
+use super::{Plan, Recipe};
 use crate::arch::{Source, Tensor};
 use crate::quant::{FormatRef, IQ1_M, IQ1_S, IQ2_S, IQ2_XS, IQ2_XXS, IQ3_XXS, Q2_K};
 
@@ -16,6 +16,28 @@ pub(super) fn warnings(recipe: &Recipe, tensors: &[Tensor], formats: &[FormatRef
         .into_iter()
         .flatten()
         .collect()
+}
+
+impl Plan {
+    /// What the owner of several plans should know; what is the same for several of them once.
+    pub fn warnings_of<'a>(plans: impl IntoIterator<Item = &'a Self>) -> Vec<String> {
+        let mut warnings: Vec<(Vec<&str>, &String)> = Vec::new();
+        let mut count = 0;
+        for plan in plans {
+            count += 1;
+            for warning in &plan.warnings {
+                match warnings.iter_mut().find(|(_, known)| *known == warning) {
+                    Some((names, _)) => names.push(plan.recipe.preset.name),
+                    None => warnings.push((vec![plan.recipe.preset.name], warning)),
+                }
+            }
+        }
+        let show = |(names, warning): (Vec<&str>, &String)| match count {
+            1 => warning.clone(),
+            _ => format!("{}: {warning}", names.join(", ")),
+        };
+        warnings.into_iter().map(show).collect()
+    }
 }
 
 /// What a tensor is stored in, where it is.

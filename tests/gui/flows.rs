@@ -121,7 +121,7 @@ fn patterns_change_the_plan_and_show_their_errors() {
     };
     for (text, problem) in [
         ("attn_v", "It has no '='"),
-        ("attn_v=Q9", "It has no type after its '='"),
+        ("attn_v=Q9", "It cannot be used: there is no tensor type"),
         ("(=Q8_0", "It has a pattern that is no regular expression"),
         ("nothing_like_it=Q8_0", "It matches no tensor"),
     ] {
@@ -301,7 +301,7 @@ fn ticked_types_are_written_together() {
     let ticked = ["Q6_K", "Q5_0", "Q4_K_M"];
     let sizes = ticked.map(|name| opened(&window).choice.size(preset_from_name(name).unwrap()).file_bytes);
     let total = units::bytes(sizes.iter().sum());
-    window.get_by_label("Small-Q6_K.gguf and 2 more");
+    window.get_by_label("3 files: Small-Q6_K.gguf, Small-Q5_0.gguf, Small-Q4_K_M.gguf");
     let existing = folder.path().join("Small-Q5_0.gguf");
     std::fs::write(&existing, b"something else").unwrap();
     click(&mut window, &format!("Pack 3 files, {total}"));

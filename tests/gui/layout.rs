@@ -8,6 +8,7 @@ use egui::accesskit::Role;
 use egui::{Key, Modifiers, Theme};
 use egui_kittest::kittest::Queryable;
 use std::path::PathBuf;
+use tuck::gui::Action;
 use tuck::recipe::PRESETS;
 
 /// Points and pixels per point: the smallest window, a laptop's, a desktop's, and a 4K screen at 200 % and at 100 %.
@@ -74,12 +75,17 @@ fn menus_selections_and_several_files_have_their_place() {
         assert_apart(&window, &["This tensor", "Every attn_output (24)", "Layer 0 (7)", "All in the table (169)"]);
         assert_apart(&window, &["F32, 590 kB", "Q4_0, 82.9 kB", "IQ4_NL, 82.9 kB", "Q1_0, 20.7 kB"]);
         picture(&mut window, &format!("menu-{tag}"));
+        window.get_by_label("All in the table (169)").click();
+        window.run_steps(4);
+        window.get_by_label("Q4_K, 25.5 MB, 145 become Q5_0");
+        picture(&mut window, &format!("menu-all-{tag}"));
         window.get_by_label("Every attn_output (24)").click();
         window.run_steps(4);
         window.get_by_label("Q8_0, 3.76 MB").click();
         window.run_steps(4);
-        window.get_by_label("Write Q5_0").click();
-        window.get_by_label("Write Q4_K_S").click();
+        window.get_by_label("Write Q5_0").click_accesskit();
+        window.run_steps(4);
+        window.get_by_label("Write Q4_K_S").click_accesskit();
         window.run_steps(4);
         assert_apart(&window, &["Follow the recipe", "Change type…", "Clear the selection"]);
         assert_apart(&window, &["Pack 3 files, ", "Choose folder…", "Compute on"]);
@@ -90,6 +96,20 @@ fn menus_selections_and_several_files_have_their_place() {
         window.run_steps(4);
         picture(&mut window, &format!("fallbacks-{tag}"));
     }
+}
+
+#[test]
+fn an_importance_matrix_has_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("an-importance-matrix-whose-name-is-too-long-for-its-place.dat");
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/imatrix/sample.dat");
+    std::fs::copy(data, &file).unwrap();
+    let mut window = window_with([960.0, 600.0], &sample());
+    window.state_mut().ask(Action::OpenImatrix(file));
+    wait(&mut window, "the matrix", |state| state.reading.is_none());
+    window.run_steps(4);
+    assert_apart(&window, &["Importance matrix", "Remove importance matrix", "Overrides", "Add pattern", "Pack as"]);
+    picture(&mut window, "imatrix");
 }
 
 #[test]

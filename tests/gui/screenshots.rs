@@ -1,4 +1,4 @@
-//! Pictures of the real program in a real window, on a virtual display: `target/screenshots/{before,during,after}.png`.
+//! Pictures of the real program in a real window, on a virtual display: `target/screenshots/{before,choices,during,after}.png`.
 #![cfg(target_os = "linux")]
 
 use std::collections::HashSet;
@@ -83,12 +83,12 @@ fn the_program_shows_itself_before_during_and_after_a_pack() {
     program.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
     assert!(status.success(), "{status}: {errors}");
 
-    let pictures = ["before", "during", "after"].map(|name| pixels(&folder.join(format!("{name}.png"))));
+    let pictures = ["before", "choices", "during", "after"].map(|name| pixels(&folder.join(format!("{name}.png"))));
     for picture in &pictures {
         let colours: HashSet<_> = picture.iter().collect();
         assert!(colours.len() > 100, "a picture with only {} colours is blank", colours.len());
     }
-    for (a, b) in [(0, 1), (1, 2), (0, 2)] {
+    for (a, b) in [(0, 1), (1, 2), (2, 3), (0, 3)] {
         let different = pictures[a].iter().zip(&pictures[b]).filter(|(x, y)| x != y).count();
         assert!(different > 500, "pictures {a} and {b} differ in only {different} pixels");
     }

@@ -47,14 +47,14 @@ pub(super) fn show(ctx: &Context, dialog: &Dialog, actions: &mut Vec<Action>) {
 
 fn replace(ui: &mut Ui, paths: &[PathBuf], actions: &mut Vec<Action>) {
     let (title, question, labels) = match paths {
-        [path] => (format!("{} exists", file_name(path)), "Replace it?".to_owned(), ["Keep it", "Replace it"]),
+        [path] => (format!("{} exists", file_name(path)), "Replace it? ".to_owned(), ["Keep it", "Replace it"]),
         _ => {
             let names: Vec<String> = paths.iter().map(|path| file_name(path)).collect();
-            let question = format!("Replace them?\n\n{}\n", names.join("\n"));
+            let question = format!("{}\n\nReplace them? ", names.join("\n"));
             (format!("{} of the files exist", paths.len()), question, ["Keep them", "Replace them"])
         }
     };
-    let text = format!("{question} What is there stays whole until the new is written and verified.");
+    let text = format!("{question}What is there stays whole until the new is written and verified.");
     let buttons = [(labels[0], Action::Dismiss), (labels[1], Action::Replace)];
     message_box(ui, &title, &text, &buttons, actions);
 }

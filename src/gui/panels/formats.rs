@@ -6,7 +6,6 @@ use crate::gui::selection::{Select, kind, members};
 use crate::gui::state::Opened;
 use crate::gui::theme;
 use crate::gui::widgets::explain;
-use crate::quant::FormatRef;
 use crate::units;
 use egui::accesskit::Role;
 use egui::{
@@ -15,7 +14,7 @@ use egui::{
 use std::collections::BTreeSet;
 
 /// Of a column of formats, and of the bits before it.
-const FORMAT_WIDTH: f32 = 224.0;
+const FORMAT_WIDTH: f32 = 256.0;
 const BITS_WIDTH: f32 = 52.0;
 /// Of a format.
 const LINE: f32 = 6.0 * theme::GRID;
@@ -157,11 +156,11 @@ fn line(
 
 /// What a format becomes where its blocks do not divide the rows.
 fn note(offer: &Offer, chosen: usize) -> String {
-    let instead: Vec<&str> = offer.instead.iter().map(|format: &FormatRef| format.name).collect();
-    match offer.refused {
-        0 => String::new(),
-        refused if refused == chosen => format!("becomes {}", instead.join(" or ")),
-        refused => format!("{} become {}", units::grouped(refused as u64), instead.join(" or ")),
+    match (&offer.instead[..], offer.refused) {
+        ([], _) => String::new(),
+        ([instead], refused) if refused == chosen => format!("becomes {instead}"),
+        ([instead], refused) => format!("{} become {instead}", units::grouped(refused as u64)),
+        (_, refused) => format!("{} do not fit", units::grouped(refused as u64)),
     }
 }
 

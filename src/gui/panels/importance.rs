@@ -12,7 +12,7 @@ use egui::{Align, Frame, Label, Layout, Margin, RichText, Spinner, Ui, WidgetInf
 pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Vec<Action>) {
     let size = vec2(ui.available_width(), theme::ROW);
     ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
-        ui.label(RichText::new("Importance").text_style(theme::value()));
+        ui.label(RichText::new("Importance matrix").text_style(theme::value()));
         if let Some(reading) = &state.reading {
             ui.add(Spinner::new().size(4.0 * theme::GRID));
             let text = format!("Reading {}…", file_name(&reading.path));
@@ -27,7 +27,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
 }
 
 fn none(ui: &mut Ui, actions: &mut Vec<Action>) {
-    ui.label(RichText::new("all weights count the same").small().color(theme::palette(ui).muted));
+    ui.label(RichText::new("none").small().color(theme::palette(ui).muted));
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let action = Action::UseImatrix;
         let response = explain(ui.button("Choose file…"), &action);

@@ -109,12 +109,15 @@ fn destination(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     });
 }
 
-/// `a.gguf`, or `a.gguf and 2 more`.
+/// `a.gguf`, or `2 files: a.gguf, b.gguf`.
 fn names(files: &[PathBuf]) -> String {
     match files {
-        [] => String::new(),
         [file] => file_name(file),
-        [file, rest @ ..] => format!("{} and {} more", file_name(file), rest.len()),
+        _ => format!(
+            "{} files: {}",
+            files.len(),
+            files.iter().map(|file| file_name(file)).collect::<Vec<_>>().join(", ")
+        ),
     }
 }
 

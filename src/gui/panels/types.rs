@@ -71,7 +71,7 @@ fn list(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     }
     let is_roomy = ui.available_width() + theme::MARGIN.sum().x > ABOUT_WIDTH && ui.available_height() > ABOUT_HEIGHT;
     let decision = opened.choice.decision();
-    let is_news = is_news(ui, decision.preset.name);
+    let is_news = is_news(ui, decision.preset.name, ui.available_height());
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         let mut group = None;
@@ -108,12 +108,13 @@ fn group_head(ui: &mut Ui, title: &str) {
     ui.painter().text(at, Align2::LEFT_BOTTOM, title, font, theme::palette(ui).muted);
 }
 
-/// Whether another type is chosen than in the frame before, so that it is to be brought into sight.
-fn is_news(ui: &Ui, name: &'static str) -> bool {
+/// Whether another type is chosen than in the frame before, or the list has another height, so that the type is to be
+/// brought into sight.
+fn is_news(ui: &Ui, name: &'static str, height: f32) -> bool {
     let id = Id::unique("type in sight");
     ui.data_mut(|data| {
-        let before = data.get_temp::<&'static str>(id);
-        data.insert_temp(id, name);
-        before != Some(name)
+        let before = data.get_temp::<(&'static str, f32)>(id);
+        data.insert_temp(id, (name, height));
+        before != Some((name, height))
     })
 }

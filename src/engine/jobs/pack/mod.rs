@@ -37,7 +37,7 @@ pub(in crate::engine) fn run(
     if request.outputs.iter().any(|output| output.recipe.imatrix != request.outputs[0].recipe.imatrix) {
         return Err(Stop::Failed("files of one pack have to share an imatrix; pack them one by one".to_owned()));
     }
-    warnings(&plans).for_each(|warning| context.warn(warning));
+    Plan::warnings_of(&plans).into_iter().for_each(|warning| context.warn(warning));
     let coverages: Vec<Option<Coverage>> = plans.iter().map(|plan| plan.coverage(model)).collect();
     // They share an imatrix, so what is missing from it is the same for all.
     coverages.first().into_iter().flatten().flat_map(Coverage::warnings).for_each(|warning| context.warn(warning));
@@ -75,24 +75,6 @@ pub(in crate::engine) fn run(
         weights: model.card.parameters,
         device: runner.name(),
         elapsed: started.elapsed(),
-    })
-}
-
-/// What the plans' owner should know; what is the same for several of them once.
-fn warnings(plans: &[Plan]) -> impl Iterator<Item = String> {
-    let mut warnings: Vec<(Vec<&str>, &String)> = Vec::new();
-    for plan in plans {
-        for warning in &plan.warnings {
-            match warnings.iter_mut().find(|(_, known)| *known == warning) {
-                Some((names, _)) => names.push(plan.recipe.preset.name),
-                None => warnings.push((vec![plan.recipe.preset.name], warning)),
-            }
-        }
-    }
-    let one = plans.len() == 1;
-    warnings.into_iter().map(move |(names, warning)| match one {
-        true => warning.clone(),
-        false => format!("{}: {warning}", names.join(", ")),
     })
 }
 
