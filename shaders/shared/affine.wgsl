@@ -57,7 +57,7 @@ fn affine() -> Sums {
             add(&sums, w, y, round(clamp(exact4(y * stretched) - shift, vec4f(0.0), vec4f(TOP))));
         }
         let covariance = exact(sums.n * sums.xl) - exact(above * sums.l);
-        let explained = covariance * covariance * inverse(spread(sums));
+        let explained = exact(covariance * covariance) * inverse(spread(sums));
         if explained > gain {
             best = sums;
             gain = explained;

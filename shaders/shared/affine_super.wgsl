@@ -30,9 +30,10 @@ fn choose(sums: Sums, fit: vec2f, d: f32, dmin: f32) -> vec2f {
     for (var i = 0u; i < 3u; i++) {
         let s = clamp(nearest + select(select(1.0, -1.0, i == 1u), 0.0, i == 0u), 0.0, SUPER_TOP);
         let ds = exact(d * s) - fit.x;
-        let m = round(clamp((exact(ds * sums.l * n_inverse) - fit.y) * dmin_inverse, 0.0, SUPER_TOP));
+        let m = round(clamp((exact(exact(ds * sums.l) * n_inverse) - fit.y) * dmin_inverse, 0.0, SUPER_TOP));
         let dm = exact(dmin * m) + fit.y;
-        let added = exact(sums.ll * ds * ds) + exact(sums.n * dm * dm) - exact(2.0 * sums.l * ds * dm);
+        let squares = exact(exact(sums.ll * ds) * ds) + exact(exact(sums.n * dm) * dm);
+        let added = squares - exact(exact(2.0 * sums.l * ds) * dm);
         if error > added {
             chosen = vec2f(s, m);
             error = added;
@@ -85,9 +86,9 @@ fn search(lane: u32, sub_block: u32) -> vec2u {
         fit = least_squares_below(sums);
         let t = add_up(
             lane,
-            sub.x * sub.x * sums.ll,
-            sub.x * sub.y * sums.l,
-            sub.y * sub.y * sums.n,
+            exact(sub.x * sub.x) * sums.ll,
+            exact(sub.x * sub.y) * sums.l,
+            exact(sub.y * sub.y) * sums.n,
             sub.x * sums.xl,
             sub.y * sums.x,
         );

@@ -4,10 +4,15 @@
 // Whether this device's compiler has to be kept from it.
 override fuses: bool = true;
 
-// A product, rounded before it goes into a sum: no compiler knows that the parameter is zero.
+// A number, computed before anything is done with it: no compiler knows that the parameter is zero.
+fn kept(v: f32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(v) ^ params.zero);
+}
+
+// A product, rounded before it goes into a sum or another product.
 fn exact(product: f32) -> f32 {
     if fuses {
-        return bitcast<f32>(bitcast<u32>(product) ^ params.zero);
+        return kept(product);
     }
     return product;
 }

@@ -8,6 +8,8 @@ const SETS: u32 = 2u;
 const SIGNS: u32 = 0u;
 const UNIT: f32 = 1.0;
 const TOP: f32 = 7.0;
+// Scales to try.
+const TRIES: u32 = 1u;
 
 // An eighth is added to all of a block's weights, or taken off.
 fn value(kind: u32, level: u32) -> f32 {

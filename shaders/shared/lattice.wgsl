@@ -2,7 +2,7 @@
 // The including shader declares x, the weights of a sub-block, in QUADS vectors, and SUBS, the sub-blocks of a
 // super-block; the grid: POINTS of BITS bits a level, with FIRSTS combinations of LEVELS levels in half of WEIGHTS
 // weights; `value(kind, level)` in SETS sets, of which CHOICE weights choose one; the scales: UNIT, TOP; and SIGNS: 0
-// none, 1 free, 2 an even number of eight.
+// none, 1 free, 2 an even number of eight; and TRIES, the scales to try.
 
 //#include shared/points.wgsl
 
@@ -71,7 +71,7 @@ fn start() -> f32 {
     var scale = 0.0;
     var gain = -1.0;
     for (var step = 0u; step < 7u; step++) {
-        let inverse_scale = value(0u, LEVELS - 1u) * STEPS[step] * unit;
+        let inverse_scale = exact(value(0u, LEVELS - 1u) * STEPS[step]) * unit;
         var qq = 0.0;
         var xq = 0.0;
         for (var i = 0u; i < COUNT; i++) {
@@ -86,7 +86,7 @@ fn start() -> f32 {
             qq += exact(wq * q);
             xq += exact(wq * magnitudes[i]);
         }
-        let explained = xq * xq * inverse(qq);
+        let explained = exact(xq * xq) * inverse(qq);
         if explained > gain {
             scale = xq * inverse(qq);
             gain = explained;
@@ -104,7 +104,8 @@ fn halves(begin: u32, kind: u32, scale: f32) {
         let y = exact(value(kind, k) * scale);
         for (var i = 0u; i < WEIGHTS; i++) {
             let v = magnitudes[begin + i];
-            term[i][k] = weigh_one(begin + i, exact(y * ((v + v) - y)));
+            // Kept, for a compiler may take y out of a sum of two.
+            term[i][k] = weigh_one(begin + i, kept(y * ((v + v) - y)));
         }
     }
     for (var i = 0u; i < QUARTERS; i++) {
@@ -131,9 +132,9 @@ fn halves(begin: u32, kind: u32, scale: f32) {
     }
 }
 
-// What the first half of a point takes off.
+// What the first half of a point takes off; kept, for a compiler may regroup the sum with what is added to it.
 fn first(half: u32) -> f32 {
-    return low[half % QUARTERS] + high[half / QUARTERS];
+    return kept(low[half % QUARTERS] + high[half / QUARTERS]);
 }
 
 // The most that any point takes off, and the first half of the first that does.
@@ -229,13 +230,15 @@ fn search(lane: u32, sub_block: u32) -> u32 {
         largest = max(largest, scales[first_lane + s]);
     }
     workgroupBarrier();
-    let d = quotient(1.06 * largest, UNIT * (2.0 * TOP + 1.0));
+    let d = quotient(exact(1.06 * largest), UNIT * (2.0 * TOP + 1.0));
     let step = d * UNIT;
-    let begin = round(clamp((exact(fit * inverse(step)) - 1.0) * 0.5, 0.0, TOP));
+    let wanted = clamp((exact(fit * inverse(step)) - 1.0) * 0.5, 0.0, TOP);
+    let begin = round(wanted);
+    let side = select(-1.0, 1.0, wanted > begin);
     var scale = 0.0;
     var most = -MOST;
-    for (var i = 0u; i < 3u; i++) {
-        let tried = clamp(begin + select(select(1.0, -1.0, i == 1u), 0.0, i == 0u), 0.0, TOP);
+    for (var i = 0u; i < TRIES; i++) {
+        let tried = clamp(begin + select(select(-side, side, i == 1u), 0.0, i == 0u), 0.0, TOP);
         let gain = try_scale((tried + tried + 1.0) * step);
         if gain > most {
             most = gain;
@@ -247,7 +250,7 @@ fn search(lane: u32, sub_block: u32) -> u32 {
     }
     let sums = point_sums(lane);
     let unit = (scale + scale + 1.0) * UNIT;
-    terms[lane] = vec2f(unit * sums.x, unit * unit * sums.y);
+    terms[lane] = vec2f(unit * sums.x, exact(unit * unit) * sums.y);
     scales[lane] = scale;
     workgroupBarrier();
     // By eights, as the twin's vectors are summed.

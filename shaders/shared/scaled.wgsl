@@ -24,7 +24,7 @@ fn scale_of(fit: vec2f) -> f32 {
 }
 
 fn explained(fit: vec2f) -> f32 {
-    return fit.y * fit.y * inverse(fit.x);
+    return exact(fit.y * fit.y) * inverse(fit.x);
 }
 
 // The best fit among the steps times the unit.

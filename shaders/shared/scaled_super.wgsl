@@ -34,7 +34,7 @@ fn search(lane: u32, sub_block: u32) -> Found {
     for (var i = 0u; i < ROUNDS; i++) {
         let scale = storable(scale_of(fit), d);
         fit = fit_at(inverse(d * scale));
-        terms[lane] = vec2f(scale * fit.y, scale * scale * fit.x);
+        terms[lane] = vec2f(scale * fit.y, exact(scale * scale) * fit.x);
         workgroupBarrier();
         // By eights, as the twin's vectors are summed.
         var total = vec2f(0.0);

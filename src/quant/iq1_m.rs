@@ -34,7 +34,7 @@ struct Block {
 const _: () = assert!(size_of::<Block>() == 56);
 
 pub(super) static LATTICE: LazyLock<Lattice> =
-    LazyLock::new(|| Lattice::new(grids::IQ1_LEVELS, 2, &grids::IQ1, 1.0, 7.0, 8));
+    LazyLock::new(|| Lattice::new(grids::IQ1_LEVELS, 2, &grids::IQ1, 1.0, 7.0, 8, 1));
 
 impl Codec for Block {
     type Block = Self;

@@ -35,7 +35,7 @@ struct Block {
 const _: () = assert!(size_of::<Block>() == 50);
 
 pub(super) static LATTICE: LazyLock<Lattice> =
-    LazyLock::new(|| Lattice::new(grids::IQ1_LEVELS, 2, &grids::IQ1, 1.0, 7.0, 32));
+    LazyLock::new(|| Lattice::new(grids::IQ1_LEVELS, 2, &grids::IQ1, 1.0, 7.0, 32, 1));
 
 impl Codec for Block {
     type Block = Self;

@@ -35,7 +35,7 @@ struct Block {
 const _: () = assert!(size_of::<Block>() == 74);
 
 pub(super) static LATTICE: LazyLock<Lattice> =
-    LazyLock::new(|| Lattice::new(grids::IQ2_LEVELS, 2, &grids::IQ2_XS, 1.0 / 8.0, 15.0, 16));
+    LazyLock::new(|| Lattice::new(grids::IQ2_LEVELS, 2, &grids::IQ2_XS, 1.0 / 8.0, 15.0, 16, 2));
 
 impl Codec for Block {
     type Block = Self;

@@ -33,7 +33,7 @@ struct Block {
 const _: () = assert!(size_of::<Block>() == 66);
 
 pub(super) static LATTICE: LazyLock<Lattice> =
-    LazyLock::new(|| Lattice::new(grids::IQ2_LEVELS, 2, &grids::IQ2_XXS, 1.0 / 8.0, 15.0, 32));
+    LazyLock::new(|| Lattice::new(grids::IQ2_LEVELS, 2, &grids::IQ2_XXS, 1.0 / 8.0, 15.0, 32, 2));
 
 impl Codec for Block {
     type Block = Self;

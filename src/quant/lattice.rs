@@ -22,10 +22,16 @@ pub(super) struct Lattice {
     top: f32,
     /// Weights that share a choice of levels, where there is one.
     choice: usize,
-    /// The points by their first halves: for each the second halves, in fours, the last repeated to fill them.
-    fours: Vec<Vec<[u8; 4]>>,
+    /// Scales to try for a sub-block: the nearest to what plain rounding would take, the next on its other side, and the
+    /// one beyond.
+    tries: usize,
+    /// The second halves of the points, in fours; the fours of one first half after those of another, the last second half
+    /// repeated to fill them.
+    fours: Vec<[u8; 4]>,
     /// And the numbers of those points.
-    numbers: Vec<Vec<[u16; 4]>>,
+    numbers: Vec<[u16; 4]>,
+    /// Where the fours of each first half end.
+    ends: Vec<usize>,
 }
 
 impl Lattice {
@@ -36,6 +42,7 @@ impl Lattice {
         unit: f32,
         top: f32,
         choice: usize,
+        tries: usize,
     ) -> Self {
         let weights = if bits == 2 { 8 } else { 4 };
         let count = levels[0].len();
@@ -47,11 +54,16 @@ impl Lattice {
         for (number, &point) in points.iter().enumerate() {
             found[half(point, 0)].push((half(point, weights / 2) as u8, number as u16));
         }
-        let four = |few: &[(u8, u16)]| -> [(u8, u16); 4] { std::array::from_fn(|i| few[i.min(few.len() - 1)]) };
-        let fours: Vec<Vec<_>> = found.iter().map(|found| found.chunks(4).map(four).collect()).collect();
-        let numbers = fours.iter().map(|fours| fours.iter().map(|four| four.map(|point| point.1)).collect()).collect();
-        let fours = fours.iter().map(|fours| fours.iter().map(|four| four.map(|point| point.0)).collect()).collect();
-        Self { levels, weights, bits, points, unit, top, choice, fours, numbers }
+        let (mut fours, mut numbers, mut ends) = (vec![], vec![], vec![]);
+        for found in &found {
+            for few in found.chunks(4) {
+                let four: [(u8, u16); 4] = std::array::from_fn(|i| few[i.min(few.len() - 1)]);
+                fours.push(four.map(|point| point.0));
+                numbers.push(four.map(|point| point.1));
+            }
+            ends.push(fours.len());
+        }
+        Self { levels, weights, bits, points, unit, top, choice, tries, fours, numbers, ends }
     }
 
     /// What a kernel needs of the grid, in words: the points, two a word; where the fours of each first half end; the
@@ -59,13 +71,9 @@ impl Lattice {
     pub(super) fn table(&self) -> Vec<u32> {
         let pair = |few: &[u16]| u32::from(few[0]) | u32::from(few[1]) << 16;
         let mut words: Vec<u32> = self.points.chunks(2).map(pair).collect();
-        let mut end = 0;
-        for fours in &self.fours {
-            end += fours.len() as u32;
-            words.push(end);
-        }
-        words.extend(self.fours.iter().flatten().map(|&four| u32::from_le_bytes(four)));
-        words.extend(self.numbers.iter().flatten().flat_map(|four| four.chunks(2).map(pair)));
+        words.extend(self.ends.iter().map(|&end| end as u32));
+        words.extend(self.fours.iter().map(|&four| u32::from_le_bytes(four)));
+        words.extend(self.numbers.iter().flat_map(|four| four.chunks(2).map(pair)));
         words
     }
 
@@ -178,33 +186,43 @@ fn lane_of<V: Floats>(v: &V, lane: usize) -> f32 {
     v.to_array()[lane]
 }
 
+/// The points chosen for a sub-block.
+struct Placed<V, const N: usize> {
+    /// What they take off the squared error.
+    gain: V,
+    /// The number of each, at its first weight.
+    points: [[u16; LANES]; N],
+    /// The set of levels it is of.
+    sets: [[u8; LANES]; N],
+}
+
 impl Lattice {
-    /// The most that any point takes off; `sums` has it for every first half.
+    /// The most that any point takes off, and the number of the first half of the first that does.
     #[inline(always)]
-    fn best<V: Floats>(&self, first: &Half<V>, last: &Half<V>, sums: &mut Half<V>) -> V {
-        let mut best = V::splat(-f32::MAX);
-        for half in 0..self.fours.len() {
-            let sum = first[half] + most(&self.fours[half], last);
-            sums[half] = sum;
+    fn best<V: Floats>(&self, first: &Half<V>, last: &Half<V>) -> (V, V) {
+        let (mut best, mut best_half) = (V::splat(-f32::MAX), V::zero());
+        let mut start = 0;
+        for (half, &end) in self.ends.iter().enumerate() {
+            let sum = first[half & 255] + most(&self.fours[start..end], last);
+            best_half = sum.if_gt(best, V::splat(half as f32), best_half);
             best = best.max(sum);
+            start = end;
         }
-        best
+        (best, best_half)
     }
 
     /// The first point of each lane that takes off the most.
     #[inline(always)]
-    fn find<V: Floats>(&self, first: &Half<V>, last: &Half<V>, sums: &Half<V>, best: V) -> [u16; LANES] {
-        let best = best.to_array();
+    fn find<V: Floats>(&self, first: &Half<V>, last: &Half<V>, best: V, best_half: V) -> [u16; LANES] {
+        let (best, halves) = (best.to_array(), best_half.to_array());
         let mut points = [0; LANES];
         for lane in 0..LANES {
-            let at = |v: &V| lane_of(v, lane);
-            let mut half = 0;
-            while half + 1 < self.fours.len() && at(&sums[half]) != best[lane] {
-                half += 1;
-            }
-            let ends = self.fours[half].iter().flatten().zip(self.numbers[half].iter().flatten());
+            let half = halves[lane] as usize;
+            let range = if half == 0 { 0 } else { self.ends[half - 1] }..self.ends[half];
+            let first = lane_of(&first[half], lane);
+            let ends = self.fours[range.clone()].iter().flatten().zip(self.numbers[range].iter().flatten());
             for (&second, &number) in ends {
-                if at(&first[half]) + at(&last[usize::from(second)]) == best[lane] {
+                if first + lane_of(&last[usize::from(second)], lane) == best[lane] {
                     points[lane] = number;
                     break;
                 }
@@ -213,30 +231,39 @@ impl Lattice {
         points
     }
 
-    /// What the best points take off at a scale.
+    /// The best points at a scale.
     #[inline(always)]
-    fn gain<V: Floats, const N: usize, W: Weight<V>>(
+    fn place<V: Floats, const N: usize, W: Weight<V>>(
         &self,
         x: &[V; N],
         w: &[W; N],
         scale: V,
-        scratch: &mut [Half<V>; 3],
-    ) -> V {
-        let [first, last, sums] = scratch;
-        let mut gain = V::zero();
-        for (x, w) in x.chunks_exact(self.choice).zip(w.chunks_exact(self.choice)) {
+        [first, last]: &mut [Half<V>; 2],
+    ) -> Placed<V, N> {
+        let mut placed = Placed { gain: V::zero(), points: [[0; LANES]; N], sets: [[0; LANES]; N] };
+        for begin in (0..N).step_by(self.choice) {
             let mut most = V::splat(-f32::MAX);
-            for levels in self.levels {
-                let mut total = V::zero();
-                for (x, w) in x.chunks_exact(self.weights).zip(w.chunks_exact(self.weights)) {
-                    halves(x, w, levels, scale, first, last);
-                    total = total + self.best(first, last, sums);
+            for (number, levels) in self.levels.iter().enumerate() {
+                let (mut total, mut points) = (V::zero(), [[0; LANES]; 8]);
+                for (k, at) in (begin..begin + self.choice).step_by(self.weights).enumerate() {
+                    let range = at..at + self.weights;
+                    halves(&x[range.clone()], &w[range], levels, scale, first, last);
+                    let (best, half) = self.best(first, last);
+                    points[k] = self.find(first, last, best, half);
+                    total = total + best;
+                }
+                let (better, worse) = (total.to_array(), most.to_array());
+                for lane in (0..LANES).filter(|&lane| better[lane] > worse[lane]) {
+                    for (k, at) in (begin..begin + self.choice).step_by(self.weights).enumerate() {
+                        placed.points[at][lane] = points[k][lane];
+                        placed.sets[at][lane] = number as u8;
+                    }
                 }
                 most = most.max(total);
             }
-            gain = gain + most;
+            placed.gain = placed.gain + most;
         }
-        gain
+        placed
     }
 }
 
@@ -267,7 +294,7 @@ pub(super) fn super_block<V: Floats, const N: usize, const H: usize, W: Weight<V
     x: &[[V; N]; H],
     w: &[[W; N]; H],
 ) -> Super<N, H> {
-    let mut scratch = [[V::zero(); 256]; 3];
+    let mut scratch = [[V::zero(); 256]; 2];
     let top = V::splat(lattice.top);
     let mut fits = [V::zero(); H];
     let mut largest = 0.0f32;
@@ -279,62 +306,42 @@ pub(super) fn super_block<V: Floats, const N: usize, const H: usize, W: Weight<V
     }
     let d = START * largest / (lattice.unit * (2.0 * lattice.top + 1.0));
     let step = V::splat(d * lattice.unit);
-    let mut scales = [V::zero(); H];
-    for h in 0..H {
-        let start = ((fits[h] * step.inverse() - V::splat(1.0)) * V::splat(0.5)).max(V::zero()).min(top).round();
-        let mut most = V::splat(-f32::MAX);
-        for change in [0.0, -1.0, 1.0] {
-            let tried = (start + V::splat(change)).max(V::zero()).min(top);
-            let gain = lattice.gain(&x[h], &w[h], odd(tried) * step, &mut scratch);
-            scales[h] = gain.if_gt(most, tried, scales[h]);
-            most = gain.max(most);
-        }
-    }
     let mut found = Super::nothing();
     let (mut p, mut a) = (0.0, 0.0);
     for h in 0..H {
-        let scale = odd(scales[h]) * step;
-        found.scales[h] = scales[h].to_array().map(|s| s as u8);
-        let [first, last, sums] = &mut scratch;
-        let (mut xq, mut qq) = (V::zero(), V::zero());
-        for begin in (0..N).step_by(lattice.choice) {
-            let mut most = V::splat(-f32::MAX);
-            let (mut chosen, mut sets) = ([[0; LANES]; 8], [0; LANES]);
-            for (number, levels) in lattice.levels.iter().enumerate() {
-                let (mut total, mut points) = (V::zero(), [[0; LANES]; 8]);
-                for (k, at) in (begin..begin + lattice.choice).step_by(lattice.weights).enumerate() {
-                    let range = at..at + lattice.weights;
-                    halves(&x[h][range.clone()], &w[h][range], levels, scale, first, last);
-                    let best = lattice.best(first, last, sums);
-                    points[k] = lattice.find(first, last, sums, best);
-                    total = total + best;
+        let wanted = ((fits[h] * step.inverse() - V::splat(1.0)) * V::splat(0.5)).max(V::zero()).min(top);
+        let start = wanted.round();
+        let side = wanted.if_gt(start, V::splat(1.0), V::splat(-1.0));
+        let (mut scale, mut most) = (V::zero(), V::splat(-f32::MAX));
+        for change in [V::zero(), side, V::zero() - side].into_iter().take(lattice.tries) {
+            let tried = (start + change).max(V::zero()).min(top);
+            let placed = lattice.place(&x[h], &w[h], odd(tried) * step, &mut scratch);
+            let (better, worse) = (placed.gain.to_array(), most.to_array());
+            for lane in (0..LANES).filter(|&lane| better[lane] > worse[lane]) {
+                for at in (0..N).step_by(lattice.weights) {
+                    found.points[h][at][lane] = placed.points[at][lane];
+                    found.sets[h][at][lane] = placed.sets[at][lane];
                 }
-                let (better, worse) = (total.to_array(), most.to_array());
-                for lane in (0..LANES).filter(|&lane| better[lane] > worse[lane]) {
-                    for (chosen, points) in chosen.iter_mut().zip(&points) {
-                        chosen[lane] = points[lane];
-                    }
-                    sets[lane] = number as u8;
-                }
-                most = most.max(total);
             }
-            for (k, at) in (begin..begin + lattice.choice).step_by(lattice.weights).enumerate() {
-                let points = chosen[k];
-                found.points[h][at] = points;
-                found.sets[h][at] = sets;
-                for i in 0..lattice.weights {
-                    let mut q = [0.0; LANES];
-                    for lane in 0..LANES {
-                        q[lane] = lattice.value(usize::from(sets[lane]), usize::from(points[lane]), i);
-                    }
-                    let q = V::from_array(q);
-                    let wq = w[h][at + i] * q;
-                    qq = qq + wq * q;
-                    xq = xq + wq * x[h][at + i];
+            scale = placed.gain.if_gt(most, tried, scale);
+            most = placed.gain.max(most);
+        }
+        found.scales[h] = scale.to_array().map(|s| s as u8);
+        let (mut xq, mut qq) = (V::zero(), V::zero());
+        for at in (0..N).step_by(lattice.weights) {
+            let (points, sets) = (found.points[h][at], found.sets[h][at]);
+            for i in 0..lattice.weights {
+                let mut q = [0.0; LANES];
+                for lane in 0..LANES {
+                    q[lane] = lattice.value(usize::from(sets[lane]), usize::from(points[lane]), i);
                 }
+                let q = V::from_array(q);
+                let wq = w[h][at + i] * q;
+                qq = qq + wq * q;
+                xq = xq + wq * x[h][at + i];
             }
         }
-        let unit = odd(scales[h]) * V::splat(lattice.unit);
+        let unit = odd(scale) * V::splat(lattice.unit);
         p += (unit * xq).sum();
         a += (unit * unit * qq).sum();
     }
