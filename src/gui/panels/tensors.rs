@@ -50,6 +50,8 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         return;
     }
     ui.spacing_mut().item_spacing.y = 0.0;
+    // A row under the pointer is no button.
+    ui.visuals_mut().widgets.hovered.bg_fill = theme::palette(ui).raised;
     let columns = columns(opened, ui.available_width());
     let mut table = TableBuilder::new(ui)
         .striped(true)
