@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use tuck::quant::{FORMATS, Format, FormatRef};
+use tuck::quant::{FORMATS, Format, FormatRef, Search};
 
 /// The interpreter that has the pinned test peers.
 fn python() -> PathBuf {
@@ -218,6 +218,6 @@ fn part_of_a_tile_is_written_as_in_a_whole_one() {
 
 fn quantize(format: FormatRef, weights: &[f32]) -> Vec<u8> {
     let mut bytes = vec![0xaa; format.bytes(weights.len() as u64) as usize];
-    (format.quantize)(weights, None, &mut bytes);
+    (format.quantize)(weights, Search::default(), &mut bytes);
     bytes
 }

@@ -4,7 +4,7 @@
 use tuck::cpu::CpuRunner;
 use tuck::gpu::{self, Adapter, Checks, GpuRunner};
 use tuck::graph::{Recording, RunError, Runner, Slot, SlotSize};
-use tuck::quant::{BF16, F16, F32, FORMATS, FormatRef, Importance};
+use tuck::quant::{BF16, F16, F32, FORMATS, FormatRef, Importance, Search};
 
 const FLOATS: [FormatRef; 3] = [&F32, &F16, &BF16];
 
@@ -97,7 +97,7 @@ fn cases() -> Vec<(&'static str, Vec<f32>)> {
 
 fn encode(format: FormatRef, weights: &[f32]) -> Vec<u8> {
     let mut bytes = vec![0; format.bytes(weights.len() as u64) as usize];
-    (format.quantize)(weights, None, &mut bytes);
+    (format.quantize)(weights, Search::default(), &mut bytes);
     bytes
 }
 
@@ -310,7 +310,7 @@ fn more_than_one_dispatch_and_more_than_one_row_of_workgroups() {
             let ours = convert(&mut *slot, &F16, to, &bytes).unwrap();
             verdict.equal(to, &ours, &encode(to, &weights), &format!("9 Mi weights to {to}"));
             let mut expected = vec![0; ours.len()];
-            (to.quantize)(&weights, Some(importance), &mut expected);
+            (to.quantize)(&weights, Search { importance: Some(importance), ..Search::default() }, &mut expected);
             let ours = convert_weighted(&mut *slot, &F16, to, &bytes, importance).unwrap();
             verdict.equal(to, &ours, &expected, &format!("9 Mi weights to {to}, with importance"));
         }
