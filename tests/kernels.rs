@@ -4,7 +4,10 @@
 use tuck::cpu::CpuRunner;
 use tuck::gpu::{self, Adapter, Checks, GpuRunner};
 use tuck::graph::{Recording, RunError, Runner, Slot, SlotSize};
-use tuck::quant::{BF16, F16, F32, FORMATS, FormatRef, Importance, Search};
+use tuck::quant::{
+    BF16, Effort, F16, F32, FORMATS, FormatRef, IQ1_M, IQ2_XS, IQ3_S, IQ3_XXS, IQ4_XS, Importance, Q2_K, Q3_K, Q4_K,
+    Q5_K, Q6_K, Search,
+};
 
 const FLOATS: [FormatRef; 3] = [&F32, &F16, &BF16];
 
@@ -17,32 +20,39 @@ fn devices() -> Vec<Adapter> {
 
 /// Runs one conversion of bytes in a slot of a runner.
 fn convert(slot: &mut dyn Slot, from: FormatRef, to: FormatRef, bytes: &[u8]) -> Result<Vec<u8>, RunError> {
-    let weights = (bytes.len() / from.block_bytes * from.block_weights) as u64;
-    let mut recording = Recording::default();
-    let (read, write) = recording.convert(from, to, weights);
-    let input = slot.input(recording.input_bytes)?;
-    input[read.start as usize..read.end as usize].copy_from_slice(bytes);
-    slot.submit(&recording)?;
-    Ok(slot.output()?[write.start as usize..write.end as usize].to_vec())
+    convert_with(slot, from, to, bytes, Search::default())
 }
 
-/// The same with importance: the factors of the columns, and the column of the first weight.
-fn convert_weighted(
+/// The same with importance, or with effort.
+fn convert_with(
     slot: &mut dyn Slot,
     from: FormatRef,
     to: FormatRef,
     bytes: &[u8],
-    importance: Importance<'_>,
+    how: Search<'_>,
 ) -> Result<Vec<u8>, RunError> {
     let weights = (bytes.len() / from.block_bytes * from.block_weights) as u64;
-    let columns = importance.columns.len() as u64;
     let mut recording = Recording::default();
-    let (read, factors, write) = recording.convert_weighted(from, to, weights, columns, importance.first as u64);
+    let mut read = match how.importance {
+        None => recording.read(from, weights),
+        Some(Importance { columns, first }) => {
+            recording.read_weighted(from, weights, columns.len() as u64, first as u64)
+        }
+    };
+    let write = recording.write(&mut read, to, how.effort);
     let input = slot.input(recording.input_bytes)?;
-    input[read.start as usize..read.end as usize].copy_from_slice(bytes);
-    input[factors.start as usize..factors.end as usize].copy_from_slice(bytemuck::cast_slice(importance.columns));
+    input[read.input().start as usize..read.input().end as usize].copy_from_slice(bytes);
+    if let Some((factors, importance)) = read.factors().zip(how.importance) {
+        let factors = &mut input[factors.start as usize..factors.end as usize];
+        factors.copy_from_slice(bytemuck::cast_slice(importance.columns));
+    }
     slot.submit(&recording)?;
     Ok(slot.output()?[write.start as usize..write.end as usize].to_vec())
+}
+
+/// A fast search with importance.
+fn weighted(importance: Importance<'_>) -> Search<'_> {
+    Search { importance: Some(importance), ..Search::default() }
 }
 
 fn slot(runner: &dyn Runner, bytes: u64) -> Box<dyn Slot> {
@@ -191,14 +201,59 @@ fn every_weighted_quantizer_equals_its_twin() {
                 for (name, weights) in cases() {
                     let what = format!("{name}, with importance, to {to} on {device}");
                     let (bytes, importance) = (encode(&F32, &weights), Importance { columns, first });
-                    let ours = convert_weighted(&mut *slot, &F32, to, &bytes, importance);
+                    let ours = convert_with(&mut *slot, &F32, to, &bytes, weighted(importance));
                     let ours = ours.unwrap_or_else(|e| panic!("{what}: {e}"));
-                    let theirs = convert_weighted(&mut *twin, &F32, to, &bytes, importance).unwrap();
+                    let theirs = convert_with(&mut *twin, &F32, to, &bytes, weighted(importance)).unwrap();
                     verdict.equal(to, &ours, &theirs, &what);
                 }
             }
         }
     }
+}
+
+/// The formats whose search can take its time, with one of each kind of grid.
+const SEARCHED: [FormatRef; 10] = [&Q2_K, &Q3_K, &Q4_K, &Q5_K, &Q6_K, &IQ4_XS, &IQ1_M, &IQ2_XS, &IQ3_XXS, &IQ3_S];
+
+fn searches_longer_as_its_twin(checks: Checks) {
+    let mut verdict = Verdict::default();
+    let cpu = CpuRunner::new(2);
+    let mut twin = slot(&cpu, 1 << 18);
+    let columns = factors(768, 24);
+    let mut cases = cases();
+    cases.retain(|(_, weights)| weights.len() <= 256 * 37);
+    cases.push(("many blocks", bells(256 * 65, 25)));
+    for device in devices() {
+        let runner = GpuRunner::with_checks(&device, checks).unwrap();
+        let mut slot = slot(&runner, 1 << 18);
+        for to in SEARCHED {
+            for importance in [None, Some(Importance { columns: &columns, first: 256 })] {
+                for (name, weights) in &cases {
+                    let what = format!("{name}, importance {}, to {to} on {device}", importance.is_some());
+                    let bytes = encode(&F32, weights);
+                    let mut run = |effort| {
+                        let how = Search { importance, effort };
+                        let ours = convert_with(&mut *slot, &F32, to, &bytes, how);
+                        let ours = ours.unwrap_or_else(|e| panic!("{what}: {e}"));
+                        let theirs = convert_with(&mut *twin, &F32, to, &bytes, how).unwrap();
+                        verdict.equal(to, &ours, &theirs, &format!("{what}, {effort:?}"));
+                        theirs
+                    };
+                    let (fast, best) = (run(Effort::Fast), run(Effort::Best));
+                    assert!(*name != "many blocks" || fast != best, "{what}: the effort changes nothing");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_longer_search_equals_its_twin() {
+    searches_longer_as_its_twin(Checks::Off);
+}
+
+#[test]
+fn every_longer_search_equals_its_twin_as_on_a_gpu() {
+    searches_longer_as_its_twin(Checks::On);
 }
 
 #[test]
@@ -211,7 +266,7 @@ fn factors_of_one_change_nothing() {
         for (name, weights) in cases() {
             let bytes = encode(&F32, &weights);
             let importance = Importance { columns: &[1.0; 256], first: 0 };
-            let weighted = convert_weighted(&mut *slot, &F32, to, &bytes, importance).unwrap();
+            let weighted = convert_with(&mut *slot, &F32, to, &bytes, weighted(importance)).unwrap();
             let plain = convert(&mut *slot, &F32, to, &bytes).unwrap();
             verdict.equal(to, &weighted, &plain, &format!("{name} to {to}"));
         }
@@ -306,12 +361,12 @@ fn more_than_one_dispatch_and_more_than_one_row_of_workgroups() {
     for device in devices() {
         let runner = GpuRunner::new(&device).unwrap();
         let mut slot = slot(&runner, 40 << 20);
-        for to in [&F32, &tuck::quant::Q8_0, &tuck::quant::Q4_K] {
+        for to in [&F32, &tuck::quant::Q8_0, &Q4_K] {
             let ours = convert(&mut *slot, &F16, to, &bytes).unwrap();
             verdict.equal(to, &ours, &encode(to, &weights), &format!("9 Mi weights to {to}"));
             let mut expected = vec![0; ours.len()];
-            (to.quantize)(&weights, Search { importance: Some(importance), ..Search::default() }, &mut expected);
-            let ours = convert_weighted(&mut *slot, &F16, to, &bytes, importance).unwrap();
+            (to.quantize)(&weights, weighted(importance), &mut expected);
+            let ours = convert_with(&mut *slot, &F16, to, &bytes, weighted(importance)).unwrap();
             verdict.equal(to, &ours, &expected, &format!("9 Mi weights to {to}, with importance"));
         }
     }
