@@ -227,8 +227,9 @@ fn a_longer_search_comes_closer_to_real_weights() {
     {
         if name.contains(".layers.0.") || name.contains(".layers.1.") {
             let float = [&F32, &F16, &BF16].into_iter().find(|f| f.name == format!("{:?}", tensor.dtype())).unwrap();
-            let mut weights = vec![0.0; tensor.data().len() / float.block_bytes];
-            (float.dequantize)(tensor.data(), &mut weights);
+            let count = (tensor.data().len() / float.block_bytes).min(1 << 15);
+            let mut weights = vec![0.0; count];
+            (float.dequantize)(&tensor.data()[..count * float.block_bytes], &mut weights);
             matrices.push((name.to_owned(), weights));
         }
     }
