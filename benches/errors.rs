@@ -3,13 +3,14 @@
 //!     TUCK_PEERS_PYTHON=target/peers/bin/python cargo bench --bench errors -- MODEL.safetensors...
 //!
 //! The squared error relative to `ggml_quantize_chunk`'s on the same weights: plain, and with a made-up importance of the
-//! columns that both get and both are judged by. On the sample model and every file given.
+//! columns that both get and both are judged by. On the sample model and every file given; with `TUCK_EFFORT=best` our
+//! searches take their time.
 
 use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use tuck::quant::{BF16, F16, F32, FORMATS, FormatRef, Importance};
+use tuck::quant::{BF16, Effort, F16, F32, FORMATS, FormatRef, Importance, Search};
 
 /// Weights in a row. Blocks divide it, so that rows can be cut anywhere.
 const ROW: usize = 256;
@@ -65,11 +66,19 @@ fn factors() -> Vec<f32> {
     factors.iter().map(|factor| factor / mean).collect()
 }
 
+/// How long our searches look: `TUCK_EFFORT`, fast where it is not set.
+fn effort() -> Effort {
+    let Some(name) = std::env::var_os("TUCK_EFFORT") else { return Effort::Fast };
+    let named = Effort::ALL.iter().find(|effort| name == effort.name());
+    *named.expect("TUCK_EFFORT, if it is set, is fast or best")
+}
+
 /// The mean of our squared errors, by the factors.
 fn error(format: FormatRef, weights: &[f32], factors: Option<&[f32]>) -> f64 {
+    let how = Search { importance: factors.map(|columns| Importance { columns, first: 0 }), effort: effort() };
     let parts = weights.par_chunks(ROW * 16).map(|weights| {
         let mut bytes = vec![0; format.bytes(weights.len() as u64) as usize];
-        (format.quantize)(weights, factors.map(|columns| Importance { columns, first: 0 }), &mut bytes);
+        (format.quantize)(weights, how, &mut bytes);
         let mut back = vec![0.0; weights.len()];
         (format.dequantize)(&bytes, &mut back);
         let square = |(i, (&w, &b)): (usize, (&f32, &f32))| {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tuck::cpu::CpuRunner;
 use tuck::gpu::{self, GpuRunner};
 use tuck::graph::{Recording, Runner, SlotSize};
-use tuck::quant::{F16, F32, FORMATS, FormatRef};
+use tuck::quant::{F16, F32, FORMATS, FormatRef, Search};
 
 fn main() {
     let weights = bells(1 << 24);
@@ -49,7 +49,7 @@ fn rate(runner: &dyn Runner, from: FormatRef, to: FormatRef, weights: &[f32]) ->
     let mut bytes = vec![0; from.bytes(weights.len() as u64) as usize];
     let blocks = 1 << 12;
     let parts = bytes.par_chunks_mut(blocks * from.block_bytes).zip(weights.par_chunks(blocks * from.block_weights));
-    parts.for_each(|(bytes, weights)| (from.quantize)(weights, None, bytes));
+    parts.for_each(|(bytes, weights)| (from.quantize)(weights, Search::default(), bytes));
     let mut recording = Recording::default();
     let (read, _) = recording.convert(from, to, weights.len() as u64);
     let size =

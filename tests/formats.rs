@@ -3,7 +3,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use tuck::quant::{FORMATS, Format, FormatRef};
+use tuck::quant::{
+    BF16, Effort, F16, F32, FORMATS, Format, FormatRef, IQ3_S, IQ4_XS, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, Search,
+};
 
 /// The interpreter that has the pinned test peers.
 fn python() -> PathBuf {
@@ -216,8 +218,43 @@ fn part_of_a_tile_is_written_as_in_a_whole_one() {
     }
 }
 
+#[test]
+fn a_longer_search_comes_closer_to_real_weights() {
+    let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/sample/model.safetensors")).unwrap();
+    let stored = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut matrices = Vec::new();
+    for (name, tensor) in stored.iter().filter(|(name, tensor)| name.contains(".layers.") && tensor.shape().len() == 2)
+    {
+        if name.contains(".layers.0.") || name.contains(".layers.1.") {
+            let float = [&F32, &F16, &BF16].into_iter().find(|f| f.name == format!("{:?}", tensor.dtype())).unwrap();
+            let count = (tensor.data().len() / float.block_bytes).min(1 << 15);
+            let mut weights = vec![0.0; count];
+            (float.dequantize)(&tensor.data()[..count * float.block_bytes], &mut weights);
+            matrices.push((name.to_owned(), weights));
+        }
+    }
+    assert!(matrices.len() >= 14, "two layers of seven matrices");
+    for format in [&Q2_K, &Q3_K, &Q4_K, &Q5_K, &Q6_K, &IQ4_XS, &IQ3_S] {
+        let mut sums = [0.0; 2];
+        for (name, weights) in &matrices {
+            let error = |effort: Effort| {
+                let mut bytes = vec![0; format.bytes(weights.len() as u64) as usize];
+                (format.quantize)(weights, Search { effort, ..Search::default() }, &mut bytes);
+                let mut back = vec![0.0; weights.len()];
+                (format.dequantize)(&bytes, &mut back);
+                weights.iter().zip(&back).map(|(w, b)| f64::from(w - b).powi(2)).sum::<f64>()
+            };
+            let [fast, best] = [Effort::Fast, Effort::Best].map(error);
+            assert!(best <= fast * 1.001, "{format}, {name}: {best:e} instead of {fast:e}");
+            sums = [sums[0] + fast, sums[1] + best];
+        }
+        println!("{format}: {:.5} of the fast search's error", sums[1] / sums[0]);
+        assert!(sums[1] < sums[0], "{format}: {:e} instead of {:e}", sums[1], sums[0]);
+    }
+}
+
 fn quantize(format: FormatRef, weights: &[f32]) -> Vec<u8> {
     let mut bytes = vec![0xaa; format.bytes(weights.len() as u64) as usize];
-    (format.quantize)(weights, None, &mut bytes);
+    (format.quantize)(weights, Search::default(), &mut bytes);
     bytes
 }

@@ -12,7 +12,7 @@ use tuck::engine::{Engine, PackOutput, PackRequest};
 use tuck::gguf::read_header;
 use tuck::imatrix::{Imatrix, factors};
 use tuck::model::Model;
-use tuck::quant::{FormatRef, Importance, format_from_name};
+use tuck::quant::{FormatRef, Importance, Search, format_from_name};
 use tuck::recipe::Recipe;
 
 /// Made by llama-imatrix from the sample model and its `calibration.txt`, 20 chunks of 512 tokens.
@@ -133,7 +133,11 @@ fn weighted_error(weights: &[f32], back: &[f32], factors: &[f32]) -> f64 {
 
 fn quantize(format: FormatRef, weights: &[f32], columns: &[f32]) -> Vec<u8> {
     let mut bytes = vec![0; format.bytes(weights.len() as u64) as usize];
-    (format.quantize)(weights, Some(Importance { columns, first: 0 }), &mut bytes);
+    (format.quantize)(
+        weights,
+        Search { importance: Some(Importance { columns, first: 0 }), ..Search::default() },
+        &mut bytes,
+    );
     bytes
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tuck::gguf::{self, HeaderTensor, Metadata, Value};
 use tuck::imatrix::{Imatrix, ImatrixError};
-use tuck::quant::{F16, F32, FormatRef};
+use tuck::quant::{F16, F32, FormatRef, Search};
 
 fn open(bytes: &[u8]) -> Result<Imatrix, ImatrixError> {
     let folder = tempfile::tempdir().unwrap();
@@ -107,7 +107,7 @@ fn gguf_of(metadata: &[(&str, Value)], tensors: &[Stored<'_>]) -> Vec<u8> {
         out.resize(offset as usize, 0);
         let at = out.len();
         out.resize(at + format.bytes(values.len() as u64) as usize, 0);
-        (format.quantize)(values, None, &mut out[at..]);
+        (format.quantize)(values, Search::default(), &mut out[at..]);
     }
     out.resize(layout.file_bytes as usize, 0);
     out

@@ -4,7 +4,9 @@
 use tuck::cpu::CpuRunner;
 use tuck::gpu::{self, Adapter, Checks, GpuRunner};
 use tuck::graph::{Recording, RunError, Runner, Slot, SlotSize};
-use tuck::quant::{BF16, F16, F32, FORMATS, FormatRef, Importance};
+use tuck::quant::{
+    BF16, Effort, F16, F32, FORMATS, FormatRef, IQ2_XS, IQ3_S, IQ4_XS, Importance, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, Search,
+};
 
 const FLOATS: [FormatRef; 3] = [&F32, &F16, &BF16];
 
@@ -17,32 +19,39 @@ fn devices() -> Vec<Adapter> {
 
 /// Runs one conversion of bytes in a slot of a runner.
 fn convert(slot: &mut dyn Slot, from: FormatRef, to: FormatRef, bytes: &[u8]) -> Result<Vec<u8>, RunError> {
-    let weights = (bytes.len() / from.block_bytes * from.block_weights) as u64;
-    let mut recording = Recording::default();
-    let (read, write) = recording.convert(from, to, weights);
-    let input = slot.input(recording.input_bytes)?;
-    input[read.start as usize..read.end as usize].copy_from_slice(bytes);
-    slot.submit(&recording)?;
-    Ok(slot.output()?[write.start as usize..write.end as usize].to_vec())
+    convert_with(slot, from, to, bytes, Search::default())
 }
 
-/// The same with importance: the factors of the columns, and the column of the first weight.
-fn convert_weighted(
+/// The same with importance, or with effort.
+fn convert_with(
     slot: &mut dyn Slot,
     from: FormatRef,
     to: FormatRef,
     bytes: &[u8],
-    importance: Importance<'_>,
+    how: Search<'_>,
 ) -> Result<Vec<u8>, RunError> {
     let weights = (bytes.len() / from.block_bytes * from.block_weights) as u64;
-    let columns = importance.columns.len() as u64;
     let mut recording = Recording::default();
-    let (read, factors, write) = recording.convert_weighted(from, to, weights, columns, importance.first as u64);
+    let mut read = match how.importance {
+        None => recording.read(from, weights),
+        Some(Importance { columns, first }) => {
+            recording.read_weighted(from, weights, columns.len() as u64, first as u64)
+        }
+    };
+    let write = recording.write(&mut read, to, how.effort);
     let input = slot.input(recording.input_bytes)?;
-    input[read.start as usize..read.end as usize].copy_from_slice(bytes);
-    input[factors.start as usize..factors.end as usize].copy_from_slice(bytemuck::cast_slice(importance.columns));
+    input[read.input().start as usize..read.input().end as usize].copy_from_slice(bytes);
+    if let Some((factors, importance)) = read.factors().zip(how.importance) {
+        let factors = &mut input[factors.start as usize..factors.end as usize];
+        factors.copy_from_slice(bytemuck::cast_slice(importance.columns));
+    }
     slot.submit(&recording)?;
     Ok(slot.output()?[write.start as usize..write.end as usize].to_vec())
+}
+
+/// A fast search with importance.
+fn weighted(importance: Importance<'_>) -> Search<'_> {
+    Search { importance: Some(importance), ..Search::default() }
 }
 
 fn slot(runner: &dyn Runner, bytes: u64) -> Box<dyn Slot> {
@@ -97,7 +106,7 @@ fn cases() -> Vec<(&'static str, Vec<f32>)> {
 
 fn encode(format: FormatRef, weights: &[f32]) -> Vec<u8> {
     let mut bytes = vec![0; format.bytes(weights.len() as u64) as usize];
-    (format.quantize)(weights, None, &mut bytes);
+    (format.quantize)(weights, Search::default(), &mut bytes);
     bytes
 }
 
@@ -191,11 +200,52 @@ fn every_weighted_quantizer_equals_its_twin() {
                 for (name, weights) in cases() {
                     let what = format!("{name}, with importance, to {to} on {device}");
                     let (bytes, importance) = (encode(&F32, &weights), Importance { columns, first });
-                    let ours = convert_weighted(&mut *slot, &F32, to, &bytes, importance);
+                    let ours = convert_with(&mut *slot, &F32, to, &bytes, weighted(importance));
                     let ours = ours.unwrap_or_else(|e| panic!("{what}: {e}"));
-                    let theirs = convert_weighted(&mut *twin, &F32, to, &bytes, importance).unwrap();
+                    let theirs = convert_with(&mut *twin, &F32, to, &bytes, weighted(importance)).unwrap();
                     verdict.equal(to, &ours, &theirs, &what);
                 }
+            }
+        }
+    }
+}
+
+/// Formats whose search can take its time: of the grids one of even signs and one of free ones.
+const SEARCHED: [FormatRef; 8] = [&Q2_K, &Q3_K, &Q4_K, &Q5_K, &Q6_K, &IQ4_XS, &IQ2_XS, &IQ3_S];
+
+#[test]
+fn every_longer_search_equals_its_twin() {
+    let mut verdict = Verdict::default();
+    let cpu = CpuRunner::new(2);
+    let mut twin = slot(&cpu, 1 << 18);
+    let columns = factors(768, 24);
+    let importance = Some(Importance { columns: &columns, first: 256 });
+    let (fast, best) = (Search::default(), Search { effort: Effort::Best, ..Search::default() });
+    let mut cases = cases();
+    cases.retain(|(_, weights)| (1..=256 * 37).contains(&weights.len()));
+    cases.push(("many blocks", bells(256 * 65, 25)));
+    for device in devices() {
+        let runners = [Checks::Off, Checks::On].map(|checks| GpuRunner::with_checks(&device, checks).unwrap());
+        let [mut slot, mut checked] = runners.each_ref().map(|runner| slot(runner, 1 << 18));
+        for to in SEARCHED {
+            for (name, weights) in &cases {
+                let what = format!("{name} to {to} on {device}");
+                let bytes = encode(&F32, weights);
+                let mut run = |slot: &mut dyn Slot, how: Search<'_>| {
+                    let ours = convert_with(slot, &F32, to, &bytes, how).unwrap_or_else(|e| panic!("{what}: {e}"));
+                    let theirs = convert_with(&mut *twin, &F32, to, &bytes, how).unwrap();
+                    verdict.equal(
+                        to,
+                        &ours,
+                        &theirs,
+                        &format!("{what}, {:?}, importance {}", how.effort, how.importance.is_some()),
+                    );
+                    theirs
+                };
+                let written = [fast, best].map(|how| run(&mut *slot, how));
+                assert!(*name != "many blocks" || written[0] != written[1], "{what}: the effort changes nothing");
+                // As on a GPU, where compilers have to be kept from fusing.
+                run(&mut *checked, Search { importance, ..best });
             }
         }
     }
@@ -211,7 +261,7 @@ fn factors_of_one_change_nothing() {
         for (name, weights) in cases() {
             let bytes = encode(&F32, &weights);
             let importance = Importance { columns: &[1.0; 256], first: 0 };
-            let weighted = convert_weighted(&mut *slot, &F32, to, &bytes, importance).unwrap();
+            let weighted = convert_with(&mut *slot, &F32, to, &bytes, weighted(importance)).unwrap();
             let plain = convert(&mut *slot, &F32, to, &bytes).unwrap();
             verdict.equal(to, &weighted, &plain, &format!("{name} to {to}"));
         }
@@ -306,12 +356,12 @@ fn more_than_one_dispatch_and_more_than_one_row_of_workgroups() {
     for device in devices() {
         let runner = GpuRunner::new(&device).unwrap();
         let mut slot = slot(&runner, 40 << 20);
-        for to in [&F32, &tuck::quant::Q8_0, &tuck::quant::Q4_K] {
+        for to in [&F32, &tuck::quant::Q8_0, &Q4_K] {
             let ours = convert(&mut *slot, &F16, to, &bytes).unwrap();
             verdict.equal(to, &ours, &encode(to, &weights), &format!("9 Mi weights to {to}"));
             let mut expected = vec![0; ours.len()];
-            (to.quantize)(&weights, Some(importance), &mut expected);
-            let ours = convert_weighted(&mut *slot, &F16, to, &bytes, importance).unwrap();
+            (to.quantize)(&weights, weighted(importance), &mut expected);
+            let ours = convert_with(&mut *slot, &F16, to, &bytes, weighted(importance)).unwrap();
             verdict.equal(to, &ours, &expected, &format!("9 Mi weights to {to}, with importance"));
         }
     }

@@ -4,7 +4,7 @@ use tuck::gpu::naga::valid::{Capabilities, ValidationFlags, Validator};
 use tuck::gpu::naga::{self, back};
 use tuck::gpu::shaders::{SHADERS, Shader};
 use tuck::graph::Kernel;
-use tuck::quant::{BF16, F16, F32, FORMATS};
+use tuck::quant::{BF16, Effort, F16, F32, FORMATS};
 
 #[test]
 fn every_shader_is_valid() {
@@ -16,18 +16,18 @@ fn every_shader_is_valid() {
             .validate(&module)
             .unwrap_or_else(|e| panic!("{}: {}", shader.name, e.emit_to_string_with_path(&wgsl, shader.name)));
         assert_eq!(shader.reads_floats(), !module.overrides.is_empty(), "{}", shader.name);
-        for source in [&F32, &F16, &BF16] {
-            let constants = [("source".to_owned(), f64::from(source.ggml_type))];
+        for (source, best) in [&F32, &F16, &BF16].into_iter().flat_map(|source| [(source, 0.0), (source, 1.0)]) {
+            let constants = [("source".to_owned(), f64::from(source.ggml_type)), ("best".to_owned(), best)];
             let constants = if shader.reads_floats() { constants.into_iter().collect() } else { Default::default() };
             back::pipeline_constants::process_overrides(&module, &info, None, &constants)
-                .unwrap_or_else(|e| panic!("{} from {source}: {e}", shader.name));
+                .unwrap_or_else(|e| panic!("{} from {source}, best {best}: {e}", shader.name));
         }
     }
 }
 
 #[test]
 fn every_kernel_has_a_shader_and_every_shader_a_kernel() {
-    let quantize = FORMATS.iter().map(|to| Kernel::Quantize { source: &F32, to });
+    let quantize = FORMATS.iter().map(|to| Kernel::Quantize { source: &F32, to, effort: Effort::Fast });
     let dequantize = FORMATS.iter().map(|from| Kernel::Dequantize { from });
     let used: Vec<_> = quantize.chain(dequantize).map(|kernel| Shader::of(kernel).name).collect();
     for shader in SHADERS {

@@ -4,7 +4,6 @@
 //#include shared/affine.wgsl
 
 const KEEP_ZERO: bool = true;
-const SUPER_ROUNDS: u32 = 1u;
 
 // Of each sub-block: its fit, later what it stores; the terms of the super-block's sums; its codes.
 var<workgroup> fits: array<vec2f, WORKGROUP>;
@@ -80,7 +79,8 @@ fn search(lane: u32, sub_block: u32) -> vec2u {
     }
     var d = quotient(largest.x, SUPER_TOP);
     var dmin = quotient(largest.y, SUPER_TOP);
-    for (var i = 0u; i < SUPER_ROUNDS; i++) {
+    let rounds = super_rounds();
+    for (var i = 0u; i < rounds; i++) {
         let sub = choose(sums, fit, d, dmin);
         sums = affine_sums(sums, inverse(d * sub.x), -exact(dmin * sub.y));
         fit = least_squares_below(sums);

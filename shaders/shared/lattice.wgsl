@@ -2,7 +2,7 @@
 // The including shader declares x, the weights of a sub-block, in QUADS vectors, and SUBS, the sub-blocks of a
 // super-block; the grid: POINTS of BITS bits a level, with FIRSTS combinations of LEVELS levels in half of WEIGHTS
 // weights; `value(kind, level)` in SETS sets, of which CHOICE weights choose one; the scales: UNIT, TOP; and SIGNS: 0
-// none, 1 free, 2 an even number of eight; and TRIES, the scales to try.
+// none, 1 free, 2 an even number of eight; and TRIES, the scales to try where time counts.
 
 //#include shared/points.wgsl
 
@@ -143,7 +143,7 @@ struct Best {
     half: u32,
 }
 
-fn best() -> Best {
+fn best_point() -> Best {
     var found = Best(-MOST, 0u);
     var four = 0u;
     for (var half = 0u; half < FIRSTS; half++) {
@@ -189,7 +189,7 @@ fn try_scale(scale: f32) -> f32 {
             var chosen: array<u32, CHOICE / WEIGHTS>;
             for (var i = 0u; i < CHOICE / WEIGHTS; i++) {
                 halves(begin + i * WEIGHTS, kind, scale);
-                let found = best();
+                let found = best_point();
                 total += found.most;
                 chosen[i] = number_of(found) | (kind << 16u);
             }
@@ -237,7 +237,8 @@ fn search(lane: u32, sub_block: u32) -> u32 {
     let side = select(-1.0, 1.0, wanted > begin);
     var scale = 0.0;
     var most = -MOST;
-    for (var i = 0u; i < TRIES; i++) {
+    let tries = select(TRIES, 3u, best);
+    for (var i = 0u; i < tries; i++) {
         let tried = clamp(begin + select(select(-side, side, i == 1u), 0.0, i == 0u), 0.0, TOP);
         let gain = try_scale((tried + tried + 1.0) * step);
         if gain > most {

@@ -2,8 +2,6 @@
 // Step for step `super_block` in src/quant/scaled.rs; the including shader declares what scaled.wgsl asks for, too.
 //#include shared/scaled.wgsl
 
-const ROUNDS: u32 = 1u;
-
 // Of each sub-block: its fitted scale; the terms of the super-block's sums.
 var<workgroup> fits: array<f32, WORKGROUP>;
 var<workgroup> terms: array<vec2f, WORKGROUP>;
@@ -31,7 +29,8 @@ fn search(lane: u32, sub_block: u32) -> Found {
         largest = select(largest, scale, abs(scale) > abs(largest));
     }
     var d = quotient(largest, -TOP);
-    for (var i = 0u; i < ROUNDS; i++) {
+    let rounds = super_rounds();
+    for (var i = 0u; i < rounds; i++) {
         let scale = storable(scale_of(fit), d);
         fit = fit_at(inverse(d * scale));
         terms[lane] = vec2f(scale * fit.y, exact(scale * scale) * fit.x);

@@ -16,6 +16,14 @@ fn factor(column: u32) -> f32 {
     return bitcast<f32>(select(107u << 23u, min(bits, 138u << 23u), usable));
 }
 
+// Whether the search takes its time; `Effort` in src/quant/search.rs.
+override best: bool = false;
+
+// Rounds of fitting what sub-blocks store and the super-block's scales to one another.
+fn super_rounds() -> u32 {
+    return select(1u, 4u, best);
+}
+
 // The factors of weights 4i..4i + 4, which are in one row.
 fn importance(i: u32) -> vec4f {
     let column = (params.first + 4u * i) % params.columns;

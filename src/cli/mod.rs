@@ -1,6 +1,7 @@
 //! The command line: what was typed becomes commands for the engine, its events become lines and JSON.
 
 mod devices;
+mod effort;
 mod importance;
 mod inspect;
 mod output;

@@ -6,6 +6,7 @@ use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{Command, DeviceChoice, EventKind, OutputReport, PackOutput, PackReport, PackRequest};
 use crate::imatrix::Imatrix;
 use crate::model::{EditError, Model, Pruning, Setting};
+use crate::quant::Effort;
 use crate::recipe::{Coverage, FallbackGroup, Plan, Recipe, RecipeError, Split, named_format};
 use crate::units;
 use serde_json::{Value as Json, json};
@@ -32,6 +33,9 @@ pub(super) struct Arguments {
     /// first match wins.
     #[arg(long = "tensor-type", value_name = "PATTERN=TYPE")]
     tensor_types: Vec<String>,
+    /// How long to look for the scales of each block. best: looks longer; files of the same size, a little closer.
+    #[arg(long, value_enum, default_value_t)]
+    effort: Effort,
     #[command(flatten)]
     importance: Importance,
     /// Cut the output into files of at most so many bytes of tensors, such as 2G or 500M, named and marked as
@@ -155,6 +159,7 @@ fn recipe(arguments: &Arguments, name: &str) -> Result<Recipe, RecipeError> {
         output: named(&arguments.output_tensor_type)?,
         token_embedding: named(&arguments.token_embedding_type)?,
         leave_output: arguments.leave_output_tensor,
+        effort: arguments.effort,
         ..Recipe::parse(name, &arguments.tensor_types)?
     })
 }
@@ -210,6 +215,7 @@ fn plans_json(model: &Model, plans: &[(PathBuf, Plan)]) -> Json {
             "type": plan.recipe.preset.name,
             "file_bytes": plan.file_bytes,
             "bits_per_weight": plan.bits_per_weight,
+            "effort": plan.recipe.effort.name(),
             "tensors": tensors.map(|(t, p)| json!({
                 "name": t.name, "format": p.format.name, "bytes": p.bytes, "file": p.file, "offset": p.offset
             })).collect::<Vec<_>>(),
@@ -253,6 +259,7 @@ fn report_json(report: &PackReport) -> Json {
             "type": output.recipe,
             "file_bytes": output.file_bytes,
             "bits_per_weight": output.bits_per_weight,
+            "effort": output.effort.name(),
             "formats": output.formats.iter().map(|(format, tensors, bytes)| json!({
                 "format": format.name, "tensors": tensors, "bytes": bytes
             })).collect::<Vec<_>>(),
@@ -307,6 +314,9 @@ fn print_output(output: &OutputReport) {
     for (index, (format, tensors, bytes)) in output.formats.iter().enumerate() {
         let label = if index == 0 { "Tensors" } else { "" };
         println!("  {label:<9} {tensors:>4} as {:<5} {}", format.name, units::bytes(*bytes));
+    }
+    if output.effort != Effort::default() {
+        println!("  Effort    {}", output.effort.name());
     }
     if let Some((imatrix, coverage)) = &output.imatrix {
         println!("  Imatrix   {}", imatrix_line((imatrix, coverage)));

@@ -1,7 +1,7 @@
 //! Runs a recording on the CPU: the twin of every kernel, and the fallback where there is no GPU.
 
 use crate::graph::{Buffer, Dispatch, Kernel, Recording, RunError, Runner, Slot, SlotSize};
-use crate::quant::{F32, FormatRef, Importance};
+use crate::quant::{F32, FormatRef, Importance, Search};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -91,21 +91,18 @@ impl CpuSlot {
         let importance = columns.as_ref().map(|columns| Importance { columns, first: params.first as usize });
         let blocks = params.blocks as usize;
         self.pool.install(|| match *kernel {
-            Kernel::Quantize { source, to } => convert(source, to, blocks * to.block_weights, importance, src, dst),
-            Kernel::Dequantize { from } => convert(from, &F32, blocks * from.block_weights, None, src, dst),
+            Kernel::Quantize { source, to, effort } => {
+                convert(source, to, blocks * to.block_weights, Search { importance, effort }, src, dst)
+            }
+            Kernel::Dequantize { from } => {
+                convert(from, &F32, blocks * from.block_weights, Search::default(), src, dst)
+            }
         });
     }
 }
 
 /// Converts `weights` weights over all threads of the current pool.
-fn convert(
-    from: FormatRef,
-    to: FormatRef,
-    weights: usize,
-    importance: Option<Importance<'_>>,
-    src: &[u8],
-    dst: &mut [u8],
-) {
+fn convert(from: FormatRef, to: FormatRef, weights: usize, how: Search<'_>, src: &[u8], dst: &mut [u8]) {
     let bytes = |format: FormatRef, weights: usize| format.bytes(weights as u64) as usize;
     let (src, dst) = (&src[..bytes(from, weights)], &mut dst[..bytes(to, weights)]);
     let tasks = src.par_chunks(bytes(from, TASK)).zip(dst.par_chunks_mut(bytes(to, TASK)));
@@ -115,7 +112,7 @@ fn convert(
         for (step, (src, dst)) in steps.enumerate() {
             let weights = &mut decoded[..src.len() / from.block_bytes * from.block_weights];
             (from.dequantize)(src, weights);
-            (to.quantize)(weights, importance.map(|i| i.skip(task * TASK + step * STEP)), dst);
+            (to.quantize)(weights, how.skip(task * TASK + step * STEP), dst);
         }
     });
 }

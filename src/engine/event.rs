@@ -4,7 +4,7 @@ use super::command::JobId;
 use crate::eval::WeightError;
 use crate::imatrix::Imatrix;
 use crate::model::Model;
-use crate::quant::FormatRef;
+use crate::quant::{Effort, FormatRef};
 use crate::recipe::{Coverage, Fallback};
 use std::fmt;
 use std::path::PathBuf;
@@ -132,6 +132,8 @@ pub struct OutputReport {
     pub recipe: &'static str,
     /// Formats in it, with the number of tensors and bytes of each, most bytes first.
     pub formats: Vec<(FormatRef, usize, u64)>,
+    /// How long its block searches looked.
+    pub effort: Effort,
     /// The imatrix that was used, and how far it reached.
     pub imatrix: Option<(Arc<Imatrix>, Coverage)>,
     /// Tensors that could not get the format the recipe wanted.

@@ -4,7 +4,7 @@ use super::device::Adapter;
 use super::shaders::Shader;
 use super::slot::GpuSlot;
 use crate::graph::{ALIGN, ConvertParams, Dispatch, Kernel, RunError, Runner, Slot, SlotSize};
-use crate::quant::FORMATS;
+use crate::quant::{Effort, FORMATS};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use wgpu::util::DeviceExt;
@@ -55,8 +55,17 @@ pub(super) struct Gpu {
     trouble: Arc<Mutex<Option<Trouble>>>,
 }
 
-/// By shader, source format and whether weights differ in importance.
-type Pipelines = HashMap<(&'static str, u32, bool), Arc<wgpu::ComputePipeline>>;
+type Pipelines = HashMap<(&'static str, Variant), Arc<wgpu::ComputePipeline>>;
+
+/// What a shader is compiled for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Variant {
+    /// The ggml type of a float format.
+    source: u32,
+    /// Whether weights differ in importance.
+    weighted: bool,
+    effort: Effort,
+}
 
 /// The first thing that went wrong; nothing after it is to be trusted.
 #[derive(Clone)]
@@ -197,7 +206,7 @@ impl Gpu {
     /// The dispatch in parts that end on whole words of both sides: a multiple of 256 blocks is one of [`ALIGN`].
     pub(super) fn parts(&self, dispatch: &Dispatch) -> impl Iterator<Item = Part> {
         let (from, to) = match dispatch.kernel {
-            Kernel::Quantize { source, to } => (source, to),
+            Kernel::Quantize { source, to, .. } => (source, to),
             Kernel::Dequantize { from } => (from, &crate::quant::F32),
         };
         let block_weights = from.block_weights.max(to.block_weights) as u64;
@@ -239,18 +248,18 @@ impl Gpu {
     /// The pipeline of a dispatch, made when first asked for.
     pub(super) fn pipeline(&self, dispatch: &Dispatch) -> Arc<wgpu::ComputePipeline> {
         let shader = Shader::of(dispatch.kernel);
-        let weighted = dispatch.factors.is_some();
-        let source = match dispatch.kernel {
-            Kernel::Quantize { source, .. } => source.ggml_type,
-            Kernel::Dequantize { from } if from.is_float() => from.ggml_type,
-            Kernel::Dequantize { .. } => 0,
+        let (source, effort) = match dispatch.kernel {
+            Kernel::Quantize { source, effort, .. } => (source.ggml_type, effort),
+            Kernel::Dequantize { from } if from.is_float() => (from.ggml_type, Effort::Fast),
+            Kernel::Dequantize { .. } => (0, Effort::Fast),
         };
+        let variant = Variant { source, weighted: dispatch.factors.is_some(), effort };
         let mut pipelines = self.pipelines.lock().unwrap_or_else(|e| e.into_inner());
-        let compile = || Arc::new(self.compile(shader, source, weighted));
-        pipelines.entry((shader.name, source, weighted)).or_insert_with(compile).clone()
+        let compile = || Arc::new(self.compile(shader, variant));
+        pipelines.entry((shader.name, variant)).or_insert_with(compile).clone()
     }
 
-    fn compile(&self, shader: &Shader, source: u32, weighted: bool) -> wgpu::ComputePipeline {
+    fn compile(&self, shader: &Shader, variant: Variant) -> wgpu::ComputePipeline {
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(shader.name),
             source: wgpu::ShaderSource::Wgsl(shader.wgsl().into()),
@@ -269,8 +278,13 @@ impl Gpu {
             bind_group_layouts: &[Some(&self.layout)],
             immediate_size: 0,
         });
-        let constants = [("source", source), ("weighted", weighted.into()), ("fuses", self.fuses.into())]
-            .map(|(k, v)| (k, v.into()));
+        let constants = [
+            ("source", variant.source),
+            ("weighted", variant.weighted.into()),
+            ("best", (variant.effort == Effort::Best).into()),
+            ("fuses", self.fuses.into()),
+        ]
+        .map(|(k, v)| (k, v.into()));
         self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(shader.name),
             layout: Some(&layout),

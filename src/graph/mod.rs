@@ -7,7 +7,7 @@
 //! is filled, the recording is submitted, its output is taken, and it starts again. With three or more slots in
 //! flight, reading, upload, compute, readback and writing overlap, and memory is bounded by the slots.
 
-use crate::quant::{F32, FormatRef};
+use crate::quant::{Effort, F32, FormatRef};
 use std::ops::Range;
 
 /// Byte offsets inside a slot's buffers are multiples of this (WebGPU's storage-binding alignment).
@@ -51,6 +51,8 @@ pub enum Kernel {
         source: FormatRef,
         /// What is written.
         to: FormatRef,
+        /// How long its search may look.
+        effort: Effort,
     },
     /// Blocks of `from` to F32.
     Dequantize {
@@ -141,13 +143,13 @@ impl Recording {
 
     /// Appends the conversion of `weights` and returns the byte range of the slot's output to be taken. Block formats
     /// are unpacked into F32 scratch, once for all that is made of them.
-    pub fn write(&mut self, weights: &mut Weights, to: FormatRef) -> Range<u64> {
+    pub fn write(&mut self, weights: &mut Weights, to: FormatRef, effort: Effort) -> Range<u64> {
         let Weights { format: from, count, stored, unpacked, factors } = weights;
         let factors = factors.filter(|_| to.weighted);
         let write = reserve(&mut self.output_bytes, Buffer::Output, to.bytes(*count));
         let blocks = |format: FormatRef| *count / format.block_weights as u64;
         if from.is_float() {
-            self.push(Kernel::Quantize { source: from, to }, *stored, write, blocks(to), factors);
+            self.push(Kernel::Quantize { source: from, to, effort }, *stored, write, blocks(to), factors);
         } else if *to == F32 {
             self.push(Kernel::Dequantize { from }, *stored, write, blocks(from), None);
         } else {
@@ -156,16 +158,16 @@ impl Recording {
                 self.push(Kernel::Dequantize { from }, *stored, middle, blocks(from), None);
                 middle
             });
-            self.push(Kernel::Quantize { source: &F32, to }, middle, write, blocks(to), factors);
+            self.push(Kernel::Quantize { source: &F32, to, effort }, middle, write, blocks(to), factors);
         }
         write.range()
     }
 
-    /// [`read`](Self::read) and [`write`](Self::write) at once: the byte ranges of the slot's input, to be filled, and
+    /// [`read`](Self::read) and [`write`](Self::write) at once, with [`Effort::Fast`]: the byte ranges of the slot's input, to be filled, and
     /// output, to be taken.
     pub fn convert(&mut self, from: FormatRef, to: FormatRef, weights: u64) -> (Range<u64>, Range<u64>) {
         let mut weights = self.read(from, weights);
-        let output = self.write(&mut weights, to);
+        let output = self.write(&mut weights, to, Effort::Fast);
         (weights.input(), output)
     }
 
@@ -180,7 +182,7 @@ impl Recording {
         first: u64,
     ) -> (Range<u64>, Range<u64>, Range<u64>) {
         let mut weights = self.read_weighted(from, weights, columns, first);
-        let output = self.write(&mut weights, to);
+        let output = self.write(&mut weights, to, Effort::Fast);
         let factors = weights.factors().expect("they were just reserved");
         (weights.input(), factors, output)
     }

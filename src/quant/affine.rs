@@ -6,6 +6,7 @@
 
 use super::f16;
 use super::lanes::{Floats, LANES, each, inverse};
+use super::search::Effort;
 use super::weight::Weight;
 
 /// Sums over a lane's weights x and codes l, all that a least-squares fit needs.
@@ -129,9 +130,6 @@ pub(super) struct AffineSuper<V, const N: usize, const H: usize> {
     pub(super) codes: [[V; N]; H],
 }
 
-/// Rounds of fitting sub-block scales and minimums, codes, and the super-block's two scales to one another.
-const ROUNDS: usize = 1;
-
 /// Largest code, largest sub-block scale and minimum, and the grid.
 pub(super) struct Shape {
     pub(super) top: f32,
@@ -177,6 +175,7 @@ pub(super) fn affine_super<V: Floats, const N: usize, const H: usize, W: Weight<
     x: &[[V; N]; H],
     w: &[[W; N]; H],
     shape: &Shape,
+    effort: Effort,
 ) -> AffineSuper<V, N, H> {
     let mut sums = [Sums::of(&[V::zero(); N], &w[0]); H];
     let mut largest = (0.0, 0.0);
@@ -186,7 +185,7 @@ pub(super) fn affine_super<V: Floats, const N: usize, const H: usize, W: Weight<
         largest = (most(scale, largest.0), most(V::zero() - min, largest.1));
     }
     let (mut d, mut dmin) = (largest.0 / shape.super_top, largest.1 / shape.super_top);
-    for _ in 0..ROUNDS {
+    for _ in 0..effort.super_rounds() {
         let mut stored = [(V::zero(), V::zero()); H];
         for h in 0..H {
             stored[h] = choose(&sums[h], d, dmin, shape.super_top);

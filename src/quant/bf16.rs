@@ -1,8 +1,8 @@
 //! BF16: the upper half of a single-precision float, little endian; `GGML_TYPE_BF16` of ggml.h.
 
 use super::Format;
-use super::codec::{self, Codec};
-use super::lanes::{Floats, TILE};
+use super::codec::{self, Codec, Tile};
+use super::lanes::Floats;
 use super::weight::Weight;
 
 /// Two bytes a weight: the range of F32 with eight bits of precision.
@@ -33,7 +33,7 @@ impl Codec for Bf16Codec {
     const WEIGHTS: usize = 1;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], _: &[f32; TILE], blocks: &mut [[u8; 2]]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, .. }: Tile<'_>, blocks: &mut [[u8; 2]]) {
         for (block, &weight) in blocks.iter_mut().zip(weights) {
             *block = encode(weight).to_le_bytes();
         }

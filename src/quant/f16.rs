@@ -4,8 +4,8 @@
 //! subnormal floats may be flushed and built-in conversions promise less.
 
 use super::Format;
-use super::codec::{self, Codec};
-use super::lanes::{Floats, TILE};
+use super::codec::{self, Codec, Tile};
+use super::lanes::Floats;
 use super::weight::Weight;
 
 /// Two bytes a weight.
@@ -60,7 +60,7 @@ impl Codec for F16Codec {
     const WEIGHTS: usize = 1;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], _: &[f32; TILE], blocks: &mut [[u8; 2]]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, .. }: Tile<'_>, blocks: &mut [[u8; 2]]) {
         for (block, &weight) in blocks.iter_mut().zip(weights) {
             *block = encode(weight).to_le_bytes();
         }

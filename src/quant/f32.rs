@@ -1,8 +1,8 @@
 //! F32: IEEE 754 single precision, little endian; `GGML_TYPE_F32` of ggml.h.
 
 use super::Format;
-use super::codec::{self, Codec};
-use super::lanes::{Floats, TILE};
+use super::codec::{self, Codec, Tile};
+use super::lanes::Floats;
 use super::weight::Weight;
 
 /// Four bytes a weight.
@@ -24,7 +24,7 @@ impl Codec for F32Codec {
     const WEIGHTS: usize = 1;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], _: &[f32; TILE], blocks: &mut [[u8; 4]]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, .. }: Tile<'_>, blocks: &mut [[u8; 4]]) {
         for (block, weight) in blocks.iter_mut().zip(weights) {
             *block = weight.to_le_bytes();
         }

@@ -1,7 +1,7 @@
 //! IQ1_M: super-blocks of 256 weights; eight weights are one of 2048 points and a shift, 16 share a scale;
 //! `block_iq1_m` of ggml-common.h.
 
-use super::codec::{self, Codec};
+use super::codec::{self, Codec, Tile};
 use super::lanes::{Floats, LANES, TILE, load};
 use super::lattice::{self, Lattice};
 use super::weight::Weight;
@@ -41,11 +41,11 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, effort }: Tile<'_>, blocks: &mut [Self]) {
         let (first, second) = factors.split_at(TILE / 2);
         let w = [W::load(first), W::load(second)];
         let (first, second) = weights.split_at(TILE / 2);
-        let found = lattice::super_block::<V, 16, 2, W>(&LATTICE, &[load(first), load(second)], &w);
+        let found = lattice::super_block::<V, 16, 2, W>(&LATTICE, &[load(first), load(second)], &w, effort);
         let block = &mut blocks[0];
         block.qh = [0; 16];
         for i in 0..32 {

@@ -1,8 +1,8 @@
 //! IQ1_S: super-blocks of 256 weights; eight weights are one of 2048 points, 32 share a scale and a shift;
 //! `block_iq1_s` of ggml-common.h.
 
-use super::codec::{self, Codec};
-use super::lanes::{Floats, LANES, TILE, load};
+use super::codec::{self, Codec, Tile};
+use super::lanes::{Floats, LANES, load};
 use super::lattice::{self, Lattice};
 use super::weight::Weight;
 use super::{Format, f16, grids};
@@ -42,8 +42,8 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
-        let found = lattice::super_block::<V, 32, 1, W>(&LATTICE, &[load(weights)], &[W::load(factors)]);
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, effort }: Tile<'_>, blocks: &mut [Self]) {
+        let found = lattice::super_block::<V, 32, 1, W>(&LATTICE, &[load(weights)], &[W::load(factors)], effort);
         let block = &mut blocks[0];
         block.d = found.d.to_le_bytes();
         for lane in 0..LANES {

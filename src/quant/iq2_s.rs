@@ -1,7 +1,7 @@
 //! IQ2_S: super-blocks of 256 weights; eight weights are one of 1024 points and eight signs, 16 share a scale;
 //! `block_iq2_s` of ggml-common.h.
 
-use super::codec::{self, Codec};
+use super::codec::{self, Codec, Tile};
 use super::lanes::{Floats, LANES, TILE, load};
 use super::lattice::{self, Lattice};
 use super::weight::Weight;
@@ -45,7 +45,7 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, effort }: Tile<'_>, blocks: &mut [Self]) {
         let (first, second) = factors.split_at(TILE / 2);
         let w = [W::load(first), W::load(second)];
         let (first, second) = weights.split_at(TILE / 2);
@@ -54,7 +54,7 @@ impl Codec for Block {
             lattice::signs::<V, 16, W>(&load(second), &w[1], false),
         ];
         let x = [signs[0].magnitudes, signs[1].magnitudes];
-        let found = lattice::super_block::<V, 16, 2, W>(&LATTICE, &x, &w);
+        let found = lattice::super_block::<V, 16, 2, W>(&LATTICE, &x, &w, effort);
         let block = &mut blocks[0];
         block.d = found.d.to_le_bytes();
         // Of a sub-block: which vector, which lane.

@@ -1,8 +1,8 @@
 //! IQ2_XXS: super-blocks of 256 weights; eight weights are one of 256 points and seven signs, 32 share a scale;
 //! `block_iq2_xxs` of ggml-common.h.
 
-use super::codec::{self, Codec};
-use super::lanes::{Floats, TILE, load};
+use super::codec::{self, Codec, Tile};
+use super::lanes::{Floats, load};
 use super::lattice::{self, Lattice};
 use super::weight::Weight;
 use super::{Format, f16, grids};
@@ -40,10 +40,10 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, effort }: Tile<'_>, blocks: &mut [Self]) {
         let w = W::load(factors);
         let signs = lattice::signs::<V, 32, W>(&load(weights), &w, true);
-        let found = lattice::super_block::<V, 32, 1, W>(&LATTICE, &[signs.magnitudes], &[w]);
+        let found = lattice::super_block::<V, 32, 1, W>(&LATTICE, &[signs.magnitudes], &[w], effort);
         let block = &mut blocks[0];
         block.d = found.d.to_le_bytes();
         for (lane, [points, signs_and_scale]) in block.subs.iter_mut().enumerate() {

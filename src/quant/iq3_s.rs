@@ -1,8 +1,8 @@
 //! IQ3_S: super-blocks of 256 weights; four weights are one of 512 points and four signs, 32 share a scale;
 //! `block_iq3_s` of ggml-common.h.
 
-use super::codec::{self, Codec};
-use super::lanes::{Floats, LANES, TILE, load};
+use super::codec::{self, Codec, Tile};
+use super::lanes::{Floats, LANES, load};
 use super::lattice::{self, Lattice};
 use super::weight::Weight;
 use super::{Format, f16, grids};
@@ -45,10 +45,10 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, effort }: Tile<'_>, blocks: &mut [Self]) {
         let w = W::load(factors);
         let signs = lattice::signs::<V, 32, W>(&load(weights), &w, false);
-        let found = lattice::super_block::<V, 32, 1, W>(&LATTICE, &[signs.magnitudes], &[w]);
+        let found = lattice::super_block::<V, 32, 1, W>(&LATTICE, &[signs.magnitudes], &[w], effort);
         let block = &mut blocks[0];
         block.d = found.d.to_le_bytes();
         for lane in 0..LANES {

@@ -1,7 +1,7 @@
 //! IQ4_NL: blocks of 32 four-bit codes for unevenly spaced levels, and a scale; `block_iq4_nl` of ggml-common.h.
 
-use super::codec::{self, Codec};
-use super::lanes::{Floats, TILE, load, nibbles, pack};
+use super::codec::{self, Codec, Tile};
+use super::lanes::{Floats, load, nibbles, pack};
 use super::levels::{Iq4, Levels};
 use super::weight::Weight;
 use super::{Format, f16, scaled};
@@ -34,7 +34,7 @@ impl Codec for Block {
     const WEIGHTS: usize = 32;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, .. }: Tile<'_>, blocks: &mut [Self]) {
         let x = load::<V, 32>(weights);
         let inverses = scaled::grid(&Iq4::STEPS, scaled::extreme(&x, 1).inverse());
         let (scale, units) = scaled::blocks::<Iq4, _, 32, _>(&x, &W::load(factors), 1, &inverses);

@@ -1,8 +1,8 @@
 //! IQ4_XS: super-blocks of 256 four-bit codes for unevenly spaced levels, in eight sub-blocks with a scale;
 //! `block_iq4_xs` of ggml-common.h.
 
-use super::codec::{self, Codec};
-use super::lanes::{Floats, LANES, TILE, load, nibbles, pack};
+use super::codec::{self, Codec, Tile};
+use super::lanes::{Floats, LANES, load, nibbles, pack};
 use super::levels::{Iq4, Levels};
 use super::weight::Weight;
 use super::{Format, f16, scaled};
@@ -39,8 +39,14 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
-        let fit = scaled::super_block::<Iq4, V, 32, 1, 8, _>(&[load(weights)], &[W::load(factors)], 32.0, &Iq4::STEPS);
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, effort }: Tile<'_>, blocks: &mut [Self]) {
+        let fit = scaled::super_block::<Iq4, V, 32, 1, 8, _>(
+            &[load(weights)],
+            &[W::load(factors)],
+            32.0,
+            &Iq4::STEPS,
+            effort,
+        );
         let block = &mut blocks[0];
         block.d = fit.d.to_le_bytes();
         let scale = |s: usize| (fit.scales[0][s] + 32.0) as u8;

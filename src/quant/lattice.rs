@@ -6,6 +6,7 @@
 
 use super::f16;
 use super::lanes::{Floats, LANES, inverse};
+use super::search::Effort;
 use super::weight::Weight;
 
 /// A grid of points, and how blocks use it.
@@ -22,7 +23,7 @@ pub(super) struct Lattice {
     top: f32,
     /// Weights that share a choice of levels, where there is one.
     choice: usize,
-    /// Scales to try for a sub-block: the nearest to what plain rounding would take, the next on its other side, and the
+    /// Scales to try for a sub-block where time counts, of the three there are: the nearest to what plain rounding would take, the next on its other side, and the
     /// one beyond.
     tries: usize,
     /// The second halves of the points, in fours; the fours of one first half after those of another, the last second half
@@ -293,6 +294,7 @@ pub(super) fn super_block<V: Floats, const N: usize, const H: usize, W: Weight<V
     lattice: &Lattice,
     x: &[[V; N]; H],
     w: &[[W; N]; H],
+    effort: Effort,
 ) -> Super<N, H> {
     let mut scratch = [[V::zero(); 256]; 2];
     let top = V::splat(lattice.top);
@@ -306,6 +308,10 @@ pub(super) fn super_block<V: Floats, const N: usize, const H: usize, W: Weight<V
     }
     let d = START * largest / (lattice.unit * (2.0 * lattice.top + 1.0));
     let step = V::splat(d * lattice.unit);
+    let tries = match effort {
+        Effort::Fast => lattice.tries,
+        Effort::Best => 3,
+    };
     let mut found = Super::nothing();
     let (mut p, mut a) = (0.0, 0.0);
     for h in 0..H {
@@ -313,7 +319,7 @@ pub(super) fn super_block<V: Floats, const N: usize, const H: usize, W: Weight<V
         let start = wanted.round();
         let side = wanted.if_gt(start, V::splat(1.0), V::splat(-1.0));
         let (mut scale, mut most) = (V::zero(), V::splat(-f32::MAX));
-        for change in [V::zero(), side, V::zero() - side].into_iter().take(lattice.tries) {
+        for change in [V::zero(), side, V::zero() - side].into_iter().take(tries) {
             let tried = (start + change).max(V::zero()).min(top);
             let placed = lattice.place(&x[h], &w[h], odd(tried) * step, &mut scratch);
             let (better, worse) = (placed.gain.to_array(), most.to_array());

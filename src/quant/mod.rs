@@ -24,8 +24,8 @@ pub struct Format {
     /// One sentence for people choosing it.
     pub about: &'static str,
     /// Writes whole blocks from `src.len() / block_weights * block_weights` weights; `dst` has just the room.
-    /// With `importance` the squared error that is kept small counts each weight by its column.
-    pub quantize: fn(src: &[f32], importance: Option<Importance<'_>>, dst: &mut [u8]),
+    /// With importance the squared error that is kept small counts each weight by its column.
+    pub quantize: fn(src: &[f32], how: Search<'_>, dst: &mut [u8]),
     /// Reads whole blocks back into weights.
     pub dequantize: fn(src: &[u8], dst: &mut [f32]),
 }
@@ -111,6 +111,7 @@ mod q5_k;
 mod q6_k;
 mod q8_0;
 mod scaled;
+mod search;
 mod ternary;
 mod tq1_0;
 mod tq2_0;
@@ -142,6 +143,7 @@ pub use q5_1::Q5_1;
 pub use q5_k::Q5_K;
 pub use q6_k::Q6_K;
 pub use q8_0::Q8_0;
+pub use search::{Effort, Search};
 pub use tq1_0::TQ1_0;
 pub use tq2_0::TQ2_0;
 pub use weight::Importance;

@@ -1,7 +1,7 @@
 //! MXFP4: blocks of 32 four-bit floats and an exponent; `block_mxfp4` of ggml-common.h.
 
-use super::codec::{self, Codec};
-use super::lanes::{Floats, TILE, each, load, nibbles, pack};
+use super::codec::{self, Codec, Tile};
+use super::lanes::{Floats, each, load, nibbles, pack};
 use super::levels::{Fp4, Levels};
 use super::weight::Weight;
 use super::{Format, scaled};
@@ -64,7 +64,7 @@ impl Codec for Block {
     const WEIGHTS: usize = 32;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, .. }: Tile<'_>, blocks: &mut [Self]) {
         let x = load::<V, 32>(weights);
         let e = exponents(&x, &W::load(factors)).to_array().map(|e| e as u32);
         let inverse = V::from_array(e.map(half_power)).inverse();

@@ -1,7 +1,7 @@
 //! NVFP4: blocks of 64 four-bit floats, in four sub-blocks with an eight-bit float as scale; `block_nvfp4` of
 //! ggml-common.h.
 
-use super::codec::{self, Codec};
+use super::codec::{self, Codec, Tile};
 use super::lanes::{Floats, LANES, TILE, each, load, pack};
 use super::levels::{Fp4, Levels};
 use super::weight::Weight;
@@ -89,7 +89,7 @@ impl Codec for Block {
     const WEIGHTS: usize = 64;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, .. }: Tile<'_>, blocks: &mut [Self]) {
         let halves = weights.chunks_exact(TILE / 2).zip(factors.chunks_exact(TILE / 2));
         for (half, (weights, factors)) in halves.enumerate() {
             let x = load::<V, 16>(weights);

@@ -1,7 +1,7 @@
 //! Q1_0: blocks of 128 signs and a scale; `block_q1_0` of ggml-common.h.
 
-use super::codec::{self, Codec};
-use super::lanes::{Floats, TILE, load};
+use super::codec::{self, Codec, Tile};
+use super::lanes::{Floats, load};
 use super::weight::Weight;
 use super::{Format, f16};
 
@@ -43,7 +43,7 @@ impl Codec for Block {
     const WEIGHTS: usize = 128;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, .. }: Tile<'_>, blocks: &mut [Self]) {
         let x = load::<V, 32>(weights);
         let scale = scale(&x, &W::load(factors)).to_array().map(f16::encode_scale);
         let x = x.map(V::to_array);

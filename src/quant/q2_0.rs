@@ -1,7 +1,7 @@
 //! Q2_0: blocks of 64 two-bit codes and a scale; `block_q2_0` of ggml-common.h.
 
-use super::codec::{self, Codec};
-use super::lanes::{Floats, TILE, load, pack};
+use super::codec::{self, Codec, Tile};
+use super::lanes::{Floats, load, pack};
 use super::levels::{Levels, Whole};
 use super::weight::Weight;
 use super::{Format, f16, scaled};
@@ -40,7 +40,7 @@ impl Codec for Block {
     const WEIGHTS: usize = 64;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, .. }: Tile<'_>, blocks: &mut [Self]) {
         let x = load::<V, 32>(weights);
         let inverses = scaled::grid(&STEPS, scaled::extreme(&x, GROUP).inverse());
         let (scale, units) = scaled::blocks::<Codes, _, 32, _>(&x, &W::load(factors), GROUP, &inverses);

@@ -2,7 +2,7 @@
 //! ggml-common.h.
 
 use super::affine::{Grid, Shape, affine_super};
-use super::codec::{self, Codec};
+use super::codec::{self, Codec, Tile};
 use super::lanes::{Floats, LANES, TILE, crumbs, load, pack};
 use super::weight::Weight;
 use super::{Format, f16};
@@ -42,12 +42,12 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, effort }: Tile<'_>, blocks: &mut [Self]) {
         let (first, second) = weights.split_at(TILE / 2);
         let x = [load(first), load(second)];
         let (first, second) = factors.split_at(TILE / 2);
         let w = [W::load(first), W::load(second)];
-        let fit = affine_super::<V, 16, 2, W>(&x, &w, &SHAPE);
+        let fit = affine_super::<V, 16, 2, W>(&x, &w, &SHAPE, effort);
         let block = &mut blocks[0];
         block.d = fit.d.to_le_bytes();
         block.dmin = fit.dmin.to_le_bytes();

@@ -1,6 +1,6 @@
 //! Q3_K: super-blocks of 256 three-bit codes, in sixteen sub-blocks with a scale; `block_q3_K` of ggml-common.h.
 
-use super::codec::{self, Codec};
+use super::codec::{self, Codec, Tile};
 use super::lanes::{Floats, LANES, TILE, crumbs, load, pack};
 use super::levels::{Levels, Whole};
 use super::weight::Weight;
@@ -43,12 +43,12 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, effort }: Tile<'_>, blocks: &mut [Self]) {
         let (first, second) = weights.split_at(TILE / 2);
         let x = [load(first), load(second)];
         let (first, second) = factors.split_at(TILE / 2);
         let w = [W::load(first), W::load(second)];
-        let fit = scaled::super_block::<Codes, V, 16, 2, 8, W>(&x, &w, 32.0, &STEPS);
+        let fit = scaled::super_block::<Codes, V, 16, 2, 8, W>(&x, &w, 32.0, &STEPS, effort);
         let block = &mut blocks[0];
         block.d = fit.d.to_le_bytes();
         let scale = |s: usize| (fit.scales[s / LANES][s % LANES] + 32.0) as u8;

@@ -1,7 +1,7 @@
 //! Q4_0: blocks of 32 four-bit codes and a scale; `block_q4_0` of ggml-common.h.
 
-use super::codec::{self, Codec};
-use super::lanes::{Floats, LANES, TILE, each, load, nibbles, pack};
+use super::codec::{self, Codec, Tile};
+use super::lanes::{Floats, LANES, each, load, nibbles, pack};
 use super::levels::{Levels, Whole};
 use super::weight::Weight;
 use super::{Format, f16, scaled};
@@ -38,7 +38,7 @@ impl Codec for Block {
     const WEIGHTS: usize = 32;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, .. }: Tile<'_>, blocks: &mut [Self]) {
         let x = load::<V, 32>(weights);
         let (scale, codes) = if W::WEIGHTED {
             let inverses = scaled::grid(&STEPS, scaled::extreme(&x, 1).inverse());

@@ -1,8 +1,8 @@
 //! Q4_1: blocks of 32 four-bit codes, a scale and a minimum; `block_q4_1` of ggml-common.h.
 
 use super::affine::affine_blocks;
-use super::codec::{self, Codec};
-use super::lanes::{Floats, TILE, load, nibbles, pack};
+use super::codec::{self, Codec, Tile};
+use super::lanes::{Floats, load, nibbles, pack};
 use super::weight::Weight;
 use super::{Format, f16};
 
@@ -36,7 +36,7 @@ impl Codec for Block {
     const WEIGHTS: usize = 32;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, .. }: Tile<'_>, blocks: &mut [Self]) {
         let fit = affine_blocks::<V, 32, W>(&load(weights), &W::load(factors), 15.0);
         let words = nibbles(&pack::<V, 32, 8>(&fit.codes));
         for (lane, block) in blocks.iter_mut().enumerate() {

@@ -2,8 +2,8 @@
 //! ggml-common.h.
 
 use super::affine::{Shape, affine_super};
-use super::codec::{self, Codec};
-use super::lanes::{Floats, TILE, load, pack};
+use super::codec::{self, Codec, Tile};
+use super::lanes::{Floats, load, pack};
 use super::weight::Weight;
 use super::{Format, f16, k_scales};
 
@@ -39,8 +39,8 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
-        let fit = affine_super::<V, 32, 1, W>(&[load(weights)], &[W::load(factors)], &Shape::of_six_bits(15.0));
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, effort }: Tile<'_>, blocks: &mut [Self]) {
+        let fit = affine_super::<V, 32, 1, W>(&[load(weights)], &[W::load(factors)], &Shape::of_six_bits(15.0), effort);
         let bytes = |v: [f32; 8]| v.map(|v| v as u8);
         let words = pack::<V, 32, 8>(&fit.codes[0]);
         let block = &mut blocks[0];

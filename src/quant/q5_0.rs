@@ -1,7 +1,7 @@
 //! Q5_0: blocks of 32 five-bit codes and a scale; `block_q5_0` of ggml-common.h.
 
-use super::codec::{self, Codec};
-use super::lanes::{Floats, TILE, fifth_bits, load, nibbles, pack};
+use super::codec::{self, Codec, Tile};
+use super::lanes::{Floats, fifth_bits, load, nibbles, pack};
 use super::levels::{Levels, Whole};
 use super::weight::Weight;
 use super::{Format, f16, scaled};
@@ -40,7 +40,7 @@ impl Codec for Block {
     const WEIGHTS: usize = 32;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, .. }: Tile<'_>, blocks: &mut [Self]) {
         let x = load::<V, 32>(weights);
         let inverses = scaled::grid(&STEPS, scaled::extreme(&x, 1).inverse());
         let (scale, units) = scaled::blocks::<Codes, V, 32, W>(&x, &W::load(factors), 1, &inverses);

@@ -1,8 +1,8 @@
 //! Q5_1: blocks of 32 five-bit codes, a scale and a minimum; `block_q5_1` of ggml-common.h.
 
 use super::affine::affine_blocks;
-use super::codec::{self, Codec};
-use super::lanes::{Floats, TILE, fifth_bits, load, nibbles, pack};
+use super::codec::{self, Codec, Tile};
+use super::lanes::{Floats, fifth_bits, load, nibbles, pack};
 use super::weight::Weight;
 use super::{Format, f16};
 
@@ -38,7 +38,7 @@ impl Codec for Block {
     const WEIGHTS: usize = 32;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, .. }: Tile<'_>, blocks: &mut [Self]) {
         let fit = affine_blocks::<V, 32, W>(&load(weights), &W::load(factors), 31.0);
         let words = pack::<V, 32, 8>(&fit.codes);
         let (low, high) = (nibbles(&words), fifth_bits(&words));

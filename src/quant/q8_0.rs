@@ -1,7 +1,7 @@
 //! Q8_0: blocks of 32 signed bytes and a scale; `block_q8_0` of ggml-common.h.
 
-use super::codec::{self, Codec};
-use super::lanes::{Floats, TILE, load, pack};
+use super::codec::{self, Codec, Tile};
+use super::lanes::{Floats, load, pack};
 use super::weight::Weight;
 use super::{Format, f16};
 
@@ -34,7 +34,7 @@ impl Codec for Block {
 
     /// As ggml's `quantize_row_q8_0_ref`: the largest magnitude becomes 127, halves round away from zero.
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], _: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, .. }: Tile<'_>, blocks: &mut [Self]) {
         let x = load::<V, 32>(weights);
         let mut most = V::zero();
         for v in x {

@@ -6,6 +6,7 @@
 use super::f16;
 use super::lanes::{Floats, LANES, each, inverse};
 use super::levels::Levels;
+use super::search::Effort;
 use super::weight::Weight;
 
 /// Sums over weights x and levels q, all that a least-squares scale needs.
@@ -99,9 +100,6 @@ pub(super) struct Super<V, const N: usize, const H: usize> {
     pub(super) units: [[V; N]; H],
 }
 
-/// Rounds of fitting sub-block scales, levels, and the super-block's scale to one another.
-const ROUNDS: usize = 1;
-
 /// Super-blocks with signed sub-block scales −`top`..`top`; the steps are tried in inverse extreme weights.
 #[inline(always)]
 pub(super) fn super_block<L: Levels, V: Floats, const N: usize, const H: usize, const STEPS: usize, W: Weight<V>>(
@@ -109,6 +107,7 @@ pub(super) fn super_block<L: Levels, V: Floats, const N: usize, const H: usize, 
     w: &[[W; N]; H],
     top: f32,
     steps: &[f32; STEPS],
+    effort: Effort,
 ) -> Super<V, N, H> {
     let mut fits = [Fit { qq: V::zero(), xq: V::zero() }; H];
     let mut largest = 0.0f32;
@@ -124,7 +123,7 @@ pub(super) fn super_block<L: Levels, V: Floats, const N: usize, const H: usize, 
         let inverse = V::splat(inverse(d));
         (scale * inverse).max(V::splat(-top)).min(V::splat(top - 1.0)).round()
     };
-    for _ in 0..ROUNDS {
+    for _ in 0..effort.super_rounds() {
         let (mut p, mut a) = (0.0, 0.0);
         for h in 0..H {
             let scales = storable(fits[h].scale(), d);

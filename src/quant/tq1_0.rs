@@ -1,7 +1,7 @@
 //! TQ1_0: super-blocks of 256 ternary codes, five a byte, and a scale; `block_tq1_0` of ggml-common.h.
 
-use super::codec::{self, Codec};
-use super::lanes::{Floats, TILE, load};
+use super::codec::{self, Codec, Tile};
+use super::lanes::{Floats, load};
 use super::weight::Weight;
 use super::{Format, f16, ternary};
 
@@ -37,7 +37,7 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, .. }: Tile<'_>, blocks: &mut [Self]) {
         let (scale, codes) = ternary::block::<V, W>(&load(weights), &W::load(factors));
         let codes = codes.map(V::to_array);
         let digit = |i: usize| codes[i % 32][i / 32] as u32;

@@ -1,7 +1,7 @@
 //! TQ2_0: super-blocks of 256 ternary codes in two bits each, and a scale; `block_tq2_0` of ggml-common.h.
 
-use super::codec::{self, Codec};
-use super::lanes::{Floats, TILE, crumbs, load, pack};
+use super::codec::{self, Codec, Tile};
+use super::lanes::{Floats, crumbs, load, pack};
 use super::weight::Weight;
 use super::{Format, f16, ternary};
 
@@ -33,7 +33,7 @@ impl Codec for Block {
     const WEIGHTS: usize = 256;
 
     #[inline(always)]
-    fn encode<V: Floats, W: Weight<V>>(weights: &[f32; TILE], factors: &[f32; TILE], blocks: &mut [Self]) {
+    fn encode<V: Floats, W: Weight<V>>(Tile { weights, factors, .. }: Tile<'_>, blocks: &mut [Self]) {
         let (scale, codes) = ternary::block::<V, W>(&load(weights), &W::load(factors));
         let words = pack::<V, 32, 8>(&codes);
         let block = &mut blocks[0];

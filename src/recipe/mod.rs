@@ -22,7 +22,7 @@ pub use rules::quantizable;
 pub use split::Split;
 
 use crate::imatrix::{Imatrix, ImatrixError};
-use crate::quant::{FORMATS, FormatRef, format_from_name};
+use crate::quant::{Effort, FORMATS, FormatRef, format_from_name};
 use regex::Regex;
 use std::sync::Arc;
 
@@ -43,6 +43,8 @@ pub struct Recipe {
     pub leave_output: bool,
     /// How much each column counts; without it every weight counts the same.
     pub imatrix: Option<Arc<Imatrix>>,
+    /// How long block searches may look; changes no size.
+    pub effort: Effort,
 }
 
 /// A format for all tensors whose name matches.
@@ -123,6 +125,7 @@ impl Recipe {
             token_embedding: None,
             leave_output: false,
             imatrix: None,
+            effort: Effort::default(),
         }
     }
 

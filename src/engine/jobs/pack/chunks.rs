@@ -9,7 +9,7 @@ use crate::engine::jobs::read::{BLOCK, granule};
 use crate::graph::{ALIGN, Recording, SlotSize};
 use crate::imatrix;
 use crate::model::Model;
-use crate::quant::{F32, FormatRef};
+use crate::quant::{Effort, F32, FormatRef};
 use crate::recipe::{Plan, PlannedTensor};
 use std::ops::Range;
 
@@ -113,8 +113,8 @@ impl<'a> Chunk<'a> {
         };
         let input = read.input();
         let factors = columns.zip(read.factors()).map(|(columns, input)| Factors { columns, input });
-        let results = goals.iter().map(|Goal { file, planned }| Converted {
-            output: if self.copied { input.clone() } else { self.recording.write(&mut read, planned.format) },
+        let results = goals.iter().map(|Goal { file, planned, effort }| Converted {
+            output: if self.copied { input.clone() } else { self.recording.write(&mut read, planned.format, *effort) },
             file: *file,
             position: planned.offset + planned.format.bytes(first),
         });
@@ -157,6 +157,7 @@ fn stretches<'a>(index: usize, model: &Model, plans: &'a [Plan]) -> Vec<Stretch<
 struct Goal {
     file: usize,
     planned: PlannedTensor,
+    effort: Effort,
 }
 
 /// Whether anything has to be computed at all.
@@ -179,7 +180,7 @@ pub(super) fn split<'a>(model: &Model, plans: &'a [Plan], limit: SlotSize) -> Ve
         let from = tensor.stored_format();
         let goals = plans.iter().zip(&first_files).map(|(plan, first)| {
             let planned = plan.tensors[index];
-            Goal { file: first + planned.file, planned }
+            Goal { file: first + planned.file, planned, effort: plan.recipe.effort }
         });
         let (copies, conversions): (Vec<Goal>, Vec<Goal>) = goals.partition(|goal| goal.planned.format == from);
         let ways = [(0, conversions), (1, copies)].into_iter().filter(|(_, goals)| !goals.is_empty());

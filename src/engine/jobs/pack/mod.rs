@@ -66,6 +66,7 @@ pub(in crate::engine) fn run(
         bits_per_weight: plan.bits_per_weight,
         recipe: plan.recipe.preset.name,
         formats: formats(&plan),
+        effort: plan.recipe.effort,
         imatrix: plan.recipe.imatrix.clone().zip(coverage),
         fallbacks: plan.fallbacks,
     };
