@@ -23,7 +23,7 @@ fn main(
     let at = lane * SPACE;
     var half = d;
     for (var w = 0u; w < 4u; w++) {
-        let codes = pack4(code(x[w] * inverse_scale)) | (pack4(code(x[w + 4u] * inverse_scale)) << 4u);
+        let codes = pack4(code(exact4(x[w] * inverse_scale))) | (pack4(code(exact4(x[w + 4u] * inverse_scale))) << 4u);
         words[at + w] = half | (codes << 16u);
         half = codes >> 16u;
     }

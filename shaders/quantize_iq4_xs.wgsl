@@ -37,8 +37,8 @@ fn main(
         output[at + 1u] = low;
     }
     for (var w = 0u; w < 4u; w++) {
-        let low = pack4(code(x[w] * found.inverse_scale));
-        let high = pack4(code(x[w + 4u] * found.inverse_scale));
+        let low = pack4(code(exact4(x[w] * found.inverse_scale)));
+        let high = pack4(code(exact4(x[w + 4u] * found.inverse_scale)));
         output[at + 2u + s * 4u + w] = low | (high << 4u);
     }
 }

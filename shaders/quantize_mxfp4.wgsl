@@ -52,7 +52,7 @@ fn main(
     let inverse_scale = inverse(half_power(e));
     exponents[lane] = e;
     for (var w = 0u; w < 4u; w++) {
-        codes[lane][w] = pack4(code(x[w] * inverse_scale)) | (pack4(code(x[w + 4u] * inverse_scale)) << 4u);
+        codes[lane][w] = pack4(code(exact4(x[w] * inverse_scale))) | (pack4(code(exact4(x[w + 4u] * inverse_scale))) << 4u);
     }
     workgroupBarrier();
     if block - lane >= params.blocks {

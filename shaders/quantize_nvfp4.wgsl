@@ -57,7 +57,7 @@ fn main(
     }
     let inverse_scale = inverse(half_scale(byte));
     for (var w = 0u; w < 2u; w++) {
-        let low = pack4(code(x[w] * inverse_scale));
-        output[at + 1u + 2u * s + w] = low | (pack4(code(x[w + 2u] * inverse_scale)) << 4u);
+        let low = pack4(code(exact4(x[w] * inverse_scale)));
+        output[at + 1u + 2u * s + w] = low | (pack4(code(exact4(x[w + 2u] * inverse_scale))) << 4u);
     }
 }

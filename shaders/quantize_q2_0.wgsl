@@ -20,7 +20,7 @@ fn nearest(v: vec4f) -> vec4f {
 fn word(i: u32, inverse_scale: f32) -> u32 {
     var bits = 0u;
     for (var j = 0u; j < 4u; j++) {
-        let four = pack4(nearest(x[4u * i + j] * inverse_scale) + 1.0);
+        let four = pack4(nearest(exact4(x[4u * i + j] * inverse_scale)) + 1.0);
         bits |= ((four | (four >> 6u) | (four >> 12u) | (four >> 18u)) & 0xffu) << (8u * j);
     }
     return bits;
@@ -41,7 +41,7 @@ fn main(
     let unit = inverse(block_extreme(lane).x);
     var inverses: array<f32, STEPS>;
     for (var i = 0u; i < STEPS; i++) {
-        inverses[i] = steps[i] * unit;
+        inverses[i] = exact(steps[i] * unit);
     }
     let d = block_scale(lane, &inverses);
     let inverse_scale = inverse(f16_decode(d));

@@ -59,7 +59,7 @@ fn main(
     let found = search(lane, min(sub_block, params.blocks * 16u - 1u));
     fits[lane] = found.scale + 32.0;
     for (var w = 0u; w < 4u; w++) {
-        codes[4u * lane + w] = pack4(nearest(x[w] * found.inverse_scale) + 4.0);
+        codes[4u * lane + w] = pack4(nearest(exact4(x[w] * found.inverse_scale)) + 4.0);
     }
     workgroupBarrier();
     let at = lane / 16u * SPACE;

@@ -14,7 +14,7 @@ fn nearest(v: vec4f) -> vec4f {
 // The codes of weights 4w..4w + 4: nearest where weights differ in importance, else as ggml rounds.
 fn code_word(w: u32, inverse_scale: f32) -> u32 {
     if weighted {
-        return pack4(nearest(x[w] * inverse_scale) + 8.0);
+        return pack4(nearest(exact4(x[w] * inverse_scale)) + 8.0);
     }
     return pack4(floor(clamp(exact4(x[w] * inverse_scale) + 8.5, vec4f(0.0), vec4f(15.0))));
 }

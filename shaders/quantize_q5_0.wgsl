@@ -18,7 +18,7 @@ fn quantize(block: u32) {
     var codes: array<u32, 8>;
     var high = 0u;
     for (var w = 0u; w < 8u; w++) {
-        codes[w] = pack4(nearest(x[w] * inverse_scale) + 16.0);
+        codes[w] = pack4(nearest(exact4(x[w] * inverse_scale)) + 16.0);
         high |= gather_bits(codes[w] >> 4u) << (4u * w);
     }
     put_half(scale);

@@ -49,7 +49,7 @@ fn affine() -> Sums {
     let above = best.x - exact(best.n * low);
     var gain = -1.0;
     for (var step = 0u; step < STEPS; step++) {
-        let stretched = (FIRST + STRETCH * f32(step)) * inverse_range;
+        let stretched = exact((FIRST + STRETCH * f32(step)) * inverse_range);
         let shift = SHIFT * f32(step % SHIFTS);
         var sums = Sums(best.n, best.x, 0.0, 0.0, 0.0);
         for (var w = 0u; w < QUADS; w++) {
@@ -57,7 +57,7 @@ fn affine() -> Sums {
             add(&sums, w, y, round(clamp(exact4(y * stretched) - shift, vec4f(0.0), vec4f(TOP))));
         }
         let covariance = exact(sums.n * sums.xl) - exact(above * sums.l);
-        let explained = exact(covariance * covariance) * inverse(spread(sums));
+        let explained = exact(exact(covariance * covariance) * inverse(spread(sums)));
         if explained > gain {
             best = sums;
             gain = explained;
@@ -75,7 +75,7 @@ fn least_squares(sums: Sums) -> vec2f {
 
 // The codes of weights 4w..4w + 4.
 fn affine_codes(w: u32, inverse_scale: f32, low: f32) -> vec4f {
-    return round(clamp((x[w] - low) * inverse_scale, vec4f(0.0), vec4f(TOP)));
+    return round(clamp(exact4((x[w] - low) * inverse_scale), vec4f(0.0), vec4f(TOP)));
 }
 
 // The same sums with the codes of another scale and minimum.

@@ -26,7 +26,7 @@ fn error_at(scale: f32) -> f32 {
     let inverse_scale = inverse(scale);
     var error = 0.0;
     for (var w = 0u; w < QUADS; w++) {
-        let rest = x[w] - exact4(scale * nearest(x[w] * inverse_scale));
+        let rest = x[w] - exact4(scale * nearest(exact4(x[w] * inverse_scale)));
         let squares = weigh(w, exact4(rest * rest));
         for (var i = 0u; i < 4u; i++) {
             error += squares[i];

@@ -71,11 +71,11 @@ fn start() -> f32 {
     var scale = 0.0;
     var gain = -1.0;
     for (var step = 0u; step < 7u; step++) {
-        let inverse_scale = exact(value(0u, LEVELS - 1u) * STEPS[step]) * unit;
+        let inverse_scale = exact(exact(value(0u, LEVELS - 1u) * STEPS[step]) * unit);
         var qq = 0.0;
         var xq = 0.0;
         for (var i = 0u; i < COUNT; i++) {
-            let v = magnitudes[i] * inverse_scale;
+            let v = exact(magnitudes[i] * inverse_scale);
             var q = value(0u, 0u);
             for (var k = 1u; k < LEVELS; k++) {
                 let below = value(0u, k - 1u);
@@ -86,7 +86,7 @@ fn start() -> f32 {
             qq += exact(wq * q);
             xq += exact(wq * magnitudes[i]);
         }
-        let explained = exact(xq * xq) * inverse(qq);
+        let explained = exact(exact(xq * xq) * inverse(qq));
         if explained > gain {
             scale = xq * inverse(qq);
             gain = explained;
@@ -240,7 +240,7 @@ fn search(lane: u32, sub_block: u32) -> u32 {
     let tries = select(TRIES, 3u, best);
     for (var i = 0u; i < tries; i++) {
         let tried = clamp(begin + select(select(-side, side, i == 1u), 0.0, i == 0u), 0.0, TOP);
-        let gain = try_scale((tried + tried + 1.0) * step);
+        let gain = try_scale(exact((tried + tried + 1.0) * step));
         if gain > most {
             most = gain;
             scale = tried;

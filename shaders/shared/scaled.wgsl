@@ -7,7 +7,7 @@
 fn fit_at(inverse_scale: f32) -> vec2f {
     var fit = vec2f(0.0);
     for (var w = 0u; w < QUADS; w++) {
-        let q = nearest(x[w] * inverse_scale);
+        let q = nearest(exact4(x[w] * inverse_scale));
         let wq = weigh(w, q);
         let wqq = exact4(wq * q);
         let wqx = exact4(wq * x[w]);
@@ -24,7 +24,7 @@ fn scale_of(fit: vec2f) -> f32 {
 }
 
 fn explained(fit: vec2f) -> f32 {
-    return exact(fit.y * fit.y) * inverse(fit.x);
+    return exact(exact(fit.y * fit.y) * inverse(fit.x));
 }
 
 // The best fit among the steps times the unit.
@@ -32,7 +32,7 @@ fn best_fit(unit: f32) -> vec2f {
     var best: vec2f;
     var gain = -1.0;
     for (var i = 0u; i < STEPS; i++) {
-        let fit = fit_at(steps[i] * unit);
+        let fit = fit_at(exact(steps[i] * unit));
         if explained(fit) > gain {
             best = fit;
             gain = explained(fit);

@@ -23,12 +23,12 @@ fn search(lane: u32, part: u32) -> u32 {
     var inverses: array<f32, STEPS>;
     inverses[0] = inverse(abs(size.x));
     for (var i = 1u; i < STEPS; i++) {
-        inverses[i] = steps[i] * inverse_mean;
+        inverses[i] = exact(steps[i] * inverse_mean);
     }
     let d = block_scale(lane, &inverses);
     let inverse_scale = inverse(f16_decode(d));
     for (var w = 0u; w < 8u; w++) {
-        codes[8u * lane + w] = pack4(nearest(x[w] * inverse_scale) + 1.0);
+        codes[8u * lane + w] = pack4(nearest(exact4(x[w] * inverse_scale)) + 1.0);
     }
     workgroupBarrier();
     return d;
