@@ -49,7 +49,7 @@ fn affine() -> Sums {
     let above = best.x - exact(best.n * low);
     var gain = -1.0;
     for (var step = 0u; step < STEPS; step++) {
-        let stretched = exact((FIRST + STRETCH * f32(step)) * inverse_range);
+        let stretched = exact((FIRST + exact(STRETCH * f32(step))) * inverse_range);
         let shift = SHIFT * f32(step % SHIFTS);
         var sums = Sums(best.n, best.x, 0.0, 0.0, 0.0);
         for (var w = 0u; w < QUADS; w++) {

@@ -78,17 +78,16 @@ fn encode_all<C: Codec, V: Floats, W: Weight<V>>(src: &[f32], how: Search<'_>, b
         if let Some(importance) = how.importance {
             importance.skip(i * TILE).fill(&mut factors[..weights.len()]);
         }
-        let mut encode = |weights: &[f32; TILE]| {
-            C::encode::<V, W>(Tile { weights, factors: &factors, effort: how.effort }, blocks);
-        };
-        match weights.try_into() {
-            Ok(weights) => encode(weights),
+        let mut padded = [0.0; TILE];
+        let weights = match weights.try_into() {
+            Ok(weights) => weights,
             Err(_) => {
-                let mut padded = [0.0; TILE];
                 padded[..weights.len()].copy_from_slice(weights);
-                encode(&padded);
+                &padded
             }
-        }
+        };
+        // One call, and not from a closure: what is not inlined here loses the processor's features.
+        C::encode::<V, W>(Tile { weights, factors: &factors, effort: how.effort }, blocks);
     }
 }
 
