@@ -24,7 +24,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gguf", &["quant"]),
     ("positioned.rs", &[]),
     ("units.rs", &[]),
-    ("fit", &[]),
+    ("fit", &["quant", "gguf", "arch", "model", "recipe"]),
     ("checkpoint", &["quant", "gguf", "positioned"]),
     ("arch", &["quant", "gguf", "checkpoint"]),
     ("tokenizer", &["gguf", "checkpoint"]),

@@ -1,19 +1,34 @@
-//! What this machine has. (The memory and speed model of other targets will live here too.)
+//! What fits where: the memory and speed of a model on a machine, before anything is written.
 
-use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+mod cache;
+mod facts;
+mod family;
+mod graph;
+mod machine;
+mod settings;
+mod subject;
 
-/// Main memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memory {
-    /// All of it, in bytes.
-    pub total: u64,
-    /// What programs can still take, in bytes.
-    pub available: u64,
-}
+pub use cache::Kept;
+pub use machine::{Memory, this_machine};
+pub use settings::{CACHE_TYPES, CELLS, Settings};
+pub use subject::{Layer, Mixer, Part, Parts, Subject};
 
-/// Reads this machine's main memory from the operating system, where it tells.
-pub fn this_machine() -> Option<Memory> {
-    let wanted = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
-    let system = System::new_with_specifics(wanted).ok()?;
-    Some(Memory { total: system.total_memory(), available: system.available_memory() })
+/// Bytes that places in a buffer are multiples of (`TENSOR_ALIGNMENT` in `ggml-impl.h`).
+const ALIGNMENT: u64 = 32;
+
+impl Subject {
+    /// What all layers keep of earlier tokens.
+    pub fn kept(&self, settings: &Settings) -> Kept {
+        self.layers.iter().map(|layer| layer.kept(self, settings)).sum()
+    }
+
+    /// The compute buffer where everything is on one device.
+    pub fn compute(&self, settings: &Settings) -> u64 {
+        graph::compute_buffer(self, settings)
+    }
+
+    /// Logits of one token for each sequence, in f32, in main memory.
+    pub fn output(&self, settings: &Settings) -> u64 {
+        4 * self.vocabulary * settings.sequences
+    }
 }

@@ -1,0 +1,174 @@
+//! A whole model: embedding, layers, logits. After `build_arch_graph` of the files in `src/models/` of llama.cpp.
+
+use super::attention::Cache;
+use super::tape::{Node, Tape};
+use crate::fit::family::Block;
+use crate::fit::settings::Settings;
+use crate::fit::subject::{Layer, Mixer, Parts, Subject};
+
+/// Bytes of the compute buffer where everything is on one device.
+pub(in crate::fit) fn compute_buffer(subject: &Subject, settings: &Settings) -> u64 {
+    let tape = Decoder::new(subject, settings).build();
+    super::buffer::peak(&tape)
+}
+
+/// Builds the graph.
+pub(super) struct Decoder<'a> {
+    pub(super) subject: &'a Subject,
+    pub(super) settings: &'a Settings,
+    pub(super) tape: Tape,
+    /// Tokens of the step.
+    pub(super) tokens: u64,
+    pub(super) positions: Node,
+    /// Which rows' logits are wanted.
+    wanted: Node,
+    /// The cache of layers that see all, and that of layers with a window.
+    pub(super) caches: [Option<Cache>; 2],
+    /// Which states of recurrent layers belong to the step's sequences.
+    pub(super) states: Node,
+}
+
+impl<'a> Decoder<'a> {
+    fn new(subject: &'a Subject, settings: &'a Settings) -> Self {
+        let mut tape = Tape::default();
+        let tokens = settings.tokens();
+        let positions = tape.input([tokens * subject.positions, 1, 1, 1], 4);
+        let wanted = tape.input([settings.outputs(), 1, 1, 1], 4);
+        let states = tape.input([settings.sequences, 1, 1, 1], 4);
+        let caches = Cache::both(&mut tape, subject, settings);
+        Self { subject, settings, tape, tokens, positions, wanted, caches, states }
+    }
+
+    fn build(mut self) -> Tape {
+        let mut stream = self.embedding();
+        let last = self.subject.layers.len().saturating_sub(1);
+        for (at, layer) in self.subject.layers.iter().enumerate() {
+            let picks = at == last && !self.subject.family.picks_rows_last;
+            stream = self.layer(layer, stream, picks);
+        }
+        if self.subject.family.picks_rows_last {
+            stream = self.pick(stream);
+        }
+        self.head(stream);
+        self.tape
+    }
+
+    /// Embeddings of the tokens, or those handed over instead; the graph has room for both.
+    fn embedding(&mut self) -> Node {
+        let Self { subject, tokens, .. } = *self;
+        let ids = self.tape.input([tokens, 1, 1, 1], 4);
+        let mut stream = self.tape.compute([subject.hidden, tokens, 1, 1], &[ids]);
+        self.tape.expand(stream);
+        let handed = self.tape.input([subject.hidden, tokens, 1, 1], 4);
+        self.tape.expand(handed);
+        if subject.family.scales_embedding {
+            stream = self.tape.map(&[stream]);
+        }
+        if subject.outside.has("position_embd.weight") {
+            let added = self.tape.compute([subject.hidden, tokens, 1, 1], &[self.positions]);
+            stream = self.tape.map(&[stream, added]);
+        }
+        if subject.outside.has("token_embd_norm.weight") && subject.outside.has("token_embd_norm.bias") {
+            stream = self.norm(stream, &subject.outside, "token_embd_norm");
+        }
+        stream
+    }
+
+    fn layer(&mut self, layer: &'a Layer, stream: Node, picks: bool) -> Node {
+        let Layer { mixer, parts, .. } = layer;
+        let family = &self.subject.family;
+        let normed = self.norm(stream, parts, "attn_norm");
+        let before = match parts.has("attn_norm_2.weight") {
+            true => self.norm(stream, parts, "attn_norm_2"),
+            false => normed,
+        };
+        let mixed = match *mixer {
+            Mixer::Attention { .. } => self.attention(layer, before),
+            Mixer::Latent { .. } => self.latent(layer, before),
+            Mixer::Convolution { width } => self.convolution(parts, width, before),
+            Mixer::StateSpace { .. } => self.state_space(layer, before),
+            Mixer::None => before,
+        };
+        let (mut mixed, mut residual, mut normed) = (mixed, stream, normed);
+        if picks {
+            mixed = self.pick(mixed);
+            residual = self.pick(residual);
+            if family.block == Block::Parallel {
+                normed = self.pick(normed);
+            }
+        }
+        if family.block == Block::Parallel {
+            let done = self.feed_forward(parts, normed);
+            let sum = self.tape.map(&[done, residual]);
+            return self.tape.map(&[sum, mixed]);
+        }
+        if !family.post_norm_is_ffn_norm {
+            mixed = self.norm_if(mixed, parts, "post_attention_norm");
+        }
+        if self.subject.scales_residual {
+            mixed = self.tape.map(&[mixed]);
+        }
+        let residual = self.tape.map(&[mixed, residual]);
+        let name = if family.post_norm_is_ffn_norm { "post_attention_norm" } else { "ffn_norm" };
+        let normed = self.norm_if(residual, parts, name);
+        let done = self.feed_forward(parts, normed);
+        let mut done = self.norm_if(done, parts, "post_ffw_norm");
+        if self.subject.scales_residual {
+            done = self.tape.map(&[done]);
+        }
+        self.tape.map(&[done, residual])
+    }
+
+    /// The rows whose logits are wanted.
+    fn pick(&mut self, x: Node) -> Node {
+        let columns = self.tape.shape(x)[0];
+        self.tape.compute([columns, self.settings.outputs(), 1, 1], &[x, self.wanted])
+    }
+
+    fn head(&mut self, stream: Node) {
+        let Self { subject, .. } = *self;
+        let name = if subject.outside.has("output_norm.weight") { "output_norm" } else { "token_embd_norm" };
+        let normed = self.norm(stream, &subject.outside, name);
+        self.tape.keep(normed);
+        let mut logits = self.tape.multiply(subject.vocabulary, normed);
+        if subject.outside.has("output.bias") {
+            logits = self.tape.map(&[logits]);
+        }
+        if subject.scales_logits {
+            logits = self.tape.map(&[logits]);
+        }
+        if subject.caps_logits {
+            for _ in 0..3 {
+                logits = self.tape.map(&[logits]);
+            }
+        }
+        self.tape.keep(logits);
+        self.tape.expand(logits);
+    }
+
+    /// A norm, with its weight and bias where it has them.
+    pub(super) fn norm(&mut self, x: Node, parts: &Parts, name: &str) -> Node {
+        let mut out = match self.subject.layer_norm {
+            true => self.tape.compute(self.tape.shape(x), &[x]),
+            false => self.tape.map(&[x]),
+        };
+        for part in ["weight", "bias"] {
+            if parts.has(&format!("{name}.{part}")) {
+                out = self.tape.map(&[out]);
+            }
+        }
+        out
+    }
+
+    /// A norm where the layer has it.
+    pub(super) fn norm_if(&mut self, x: Node, parts: &Parts, name: &str) -> Node {
+        if parts.has(&format!("{name}.weight")) { self.norm(x, parts, name) } else { x }
+    }
+
+    /// A weight matrix with its bias, where the layer has one.
+    pub(super) fn project(&mut self, parts: &Parts, name: &str, x: Node) -> Node {
+        let rows = parts.get(&format!("{name}.weight")).map_or(0, |part| part.rows());
+        let out = self.tape.multiply(rows, x);
+        if parts.has(&format!("{name}.bias")) { self.tape.map(&[out]) } else { out }
+    }
+}

@@ -1,0 +1,170 @@
+//! A computation graph as far as memory goes: how large each tensor is, what it is made from, and in which order ggml
+//! computes it. Weights and caches lie elsewhere and are not on the tape.
+
+/// A tensor of the tape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Node(u32);
+
+/// Sizes of a tensor, fastest first, as ggml's `ne`.
+pub(super) type Shape = [u64; 4];
+
+/// Where a tensor's bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Filled in before the graph runs.
+    Input,
+    /// In the compute buffer. Some operations may take over the place of a tensor that nothing else needs.
+    Computed {
+        /// Whether this one may.
+        in_place: bool,
+    },
+    /// In another tensor of the compute buffer, which is no view itself.
+    Within(Node),
+    /// Not in the compute buffer: in a cache.
+    Elsewhere,
+}
+
+/// What the tape says of a tensor.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tensor {
+    pub(super) shape: Shape,
+    /// Bytes of an element.
+    pub(super) element: u64,
+    pub(super) place: Place,
+    /// Kept to the end of the graph.
+    pub(super) output: bool,
+    /// Where its sources stand in the list of all.
+    sources: (u32, u32),
+}
+
+impl Tensor {
+    pub(super) fn bytes(&self) -> u64 {
+        self.shape.iter().product::<u64>() * self.element
+    }
+}
+
+const F32: u64 = 4;
+
+/// The graph, and the order in which `ggml_build_forward_expand` puts it.
+#[derive(Default)]
+pub(super) struct Tape {
+    tensors: Vec<Tensor>,
+    sources: Vec<Node>,
+    /// In the order in which they are computed; views are among them.
+    pub(super) order: Vec<Node>,
+    /// Inputs that something needs, in the order in which they are met.
+    pub(super) inputs: Vec<Node>,
+    visited: Vec<bool>,
+}
+
+impl Tape {
+    pub(super) fn len(&self) -> usize {
+        self.tensors.len()
+    }
+
+    pub(super) fn tensor(&self, node: Node) -> &Tensor {
+        &self.tensors[node.index()]
+    }
+
+    pub(super) fn sources(&self, node: Node) -> &[Node] {
+        let (start, end) = self.tensor(node).sources;
+        &self.sources[start as usize..end as usize]
+    }
+
+    pub(super) fn shape(&self, node: Node) -> Shape {
+        self.tensor(node).shape
+    }
+
+    fn push(&mut self, shape: Shape, element: u64, place: Place, sources: &[Node]) -> Node {
+        let start = self.sources.len() as u32;
+        self.sources.extend(sources);
+        let sources = (start, self.sources.len() as u32);
+        self.tensors.push(Tensor { shape, element, place, output: false, sources });
+        self.visited.push(false);
+        Node(self.tensors.len() as u32 - 1)
+    }
+
+    /// A tensor that is filled in before the graph runs.
+    pub(super) fn input(&mut self, shape: Shape, element: u64) -> Node {
+        self.push(shape, element, Place::Input, &[])
+    }
+
+    /// The result of an operation, in f32, in memory of its own.
+    pub(super) fn compute(&mut self, shape: Shape, sources: &[Node]) -> Node {
+        self.compute_as(shape, F32, sources)
+    }
+
+    /// The result of an operation in elements of so many bytes.
+    pub(super) fn compute_as(&mut self, shape: Shape, element: u64, sources: &[Node]) -> Node {
+        self.push(shape, element, Place::Computed { in_place: false }, sources)
+    }
+
+    /// The result of an operation that may take the place of its source: `ggml_op_can_inplace`. It has the shape of the
+    /// first.
+    pub(super) fn map(&mut self, sources: &[Node]) -> Node {
+        let Tensor { shape, element, .. } = *self.tensor(sources[0]);
+        self.push(shape, element, Place::Computed { in_place: true }, sources)
+    }
+
+    /// A weight matrix of so many rows times `x`.
+    pub(super) fn multiply(&mut self, rows: u64, x: Node) -> Node {
+        let [_, columns, matrices, more] = self.shape(x);
+        self.compute([rows, columns, matrices, more], &[x])
+    }
+
+    /// Some or all of a tensor, seen as another shape.
+    pub(super) fn view(&mut self, of: Node, shape: Shape) -> Node {
+        let Tensor { element, place, .. } = *self.tensor(of);
+        let place = match place {
+            Place::Input | Place::Computed { .. } => Place::Within(of),
+            seen => seen,
+        };
+        self.push(shape, element, place, &[of])
+    }
+
+    /// A contiguous copy.
+    pub(super) fn copy(&mut self, of: Node, shape: Shape) -> Node {
+        let element = self.tensor(of).element;
+        self.compute_as(shape, element, &[of])
+    }
+
+    /// Writes some rows into a tensor that then goes on.
+    pub(super) fn overwrite(&mut self, into: Node, with: &[Node]) -> Node {
+        let Tensor { shape, element, place, .. } = *self.tensor(into);
+        let root = if let Place::Within(root) = place { root } else { into };
+        let sources = [with, &[into]].concat();
+        self.push(shape, element, Place::Within(root), &sources)
+    }
+
+    /// Writes into memory elsewhere.
+    pub(super) fn store(&mut self, sources: &[Node]) {
+        let node = self.push([1; 4], F32, Place::Elsewhere, sources);
+        self.expand(node);
+    }
+
+    /// Keeps a tensor to the end of the graph.
+    pub(super) fn keep(&mut self, node: Node) {
+        self.tensors[node.index()].output = true;
+    }
+
+    /// Puts a tensor and all it is made from into the order, the first source first.
+    pub(super) fn expand(&mut self, node: Node) {
+        if std::mem::replace(&mut self.visited[node.index()], true) {
+            return;
+        }
+        let (start, end) = self.tensor(node).sources;
+        for at in start..end {
+            self.expand(self.sources[at as usize]);
+        }
+        match self.tensor(node).place {
+            Place::Input => self.inputs.push(node),
+            _ => self.order.push(node),
+        }
+    }
+}
+
+impl Node {
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
