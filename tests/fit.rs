@@ -72,11 +72,12 @@ fn as_llama_cpp_allocates() {
                 keys: format_from_name(run[3].as_str().unwrap()).unwrap(),
                 values: format_from_name(run[4].as_str().unwrap()).unwrap(),
                 flash_attention: run[5].as_bool().unwrap(),
+                full_windows: run[6].as_bool().unwrap(),
             };
             let kept = subject.kept(&settings);
             let kv = (kept.keys + kept.values) as f64 / MIB;
             let got = [kv, kept.recurrent as f64 / MIB, subject.compute(&settings) as f64 / MIB, subject.output(&settings) as f64 / MIB];
-            let want = [6, 7, 8, 9].map(|at: usize| run[at].as_f64().unwrap());
+            let want = [7, 8, 9, 10].map(|at: usize| run[at].as_f64().unwrap());
             let off = (0..4).any(|i| (got[i] - want[i]).abs() > 0.011);
             if off {
                 bad += 1;

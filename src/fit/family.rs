@@ -12,6 +12,8 @@ pub(super) enum Windows {
     AllButLastOf(u64),
     /// Of so many layers all but the first, unless the file says otherwise.
     AllButFirstOf(u64),
+    /// All that attend.
+    Every,
     /// None, even if the file has a window.
     Never,
 }
@@ -27,13 +29,25 @@ pub(super) enum Rotary {
     AllButLastOf(u64),
 }
 
-/// Where a layer's MLP gets its input.
+/// How a layer's attention and MLP are put together. The order of a sum matters, for its place is that of its first term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Block {
-    /// After attention has been added.
+    /// The MLP sees the sum of attention and the stream.
     Sequential,
-    /// Beside attention.
-    Parallel,
+    /// Likewise, with the stream as first term of the sums.
+    StreamFirst,
+    /// Likewise, with the stream as first term of the second sum.
+    StreamFirstAtLast,
+    /// The MLP sees what attention sees.
+    Parallel([Term; 3]),
+}
+
+/// A term of the sum at the end of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Term {
+    Attention,
+    Mlp,
+    Stream,
 }
 
 /// Peculiarities of a family.
@@ -56,6 +70,8 @@ pub(super) struct Family {
     pub(super) normed_experts: bool,
     /// Rows whose logits are wanted are picked after the last layer, not in it.
     pub(super) picks_rows_last: bool,
+    /// Norms have no weights.
+    pub(super) bare_norms: bool,
     /// `post_attention_norm` stands before the MLP instead of after attention.
     pub(super) post_norm_is_ffn_norm: bool,
     /// Encoders have no cache: each batch sees itself.
@@ -73,10 +89,12 @@ const USUAL: Family = Family {
     scales_query: false,
     normed_experts: true,
     picks_rows_last: false,
+    bare_norms: false,
     post_norm_is_ffn_norm: false,
     cached: true,
 };
 
+const COHERE: Block = Block::Parallel([Term::Mlp, Term::Stream, Term::Attention]);
 const GEMMA: Family = Family { scales_embedding: true, scales_query: true, ..USUAL };
 
 /// Families that are not as usual.
@@ -109,12 +127,26 @@ static FAMILIES: &[Family] = &[
         names: &["cohere2"],
         windows: Windows::AllButLastOf(4),
         rotary: Rotary::Windowed,
-        block: Block::Parallel,
+        block: COHERE,
         ..USUAL
     },
-    Family { names: &["command-r", "falcon"], block: Block::Parallel, ..USUAL },
-    Family { names: &["phi2"], block: Block::Parallel, scales_query: true, ..USUAL },
-    Family { names: &["phi3", "phimoe"], windows: Windows::Never, scales_query: true, ..USUAL },
+    Family { names: &["command-r"], block: COHERE, ..USUAL },
+    Family { names: &["falcon"], block: Block::Parallel([Term::Mlp, Term::Attention, Term::Stream]), ..USUAL },
+    Family {
+        names: &["phi2"],
+        block: Block::Parallel([Term::Attention, Term::Mlp, Term::Stream]),
+        scales_query: true,
+        ..USUAL
+    },
+    Family {
+        names: &["phi3", "phimoe"],
+        windows: Windows::Never,
+        block: Block::StreamFirstAtLast,
+        scales_query: true,
+        ..USUAL
+    },
+    Family { names: &["lfm2", "lfm2moe"], windows: Windows::Every, block: Block::StreamFirst, ..USUAL },
+    Family { names: &["olmo"], bare_norms: true, ..USUAL },
     Family { names: &["smollm3"], rotary: Rotary::AllButLastOf(4), ..USUAL },
     Family { names: &["qwen2moe", "deepseek2"], normed_experts: false, ..USUAL },
     Family { names: &["gpt2", "mpt", "bloom", "refact", "starcoder"], rotary: Rotary::Never, ..USUAL },

@@ -25,6 +25,8 @@ pub struct Settings {
     pub values: FormatRef,
     /// `-fa`: attention in one operation that never writes the scores down.
     pub flash_attention: bool,
+    /// `--swa-full`: whether layers with a window keep as much as the others.
+    pub full_windows: bool,
 }
 
 impl Default for Settings {
@@ -37,6 +39,7 @@ impl Default for Settings {
             keys: &F16,
             values: &F16,
             flash_attention: true,
+            full_windows: false,
         }
     }
 }
@@ -50,6 +53,9 @@ impl Settings {
     /// Cells of a layer that sees `window` tokens: those and the ones being computed, rounded up, and no more than others
     /// have.
     pub fn windowed_cells(&self, window: u64) -> u64 {
+        if self.full_windows {
+            return self.cells();
+        }
         self.cells().min(window + self.step()).next_multiple_of(CELLS)
     }
 

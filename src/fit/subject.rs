@@ -236,6 +236,7 @@ fn windows(hparams: &Hparams, facts: &Facts<'_>, family: &Family, depth: u64) ->
     let period = facts.whole("attention.sliding_window_pattern");
     let windowed = |layer: u64| match (family.windows, &listed) {
         (Windows::Never, _) => false,
+        (Windows::Every, _) => true,
         (_, Some(list)) => list.get(layer as usize).copied().unwrap_or(false),
         (Windows::Listed, None) => false,
         (Windows::AllButLastOf(n), None) => {

@@ -10,8 +10,9 @@ OUT_DIR/NAME.json:
     architecture, metadata  of the file
     tensors                 [name, columns first, type], with {} for the layer and then [first, last, step] of its run
     weights                 bytes of all tensors, as llama.cpp counts them
-    runs                    [context, sequences, ubatch, K type, V type, flash attention, KV, recurrent, compute, output]
-    refused                 [... flash attention, the log's reason]
+    runs                    [context, sequences, ubatch, K type, V type, flash attention, full-size windows,
+                            KV, recurrent, compute, output]
+    refused                 [... full-size windows, the log's reason]
 
 --gguf does the same for a file of its own, loaded for real, without listing its tensors.
 """
@@ -33,16 +34,18 @@ CACHE_TYPES = {"f32": 0, "f16": 1, "q8_0": 8, "q4_0": 2, "q4_1": 3, "q5_0": 6, "
 VALUE_TYPES = {bool: (7, "?"), int: (4, "I"), float: (6, "f")}
 ALIGNMENT = 32
 
-# [context, sequences, ubatch, K, V, flash attention]
-SETTINGS = [[context, 1, 512, kv, kv, fa]
+# [context, sequences, ubatch, K, V, flash attention, full-size windows]
+SETTINGS = [[context, 1, 512, kv, kv, fa, False]
             for context in (512, 2048, 4096, 8192, 32768, 131072)
             for kv, fa in (("f16", True), ("f16", False), ("q8_0", True), ("q4_0", True))]
-SETTINGS += [[16384, 1, 128, "f16", "f16", True], [16384, 1, 2048, "f16", "f16", True], [16384, 1, 2048, "f16", "f16", False],
-             [16384, 4, 512, "f16", "f16", True], [10000, 3, 512, "q8_0", "q4_0", True], [16384, 4, 512, "f16", "f16", False],
-             [4096, 1, 512, "q8_0", "f16", False], [65536, 1, 512, "q5_1", "iq4_nl", True], [100, 1, 512, "bf16", "f32", True]]
+SETTINGS += [[16384, 1, 128, "f16", "f16", True, False], [16384, 1, 2048, "f16", "f16", True, False],
+             [16384, 1, 2048, "f16", "f16", False, False], [16384, 4, 512, "f16", "f16", True, False],
+             [16384, 4, 512, "f16", "f16", False, False], [10000, 3, 512, "q8_0", "q4_0", True, False],
+             [4096, 1, 512, "q8_0", "f16", False, False], [65536, 1, 512, "q5_1", "iq4_nl", True, False],
+             [100, 1, 512, "bf16", "f32", True, False], [8192, 1, 512, "f16", "f16", True, True]]
 
 # llama.cpp aborts here: its graph has more nodes than its table has room for.
-ABORTS = {"Phi-4": [[10000, 3, 512, "q8_0", "q4_0", True]]}
+ABORTS = {"Phi-4": [[10000, 3, 512, "q8_0", "q4_0", True, False]]}
 
 log = []
 
@@ -112,7 +115,7 @@ def measure(path, simulate, settings):
     for setting in settings:
         if setting in ABORTS.get(path.stem, []):
             continue
-        context, sequences, ubatch, k, v, flash = setting
+        context, sequences, ubatch, k, v, flash, full = setting
         if context > max(trained, 512):
             continue
         log.clear()
@@ -122,6 +125,7 @@ def measure(path, simulate, settings):
         params.kv_unified = False
         params.type_k, params.type_v = CACHE_TYPES[k], CACHE_TYPES[v]
         params.flash_attn_type = 1 if flash else 0
+        params.swa_full = full
         made = llama_cpp.llama_init_from_model(model, params)
         if not made:
             refused.append(setting + [[line.strip() for line in log if "fail" in line or "require" in line][-1:]])

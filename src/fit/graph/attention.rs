@@ -110,13 +110,12 @@ impl Decoder<'_> {
         let tokens = self.tokens;
         let wide = self.caches[1].is_some();
         let cache = self.caches[usize::from(window.is_some())].expect("a cache for each kind of layer");
-        let fused = parts.has("attn_qkv.weight");
         let shapes = [(*heads, *key), (*kv_heads, *key), (*kv_heads, *value)];
-        let [mut q, mut k, mut v] = match fused {
+        let [mut q, mut k, mut v] = match parts.has("attn_qkv.weight") {
             true => {
                 let qkv = self.project(parts, "attn_qkv", x);
                 let qkv = if self.subject.clamps { self.tape.map(&[qkv]) } else { qkv };
-                shapes.map(|(heads, size)| self.tape.view(qkv, [size, heads, tokens, 1]))
+                shapes.map(|(heads, size)| self.tape.columns(qkv, [size, heads, tokens, 1]))
             }
             false => {
                 let names = ["attn_q", "attn_k", "attn_v"];
@@ -142,11 +141,11 @@ impl Decoder<'_> {
         }
         let [turns_keys, turns_values] = cache.turns;
         if let Some(matrix) = turns_keys {
-            q = self.turn(q, matrix, false);
-            k = self.turn(k, matrix, false);
+            q = self.turn(q, matrix);
+            k = self.turn(k, matrix);
         }
         if let Some(matrix) = turns_values {
-            v = self.turn(v, matrix, fused);
+            v = self.turn(v, matrix);
         }
         // Values come before keys so that turning keys and storing them can be one operation; not with windows.
         let order = if wide { [q, k, v] } else { [q, v, k] };
@@ -154,13 +153,12 @@ impl Decoder<'_> {
         if self.subject.family.cached {
             let rows = self.tape.view(k, [kv_heads * key, tokens, 1, 1]);
             self.tape.store(&[rows, cache.key_cells]);
-            let strided = fused && turns_values.is_none();
-            self.store_values(v, kv_heads * value, strided, &cache);
+            self.store_values(v, kv_heads * value, &cache);
         }
         let attended = Attended { queries: q, kv_heads: *kv_heads, sizes: [*key, *value], restored: None };
         let mut out = self.attend(&cache, &attended);
         if let Some(matrix) = turns_values {
-            out = self.turn(out, matrix, false);
+            out = self.turn(out, matrix);
         }
         self.project(parts, "attn_output", out)
     }
@@ -180,22 +178,20 @@ impl Decoder<'_> {
     }
 
     /// Turns rows by a Hadamard matrix.
-    fn turn(&mut self, x: Node, matrix: Node, strided: bool) -> Node {
+    fn turn(&mut self, x: Node, matrix: Node) -> Node {
         let (shape, n) = (self.tape.shape(x), self.tape.shape(matrix)[0]);
         let rows = [n, shape.iter().product::<u64>() / n, 1, 1];
-        let flat = if strided { self.tape.copy(x, rows) } else { self.tape.view(x, rows) };
+        let flat = self.tape.reshape(x, rows);
         let turned = self.tape.compute(rows, &[matrix, flat]);
         self.tape.view(turned, shape)
     }
 
-    fn store_values(&mut self, v: Node, width: u64, strided: bool, cache: &Cache) {
+    fn store_values(&mut self, v: Node, width: u64, cache: &Cache) {
         let tokens = self.tokens;
-        let mut rows = match strided && !self.settings.flash_attention {
-            true => self.tape.copy(v, [width, tokens, 1, 1]),
-            false => self.tape.view(v, [width, tokens, 1, 1]),
-        };
+        let mut rows = self.tape.view(v, [width, tokens, 1, 1]);
         if !self.settings.flash_attention {
             let widest = self.subject.widest_value();
+            rows = self.tape.reshape(v, [width, tokens, 1, 1]);
             if width < widest {
                 rows = self.tape.compute([widest, tokens, 1, 1], &[rows]);
             }

@@ -2,7 +2,7 @@
 
 use super::attention::Cache;
 use super::tape::{Node, Tape};
-use crate::fit::family::Block;
+use crate::fit::family::{Block, Term};
 use crate::fit::settings::Settings;
 use crate::fit::subject::{Layer, Mixer, Parts, Subject};
 
@@ -47,6 +47,7 @@ impl<'a> Decoder<'a> {
             stream = self.layer(layer, stream, picks);
         }
         if self.subject.family.picks_rows_last {
+            self.tape.keep(stream);
             stream = self.pick(stream);
         }
         self.head(stream);
@@ -77,7 +78,8 @@ impl<'a> Decoder<'a> {
     fn layer(&mut self, layer: &'a Layer, stream: Node, picks: bool) -> Node {
         let Layer { mixer, parts, .. } = layer;
         let family = &self.subject.family;
-        let normed = self.norm(stream, parts, "attn_norm");
+        let parallel = matches!(family.block, Block::Parallel(_));
+        let normed = self.norm_if(stream, parts, "attn_norm");
         let before = match parts.has("attn_norm_2.weight") {
             true => self.norm(stream, parts, "attn_norm_2"),
             false => normed,
@@ -93,14 +95,19 @@ impl<'a> Decoder<'a> {
         if picks {
             mixed = self.pick(mixed);
             residual = self.pick(residual);
-            if family.block == Block::Parallel {
+            if parallel {
                 normed = self.pick(normed);
             }
         }
-        if family.block == Block::Parallel {
+        if let Block::Parallel(terms) = family.block {
             let done = self.feed_forward(parts, normed);
-            let sum = self.tape.map(&[done, residual]);
-            return self.tape.map(&[sum, mixed]);
+            let terms = terms.map(|term| match term {
+                Term::Attention => mixed,
+                Term::Mlp => done,
+                Term::Stream => residual,
+            });
+            let sum = self.tape.map(&terms[..2]);
+            return self.tape.map(&[sum, terms[2]]);
         }
         if !family.post_norm_is_ffn_norm {
             mixed = self.norm_if(mixed, parts, "post_attention_norm");
@@ -108,7 +115,8 @@ impl<'a> Decoder<'a> {
         if self.subject.scales_residual {
             mixed = self.tape.map(&[mixed]);
         }
-        let residual = self.tape.map(&[mixed, residual]);
+        let stream_first = family.block == Block::StreamFirst;
+        let residual = self.sum(mixed, residual, stream_first);
         let name = if family.post_norm_is_ffn_norm { "post_attention_norm" } else { "ffn_norm" };
         let normed = self.norm_if(residual, parts, name);
         let done = self.feed_forward(parts, normed);
@@ -116,7 +124,11 @@ impl<'a> Decoder<'a> {
         if self.subject.scales_residual {
             done = self.tape.map(&[done]);
         }
-        self.tape.map(&[done, residual])
+        self.sum(done, residual, stream_first || family.block == Block::StreamFirstAtLast)
+    }
+
+    fn sum(&mut self, x: Node, stream: Node, stream_first: bool) -> Node {
+        self.tape.map(&if stream_first { [stream, x] } else { [x, stream] })
     }
 
     /// The rows whose logits are wanted.
@@ -162,7 +174,8 @@ impl<'a> Decoder<'a> {
 
     /// A norm where the layer has it.
     pub(super) fn norm_if(&mut self, x: Node, parts: &Parts, name: &str) -> Node {
-        if parts.has(&format!("{name}.weight")) { self.norm(x, parts, name) } else { x }
+        let has = parts.has(&format!("{name}.weight")) || self.subject.family.bare_norms;
+        if has { self.norm(x, parts, name) } else { x }
     }
 
     /// A weight matrix with its bias, where the layer has one.

@@ -33,6 +33,8 @@ pub(super) struct Tensor {
     pub(super) place: Place,
     /// Kept to the end of the graph.
     pub(super) output: bool,
+    /// Whether its rows lie apart.
+    pub(super) strided: bool,
     /// Where its sources stand in the list of all.
     sources: (u32, u32),
 }
@@ -79,7 +81,7 @@ impl Tape {
         let start = self.sources.len() as u32;
         self.sources.extend(sources);
         let sources = (start, self.sources.len() as u32);
-        self.tensors.push(Tensor { shape, element, place, output: false, sources });
+        self.tensors.push(Tensor { shape, element, place, output: false, strided: false, sources });
         self.visited.push(false);
         Node(self.tensors.len() as u32 - 1)
     }
@@ -120,6 +122,18 @@ impl Tape {
             seen => seen,
         };
         self.push(shape, element, place, &[of])
+    }
+
+    /// Columns of a tensor, whose rows then lie apart.
+    pub(super) fn columns(&mut self, of: Node, shape: Shape) -> Node {
+        let node = self.view(of, shape);
+        self.tensors[node.index()].strided = true;
+        node
+    }
+
+    /// The same as another shape; rows that lie apart are copied together.
+    pub(super) fn reshape(&mut self, x: Node, shape: Shape) -> Node {
+        if self.tensor(x).strided { self.copy(x, shape) } else { self.view(x, shape) }
     }
 
     /// A contiguous copy.
