@@ -1,5 +1,6 @@
 //! What fits where: the memory and speed of a model on a machine, before anything is written.
 
+mod backend;
 mod cache;
 mod facts;
 mod family;
@@ -8,6 +9,7 @@ mod machine;
 mod settings;
 mod subject;
 
+pub use backend::{Backend, CPU, CUDA, METAL, Scratch, VULKAN};
 pub use cache::Kept;
 pub use machine::{Memory, this_machine};
 pub use settings::{CACHE_TYPES, CELLS, Settings};
@@ -22,9 +24,9 @@ impl Subject {
         self.layers.iter().map(|layer| layer.kept(self, settings)).sum()
     }
 
-    /// The compute buffer where everything is on one device.
+    /// The compute buffer where everything is on the processor.
     pub fn compute(&self, settings: &Settings) -> u64 {
-        graph::compute_buffer(self, settings)
+        graph::compute_buffers(self, settings, &graph::Layout::host(self.layers.len()))[0]
     }
 
     /// Logits of one token for each sequence, in f32, in main memory.

@@ -5,7 +5,8 @@ use super::decoder::Decoder;
 use super::tape::{Node, Tape};
 use crate::fit::settings::Settings;
 use crate::fit::subject::{Layer, Mixer, Parts, Subject};
-use crate::quant::F32;
+use crate::fit::backend::Scratch;
+use crate::quant::{F16, F32};
 
 /// Rows of the matrix that a quantized cache's values are turned with.
 const VALUE_ROTATION: u64 = 64;
@@ -152,7 +153,7 @@ impl Decoder<'_> {
         order.into_iter().for_each(|node| self.tape.expand(node));
         if self.subject.family.cached {
             let rows = self.tape.view(k, [kv_heads * key, tokens, 1, 1]);
-            self.tape.store(&[rows, cache.key_cells]);
+            self.tape.store(&[rows, cache.key_cells], self.home);
             self.store_values(v, kv_heads * value, &cache);
         }
         let attended = Attended { queries: q, kv_heads: *kv_heads, sizes: [*key, *value], restored: None };
@@ -197,7 +198,7 @@ impl Decoder<'_> {
             }
             rows = self.tape.view(rows, [1, widest * tokens, 1, 1]);
         }
-        self.tape.store(&[rows, cache.value_cells]);
+        self.tape.store(&[rows, cache.value_cells], self.home);
     }
 
     /// From queries to what all heads together say.
@@ -211,9 +212,12 @@ impl Decoder<'_> {
         let wide = [restored.unwrap_or(value) * heads, self.tokens, 1, 1];
         let out = if self.settings.flash_attention {
             let mut sources = vec![seen];
+            sources.extend(self.borrowed_cache(cache, attended));
             sources.extend(self.halved(cache, attended));
             sources.push(cache.mask);
             let mut out = self.tape.compute([value, heads, each, sequences], &sources);
+            let scratch = self.scratch(cache, attended, heads, each);
+            self.tape.add_scratch(out, scratch);
             if let Some(size) = restored {
                 let by_head = self.tape.view(out, [value, each, heads, sequences]);
                 let restored = self.tape.multiply(size, by_head);
@@ -222,7 +226,9 @@ impl Decoder<'_> {
             }
             self.tape.view(out, wide)
         } else {
-            let mut scores = self.tape.compute([cache.cells, each, heads, sequences], &[seen]);
+            let cached = self.borrowed_cache(cache, attended);
+            let sources: Vec<Node> = cached.into_iter().chain([seen]).collect();
+            let mut scores = self.tape.compute([cache.cells, each, heads, sequences], &sources);
             let caps = if self.subject.caps_scores { 3 } else { 0 };
             for _ in 0..caps {
                 scores = self.tape.map(&[scores]);
@@ -243,6 +249,38 @@ impl Decoder<'_> {
         };
         self.tape.expand(out);
         out
+    }
+
+    /// Cached keys and values, where they lie elsewhere.
+    fn borrowed_cache(&mut self, cache: &Cache, attended: &Attended) -> Vec<Node> {
+        let rows = cache.cells * self.settings.sequences * attended.kv_heads;
+        let [key, value] = attended.sizes;
+        let keys = self.borrowed(self.settings.keys.bytes(rows * key), self.home);
+        let values = attended.restored.is_none().then(|| self.borrowed(self.settings.values.bytes(rows * value), self.home));
+        keys.into_iter().chain(values.flatten()).collect()
+    }
+
+    /// Bytes that the backend needs for flash attention beside its result.
+    fn scratch(&self, cache: &Cache, attended: &Attended, heads: u64, tokens: u64) -> u64 {
+        let Attended { kv_heads, sizes: [key, value], restored, .. } = *attended;
+        let sequences = self.settings.sequences;
+        let backend = self.layout.backends[self.tape.device];
+        let latent = restored.is_some();
+        let values = if latent { 0 } else { value };
+        let half = |size: u64| 2 * cache.cells * sequences * kv_heads * size;
+        match backend.scratch {
+            Scratch::None => 0,
+            Scratch::Others => {
+                let widened = |format, size| if format == &F16 { 0 } else { half(size).next_multiple_of(backend.alignment) };
+                widened(self.settings.keys, key) + widened(self.settings.values, values)
+            }
+            Scratch::Always => {
+                let tail = 64 * (2 * kv_heads * sequences * (key + value) + 2 * tokens * sequences);
+                let blocks = (tokens.div_ceil(8) * cache.cells.div_ceil(64) * sequences).next_multiple_of(32);
+                let parts = 4 * tokens.min(32) * heads * sequences * 32 * (value + 2);
+                half(key) + half(values) + tail + blocks + parts
+            }
+        }
     }
 
     /// Copies of cached keys and values in 16 bits, where they have more, for flash attention wants them so.

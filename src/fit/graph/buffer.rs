@@ -4,7 +4,7 @@
 //! block is taken by best fit, or the end of the buffer grows; so the size is that of the worst moment, with its gaps.
 
 use super::tape::{Node, Place, Tape};
-use crate::fit::ALIGNMENT;
+use crate::fit::backend::Backend;
 
 struct Block {
     offset: u64,
@@ -66,19 +66,22 @@ struct State {
 
 struct Replay<'a> {
     tape: &'a Tape,
+    backends: &'a [&'static Backend],
     states: Vec<State>,
-    space: Space,
+    /// Of each device.
+    spaces: Vec<Space>,
 }
 
-/// Bytes of the compute buffer of a graph.
-pub(super) fn peak(tape: &Tape) -> u64 {
-    let space = Space { free: vec![Block { offset: 0, bytes: u64::MAX / 2 }], peak: 0 };
-    let mut replay = Replay { tape, states: vec![State::default(); tape.len()], space };
+/// Bytes of the compute buffers of a graph, one for each device.
+pub(super) fn peaks(tape: &Tape, backends: &[&'static Backend]) -> Vec<u64> {
+    let space = || Space { free: vec![Block { offset: 0, bytes: u64::MAX / 2 }], peak: 0 };
+    let spaces = backends.iter().map(|_| space()).collect();
+    let mut replay = Replay { tape, backends, states: vec![State::default(); tape.len()], spaces };
     for &node in &tape.inputs {
         replay.place(node);
     }
     for &node in &tape.order {
-        if let Place::Within(root) = tape.tensor(node).place {
+        if let Place::Within(root) | Place::Onto(root) = tape.tensor(node).place {
             replay.states[root.index()].views += 1;
         }
         for source in tape.sources(node) {
@@ -91,17 +94,18 @@ pub(super) fn peak(tape: &Tape) -> u64 {
             replay.release(source);
         }
     }
-    replay.space.peak
+    replay.spaces.iter().map(|space| space.peak).collect()
 }
 
 impl Replay<'_> {
     fn bytes(&self, node: Node) -> u64 {
-        self.tape.tensor(node).bytes().next_multiple_of(ALIGNMENT)
+        let tensor = self.tape.tensor(node);
+        tensor.bytes().next_multiple_of(self.backends[tensor.device].alignment)
     }
 
     fn place(&mut self, node: Node) {
         let in_place = match self.tape.tensor(node).place {
-            Place::Within(_) | Place::Elsewhere => return,
+            Place::Within(_) | Place::Onto(_) | Place::Elsewhere => return,
             Place::Input => false,
             Place::Computed { in_place } => in_place,
         };
@@ -112,7 +116,7 @@ impl Replay<'_> {
                 *held = false;
                 *offset
             }
-            None => self.space.take(bytes),
+            None => self.spaces[self.tape.tensor(node).device].take(bytes),
         };
         let state = &mut self.states[node.index()];
         (state.offset, state.held) = (offset, true);
@@ -123,7 +127,8 @@ impl Replay<'_> {
         let wanted = self.tape.tensor(node);
         self.tape.sources(node).iter().copied().find(|source| {
             let (state, tensor) = (&self.states[source.index()], self.tape.tensor(*source));
-            let same = tensor.shape == wanted.shape && tensor.element == wanted.element;
+            let same =
+                tensor.shape == wanted.shape && tensor.element == wanted.element && tensor.device == wanted.device;
             state.held && !tensor.output && same && state.readers == 1 && state.views == 0
         })
     }
@@ -135,7 +140,9 @@ impl Replay<'_> {
         if state.readers > 0 || state.views > 0 {
             return;
         }
-        let Place::Within(root) = self.tape.tensor(source).place else { return self.free(source) };
+        let (Place::Within(root) | Place::Onto(root)) = self.tape.tensor(source).place else {
+            return self.free(source);
+        };
         let state = &mut self.states[root.index()];
         state.views -= 1;
         if state.views == 0 && state.readers == 0 {
@@ -147,7 +154,8 @@ impl Replay<'_> {
         let State { offset, held, .. } = self.states[node.index()];
         if held && !self.tape.tensor(node).output {
             self.states[node.index()].held = false;
-            self.space.give_back(offset, self.bytes(node));
+            let bytes = self.bytes(node);
+            self.spaces[self.tape.tensor(node).device].give_back(offset, bytes);
         }
     }
 }

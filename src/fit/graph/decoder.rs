@@ -1,21 +1,32 @@
 //! A whole model: embedding, layers, logits. After `build_arch_graph` of the files in `src/models/` of llama.cpp.
 
 use super::attention::Cache;
-use super::tape::{Node, Tape};
+use super::buffer::peaks;
+use super::layout::Layout;
+use super::split::split;
+use super::tape::{Device, HOST, Node, Tape};
 use crate::fit::family::{Block, Term};
 use crate::fit::settings::Settings;
 use crate::fit::subject::{Layer, Mixer, Parts, Subject};
 
-/// Bytes of the compute buffer where everything is on one device.
-pub(in crate::fit) fn compute_buffer(subject: &Subject, settings: &Settings) -> u64 {
-    let tape = Decoder::new(subject, settings).build();
-    super::buffer::peak(&tape)
+/// Bytes of the compute buffer of each device.
+pub(in crate::fit) fn compute_buffers(subject: &Subject, settings: &Settings, layout: &Layout) -> Vec<u64> {
+    let mut tape = Decoder::new(subject, settings, layout).build();
+    if layout.backends.len() > 1 {
+        split(&mut tape);
+    }
+    peaks(&tape, &layout.backends)
 }
 
 /// Builds the graph.
 pub(super) struct Decoder<'a> {
     pub(super) subject: &'a Subject,
     pub(super) settings: &'a Settings,
+    pub(super) layout: &'a Layout,
+    /// Where the weights and the cache of the layer lie.
+    pub(super) home: Device,
+    /// Where its experts lie.
+    pub(super) experts_home: Device,
     pub(super) tape: Tape,
     /// Tokens of the step.
     pub(super) tokens: u64,
@@ -29,29 +40,38 @@ pub(super) struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    fn new(subject: &'a Subject, settings: &'a Settings) -> Self {
+    fn new(subject: &'a Subject, settings: &'a Settings, layout: &'a Layout) -> Self {
         let mut tape = Tape::default();
         let tokens = settings.tokens();
         let positions = tape.input([tokens * subject.positions, 1, 1, 1], 4);
         let wanted = tape.input([settings.outputs(), 1, 1, 1], 4);
         let states = tape.input([settings.sequences, 1, 1, 1], 4);
         let caches = Cache::both(&mut tape, subject, settings);
-        Self { subject, settings, tape, tokens, positions, wanted, caches, states }
+        let (home, experts_home) = (HOST, HOST);
+        Self { subject, settings, layout, home, experts_home, tape, tokens, positions, wanted, caches, states }
     }
 
     fn build(mut self) -> Tape {
         let mut stream = self.embedding();
         let last = self.subject.layers.len().saturating_sub(1);
         for (at, layer) in self.subject.layers.iter().enumerate() {
+            self.move_to(self.layout.layers[at], self.layout.experts[at]);
             let picks = at == last && !self.subject.family.picks_rows_last;
             stream = self.layer(layer, stream, picks);
         }
+        self.move_to(self.layout.output, self.layout.output);
         if self.subject.family.picks_rows_last {
             self.tape.keep(stream);
             stream = self.pick(stream);
         }
         self.head(stream);
         self.tape
+    }
+
+    /// Goes on where the next weights lie.
+    fn move_to(&mut self, home: Device, experts: Device) {
+        (self.home, self.experts_home) = (home, experts);
+        self.tape.device = self.layout.computes(home, self.tokens);
     }
 
     /// Embeddings of the tokens, or those handed over instead; the graph has room for both.
@@ -62,6 +82,7 @@ impl<'a> Decoder<'a> {
         self.tape.expand(stream);
         let handed = self.tape.input([subject.hidden, tokens, 1, 1], 4);
         self.tape.expand(handed);
+        self.move_to(self.layout.layers.first().copied().unwrap_or(HOST), HOST);
         if subject.family.scales_embedding {
             stream = self.tape.map(&[stream]);
         }
@@ -142,7 +163,8 @@ impl<'a> Decoder<'a> {
         let name = if subject.outside.has("output_norm.weight") { "output_norm" } else { "token_embd_norm" };
         let normed = self.norm(stream, &subject.outside, name);
         self.tape.keep(normed);
-        let mut logits = self.tape.multiply(subject.vocabulary, normed);
+        let output = subject.outside.get("output.weight").or(subject.outside.get("token_embd.weight"));
+        let mut logits = self.multiply(subject.vocabulary, output.map_or(0, |part| part.bytes), self.home, normed);
         if subject.outside.has("output.bias") {
             logits = self.tape.map(&[logits]);
         }
@@ -180,8 +202,21 @@ impl<'a> Decoder<'a> {
 
     /// A weight matrix with its bias, where the layer has one.
     pub(super) fn project(&mut self, parts: &Parts, name: &str, x: Node) -> Node {
-        let rows = parts.get(&format!("{name}.weight")).map_or(0, |part| part.rows());
-        let out = self.tape.multiply(rows, x);
+        let (rows, bytes) = parts.get(&format!("{name}.weight")).map_or((0, 0), |part| (part.rows(), part.bytes));
+        let out = self.multiply(rows, bytes, self.home, x);
         if parts.has(&format!("{name}.bias")) { self.tape.map(&[out]) } else { out }
+    }
+
+    /// A weight matrix of so many rows times `x`. Where the weight lies elsewhere it is borrowed.
+    fn multiply(&mut self, rows: u64, bytes: u64, home: Device, x: Node) -> Node {
+        let [_, columns, matrices, more] = self.tape.shape(x);
+        let weight = self.borrowed(bytes, home);
+        let sources: Vec<Node> = weight.into_iter().chain([x]).collect();
+        self.tape.compute([rows, columns, matrices, more], &sources)
+    }
+
+    /// Stored bytes that lie elsewhere than where is computed.
+    pub(super) fn borrowed(&mut self, bytes: u64, home: Device) -> Option<Node> {
+        (home != self.tape.device).then(|| self.tape.stored(bytes, home))
     }
 }

@@ -103,8 +103,10 @@ impl Decoder<'_> {
     /// The chosen experts' matrices times their tokens.
     fn of_experts(&mut self, parts: &Parts, name: &str, x: Node, chosen: Node) -> Node {
         let [_, _, tokens, _] = self.tape.shape(x);
-        let rows = parts.get(&format!("{name}.weight")).map_or(0, |part| part.rows());
-        let out = self.tape.compute([rows, self.subject.experts_used, tokens, 1], &[x, chosen]);
+        let (rows, bytes) = parts.get(&format!("{name}.weight")).map_or((0, 0), |part| (part.rows(), part.bytes));
+        let weight = self.borrowed(bytes, self.experts_home);
+        let sources: Vec<Node> = weight.into_iter().chain([x, chosen]).collect();
+        let out = self.tape.compute([rows, self.subject.experts_used, tokens, 1], &sources);
         if parts.has(&format!("{name}.bias")) { self.tape.map(&[out, chosen]) } else { out }
     }
 

@@ -36,7 +36,7 @@ impl Decoder<'_> {
         let keys = self.tape.compute([rank + rope, 1, tokens, 1], &[values, turned_key]);
         [queries, values, keys].into_iter().for_each(|node| self.tape.expand(node));
         let rows = self.tape.view(keys, [rank + rope, tokens, 1, 1]);
-        self.tape.store(&[rows, cache.key_cells]);
+        self.tape.store(&[rows, cache.key_cells], self.home);
         let attended = Attended { queries, kv_heads: 1, sizes: [rank + rope, rank], restored: Some(*value) };
         let out = self.attend(&cache, &attended);
         self.project(parts, "attn_output", out)

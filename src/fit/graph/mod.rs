@@ -10,7 +10,10 @@ mod buffer;
 mod decoder;
 mod experts;
 mod latent;
+mod layout;
 mod recurrent;
+mod split;
 mod tape;
 
-pub(super) use decoder::compute_buffer;
+pub(super) use decoder::compute_buffers;
+pub(super) use layout::Layout;

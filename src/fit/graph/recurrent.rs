@@ -20,7 +20,7 @@ impl Decoder<'_> {
         let state = self.tape.view(state, [kept, hidden, sequences, 1]);
         let joined = self.tape.compute([kept + each, hidden, sequences, 1], &[state, product]);
         let last = self.tape.view(joined, [kept, hidden, sequences, 1]);
-        self.tape.store(&[last]);
+        self.tape.store(&[last], self.home);
         let convolved = self.tape.compute([hidden, each, sequences, 1], &[joined]);
         let gated = self.tape.map(&[c, convolved]);
         let out = self.project(parts, "shortconv.out_proj", gated);
@@ -46,7 +46,7 @@ impl Decoder<'_> {
         let across = self.tape.view(stream, [each, channels, sequences, 1]);
         let joined = self.tape.compute([kept + each, channels, sequences, 1], &[convolving, across]);
         let last = self.tape.view(joined, [kept, channels, sequences, 1]);
-        self.tape.store(&[last]);
+        self.tape.store(&[last], self.home);
         let mut convolved = self.tape.compute([channels, each, sequences, 1], &[joined]);
         if parts.has("ssm_conv1d.bias") {
             convolved = self.tape.map(&[convolved]);
@@ -60,7 +60,7 @@ impl Decoder<'_> {
         let scanned = self.tape.compute(scanned, &[x, step, b, c, self.states]);
         self.tape.expand(scanned);
         let left = self.tape.view(scanned, [state * inner, sequences, 1, 1]);
-        self.tape.store(&[left]);
+        self.tape.store(&[left], self.home);
         let said = self.tape.view(scanned, [size, heads, each, sequences]);
         let passed = self.tape.map(&[x]);
         let said = self.tape.map(&[said, passed]);

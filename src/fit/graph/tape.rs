@@ -2,8 +2,14 @@
 //! computes it. Weights and caches lie elsewhere and are not on the tape.
 
 /// A tensor of the tape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Node(u32);
+
+/// A device: [`HOST`], or a GPU.
+pub(super) type Device = usize;
+
+/// The processor, with main memory.
+pub(super) const HOST: Device = 0;
 
 /// Sizes of a tensor, fastest first, as ggml's `ne`.
 pub(super) type Shape = [u64; 4];
@@ -18,9 +24,11 @@ pub(super) enum Place {
         /// Whether this one may.
         in_place: bool,
     },
-    /// In another tensor of the compute buffer, which is no view itself.
+    /// A view of another tensor of the compute buffer, which is no view itself.
     Within(Node),
-    /// Not in the compute buffer: in a cache.
+    /// The result of an operation, in the place of another tensor.
+    Onto(Node),
+    /// Not in a compute buffer: a weight, or in a cache.
     Elsewhere,
 }
 
@@ -35,13 +43,17 @@ pub(super) struct Tensor {
     pub(super) output: bool,
     /// Whether its rows lie apart.
     pub(super) strided: bool,
+    /// Where it is.
+    pub(super) device: Device,
+    /// Bytes that its operation needs beside it.
+    pub(super) scratch: u64,
     /// Where its sources stand in the list of all.
     sources: (u32, u32),
 }
 
 impl Tensor {
     pub(super) fn bytes(&self) -> u64 {
-        self.shape.iter().product::<u64>() * self.element
+        self.shape.iter().product::<u64>() * self.element + self.scratch
     }
 }
 
@@ -57,6 +69,8 @@ pub(super) struct Tape {
     /// Inputs that something needs, in the order in which they are met.
     pub(super) inputs: Vec<Node>,
     visited: Vec<bool>,
+    /// Where what comes next is computed.
+    pub(super) device: Device,
 }
 
 impl Tape {
@@ -81,7 +95,8 @@ impl Tape {
         let start = self.sources.len() as u32;
         self.sources.extend(sources);
         let sources = (start, self.sources.len() as u32);
-        self.tensors.push(Tensor { shape, element, place, output: false, strided: false, sources });
+        let device = if place == Place::Input { HOST } else { self.device };
+        self.tensors.push(Tensor { shape, element, place, output: false, strided: false, device, scratch: 0, sources });
         self.visited.push(false);
         Node(self.tensors.len() as u32 - 1)
     }
@@ -114,14 +129,46 @@ impl Tape {
         self.compute([rows, columns, matrices, more], &[x])
     }
 
+    /// A weight or cached rows, on some device.
+    pub(super) fn stored(&mut self, bytes: u64, device: Device) -> Node {
+        let node = self.push([bytes, 1, 1, 1], 1, Place::Elsewhere, &[]);
+        self.tensors[node.index()].device = device;
+        node
+    }
+
+    /// A copy on another device, which gets its bytes without being computed.
+    pub(super) fn copy_to(&mut self, of: Node, device: Device) -> Node {
+        let Tensor { shape, element, .. } = *self.tensor(of);
+        let node = self.push(shape, element, Place::Computed { in_place: false }, &[]);
+        self.tensors[node.index()].device = device;
+        node
+    }
+
+    /// Something that needs a tensor and is nothing itself.
+    pub(super) fn reader(&mut self, of: Node) -> Node {
+        let device = self.tensor(of).device;
+        let node = self.push([1; 4], F32, Place::Elsewhere, &[of]);
+        self.tensors[node.index()].device = device;
+        node
+    }
+
+    /// Takes another tensor as a source.
+    pub(super) fn replace_source(&mut self, of: Node, at: usize, with: Node) {
+        let (start, _) = self.tensor(of).sources;
+        self.sources[start as usize + at] = with;
+    }
+
     /// Some or all of a tensor, seen as another shape.
     pub(super) fn view(&mut self, of: Node, shape: Shape) -> Node {
-        let Tensor { element, place, .. } = *self.tensor(of);
+        let Tensor { element, place, device, .. } = *self.tensor(of);
         let place = match place {
             Place::Input | Place::Computed { .. } => Place::Within(of),
-            seen => seen,
+            Place::Within(root) | Place::Onto(root) => Place::Within(root),
+            Place::Elsewhere => Place::Elsewhere,
         };
-        self.push(shape, element, place, &[of])
+        let node = self.push(shape, element, place, &[of]);
+        self.tensors[node.index()].device = device;
+        node
     }
 
     /// Columns of a tensor, whose rows then lie apart.
@@ -147,13 +194,19 @@ impl Tape {
         let Tensor { shape, element, place, .. } = *self.tensor(into);
         let root = if let Place::Within(root) = place { root } else { into };
         let sources = [with, &[into]].concat();
-        self.push(shape, element, Place::Within(root), &sources)
+        self.push(shape, element, Place::Onto(root), &sources)
     }
 
-    /// Writes into memory elsewhere.
-    pub(super) fn store(&mut self, sources: &[Node]) {
+    /// Writes into a cache on some device.
+    pub(super) fn store(&mut self, sources: &[Node], device: Device) {
         let node = self.push([1; 4], F32, Place::Elsewhere, sources);
+        self.tensors[node.index()].device = device;
         self.expand(node);
+    }
+
+    /// Gives an operation room beside its result.
+    pub(super) fn add_scratch(&mut self, node: Node, bytes: u64) {
+        self.tensors[node.index()].scratch = bytes;
     }
 
     /// Keeps a tensor to the end of the graph.
@@ -172,6 +225,7 @@ impl Tape {
         }
         match self.tensor(node).place {
             Place::Input => self.inputs.push(node),
+            Place::Elsewhere if start == end => {}
             _ => self.order.push(node),
         }
     }

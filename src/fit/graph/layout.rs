@@ -1,0 +1,36 @@
+//! What lies on which device.
+
+use super::tape::{Device, HOST};
+use crate::fit::backend::{Backend, CPU};
+
+/// Steps of fewer tokens are computed where the weights are; for larger ones a GPU borrows weights from main memory
+/// (`offload_op` of the backends).
+const WORTH_BORROWING: u64 = 32;
+
+/// Where the parts of a model lie. Embeddings are always on the processor.
+#[derive(Clone, Debug)]
+pub(in crate::fit) struct Layout {
+    /// The processor first.
+    pub(in crate::fit) backends: Vec<&'static Backend>,
+    /// Of each layer.
+    pub(in crate::fit) layers: Vec<Device>,
+    /// Of the experts of each layer, where they lie elsewhere.
+    pub(in crate::fit) experts: Vec<Device>,
+    /// Of the output.
+    pub(in crate::fit) output: Device,
+}
+
+impl Layout {
+    /// Everything on the processor.
+    pub(in crate::fit) fn host(layers: usize) -> Self {
+        Self { backends: vec![&CPU], layers: vec![HOST; layers], experts: vec![HOST; layers], output: HOST }
+    }
+
+    /// Where something is computed whose weights lie on `home`.
+    pub(super) fn computes(&self, home: Device, tokens: u64) -> Device {
+        match home == HOST && self.backends.len() > 1 && tokens >= WORTH_BORROWING {
+            true => HOST + 1,
+            false => home,
+        }
+    }
+}
