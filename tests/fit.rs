@@ -6,7 +6,7 @@ use common::root;
 use serde_json::Value as Json;
 use std::path::Path;
 use tuck::arch::Hparams;
-use tuck::fit::{Part, Settings, Subject};
+use tuck::fit::{CUDA, Part, Settings, Spread, Subject};
 use tuck::gguf::{Array, Metadata, Value, ValueType};
 use tuck::quant::format_from_name;
 
@@ -56,6 +56,21 @@ fn subject(reference: &Json) -> Subject {
     Subject::new(&hparams, &metadata, parts.iter().map(|(name, part)| (name.as_str(), part.clone())))
 }
 
+fn settings(run: &[Json]) -> Settings {
+    let whole = |at: usize| run[at].as_u64().unwrap();
+    let format = |at: usize| format_from_name(run[at].as_str().unwrap()).unwrap();
+    Settings {
+        context: whole(0),
+        sequences: whole(1),
+        ubatch: whole(2),
+        batch: whole(2).max(2048),
+        keys: format(3),
+        values: format(4),
+        flash_attention: run[5].as_bool().unwrap(),
+        full_windows: false,
+    }
+}
+
 #[test]
 fn as_llama_cpp_allocates() {
     let mut worst = Vec::new();
@@ -64,19 +79,9 @@ fn as_llama_cpp_allocates() {
         let weights = reference["weights"].as_f64().unwrap();
         let mut bad = 0;
         for run in reference["runs"].as_array().unwrap() {
-            let settings = Settings {
-                context: run[0].as_u64().unwrap(),
-                sequences: run[1].as_u64().unwrap(),
-                ubatch: run[2].as_u64().unwrap(),
-                batch: run[2].as_u64().unwrap().max(2048),
-                keys: format_from_name(run[3].as_str().unwrap()).unwrap(),
-                values: format_from_name(run[4].as_str().unwrap()).unwrap(),
-                flash_attention: run[5].as_bool().unwrap(),
-                full_windows: run[6].as_bool().unwrap(),
-            };
-            let kept = subject.kept(&settings);
-            let kv = (kept.keys + kept.values) as f64 / MIB;
-            let got = [kv, kept.recurrent as f64 / MIB, subject.compute(&settings) as f64 / MIB, subject.output(&settings) as f64 / MIB];
+            let settings = Settings { full_windows: run[6].as_bool().unwrap(), ..settings(run.as_array().unwrap()) };
+            let terms = subject.place(&settings, &Spread::host()).host;
+            let got = [terms.keys + terms.values, terms.recurrent, terms.compute, terms.output].map(|bytes| bytes as f64 / MIB);
             let want = [7, 8, 9, 10].map(|at: usize| run[at].as_f64().unwrap());
             let off = (0..4).any(|i| (got[i] - want[i]).abs() > 0.011);
             if off {
@@ -86,6 +91,25 @@ fn as_llama_cpp_allocates() {
         }
         let got = subject.weights() as f64;
         println!("{name}: {bad} off; weights {:+.3} %", (got / weights - 1.0) * 100.0);
+        let mut bad = 0;
+        for run in reference["gpu_runs"].as_array().into_iter().flatten() {
+            let run = run.as_array().unwrap();
+            let gpus = run[0].as_u64().unwrap() as usize;
+            let spread = Spread {
+                gpus: vec![(&CUDA, 1.0); gpus],
+                gpu_layers: run[1].as_u64().unwrap(),
+                experts_on_host: run[2].as_bool().unwrap(),
+            };
+            let placement = subject.place(&settings(&run[3..]), &spread);
+            let devices = [placement.host].into_iter().chain(placement.gpus);
+            let got: Vec<f64> = devices.map(|terms| terms.compute as f64 / MIB).collect();
+            let want: Vec<f64> = run[9..].iter().map(|n| n.as_f64().unwrap()).collect();
+            if got.iter().zip(&want).any(|(a, b)| (a - b).abs() > 0.011) {
+                bad += 1;
+                println!("{name} GPU {run:?}: got {got:.2?}");
+            }
+        }
+        println!("{name}: {bad} GPU runs off");
         worst.push((name, bad));
     }
     println!("{worst:?}");

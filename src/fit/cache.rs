@@ -14,23 +14,6 @@ pub struct Kept {
     pub recurrent: u64,
 }
 
-impl Kept {
-    /// All of it.
-    pub fn bytes(&self) -> u64 {
-        self.keys + self.values + self.recurrent
-    }
-}
-
-impl std::iter::Sum for Kept {
-    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
-        all.fold(Self::default(), |sum, kept| Self {
-            keys: sum.keys + kept.keys,
-            values: sum.values + kept.values,
-            recurrent: sum.recurrent + kept.recurrent,
-        })
-    }
-}
-
 impl Layer {
     /// What the layer keeps, from `llama_kv_cache` and `llama_memory_recurrent`.
     ///

@@ -1,5 +1,6 @@
 //! A model as far as its memory goes: the tensors of each layer, and what a layer keeps of the tokens before.
 
+use super::backend::CPU;
 use super::facts::Facts;
 use super::family::{Family, Rotary, Windows};
 use crate::arch::Hparams;
@@ -72,6 +73,10 @@ pub struct Part {
 }
 
 impl Part {
+    fn padded(&self) -> u64 {
+        self.bytes.next_multiple_of(CPU.alignment)
+    }
+
     /// Rows of each matrix.
     pub(super) fn rows(&self) -> u64 {
         self.shape.get(1).copied().unwrap_or(1)
@@ -91,14 +96,20 @@ impl Parts {
         self.0.contains_key(name)
     }
 
-    /// Bytes of all, each padded as llama.cpp does in memory.
+    /// Bytes of all, each padded as in memory.
     pub fn bytes(&self) -> u64 {
-        self.0.values().map(|part| part.bytes.next_multiple_of(super::ALIGNMENT)).sum()
+        self.0.values().map(Part::padded).sum()
+    }
+
+    /// Bytes of those whose name is chosen, and of the others.
+    pub(super) fn split(&self, chosen: impl Fn(&str) -> bool) -> (u64, u64) {
+        let of = |wanted: bool| self.0.iter().filter(|(name, _)| chosen(name) == wanted).map(|(_, part)| part.padded()).sum();
+        (of(true), of(false))
     }
 
     /// Bytes of the stacks of experts among them.
     pub fn expert_bytes(&self) -> u64 {
-        self.0.iter().filter(|(name, _)| name.contains("_exps.")).map(|(_, part)| part.bytes).sum()
+        self.split(|name| name.contains("_exps.")).0
     }
 }
 
@@ -122,8 +133,9 @@ pub struct Subject {
     pub layers: Vec<Layer>,
     /// Tensors outside of them.
     pub outside: Parts,
-    /// Tensors of layers that are loaded but not run, such as those that predict further tokens.
+    /// Tensors of layers that are loaded but not run: those that predict further tokens.
     pub idle: Parts,
+    pub(super) idle_layers: u64,
     /// Width of the residual stream.
     pub hidden: u64,
     /// Tokens of the vocabulary.
@@ -198,6 +210,7 @@ impl Subject {
             layers: layers.collect(),
             outside,
             idle,
+            idle_layers: hparams.prediction_layers,
             hidden: hparams.hidden,
             vocabulary: hparams.vocabulary,
             trained_context: hparams.context,

@@ -1,6 +1,7 @@
 """What llama.cpp allocates, in MiB: the references of the memory model.
 
-    fit_reference.py OUT_DIR [NAME...] [--gguf FILE.gguf --name NAME]
+    fit_reference.py OUT_DIR LLAMA_CPP_TREE [NAME...]
+    fit_reference.py OUT_DIR LLAMA_CPP_TREE NAME --gguf FILE.gguf
 
 For each shape of `fit_shapes.py` it writes a GGUF file that holds a header and a hole where the weights would be, lets
 llama.cpp (in llama-cpp-python 0.3.36, which is not in the everyday suite) load it with `no_alloc` (names that begin with
@@ -13,16 +14,20 @@ OUT_DIR/NAME.json:
     runs                    [context, sequences, ubatch, K type, V type, flash attention, full-size windows,
                             KV, recurrent, compute, output]
     refused                 [... full-size windows, the log's reason]
+    gpu_layers              [GPUs, layers on GPUs as asked for, the device of each layer and of the output: C or a number]
+    gpu_runs                [GPUs, layers on GPUs as asked for, experts on the processor, context, sequences, ubatch, K type,
+                            V type, flash attention, compute of the processor and of each GPU]
 
---gguf does the same for a file of its own, loaded for real, without listing its tensors.
+--gguf does the same for a file of its own, loaded for real, without listing its tensors. LLAMA_CPP_TREE is the vendor/llama.cpp
+folder of the unpacked llama-cpp-python 0.3.36 source, whose headers pretend_gpu.cpp needs.
 """
 
 import argparse
 import ctypes
 import json
-import os
 import re
 import struct
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -46,6 +51,11 @@ SETTINGS += [[16384, 1, 128, "f16", "f16", True, False], [16384, 1, 2048, "f16",
 
 # llama.cpp aborts here: its graph has more nodes than its table has room for.
 ABORTS = {"Phi-4": [[10000, 3, 512, "q8_0", "q4_0", True, False]]}
+
+# [layers on GPUs less than all, experts on the processor, context, sequences, K and V, flash attention]
+GPU_SETTINGS = [[away, False, context, 1, kv, fa] for away in (0, 1, 0.4, 0.9, 1.0)
+                for context, kv, fa in ((4096, "f16", True), (32768, "f16", True), (32768, "q8_0", True), (16384, "f16", False))]
+GPU_SETTINGS += [[0, True, 16384, 1, "f16", True], [0, False, 16384, 4, "q4_0", True]]
 
 log = []
 
@@ -140,6 +150,68 @@ def measure(path, simulate, settings):
     return weights, runs, refused
 
 
+class Override(ctypes.Structure):
+    """`llama_model_tensor_buft_override` of llama.h."""
+
+    _fields_ = [("pattern", ctypes.c_char_p), ("buft", ctypes.c_void_p)]
+
+
+def pretend_gpus(tree: Path, folder: Path, count: int):
+    """Registers GPUs that are none."""
+    here = Path(__file__).resolve().parent
+    libraries = Path(llama_cpp.__file__).resolve().parent / "lib"
+    built = folder / "pretend_gpu.so"
+    subprocess.run(["g++", "-O1", "-shared", "-fPIC", f"-I{tree}/ggml/include", f"-I{tree}/ggml/src", here / "pretend_gpu.cpp",
+                    "-o", built, f"-L{libraries}", "-lggml", "-lggml-base", f"-Wl,-rpath,{libraries}"], check=True)
+    library = ctypes.CDLL(str(built))
+    library.pretend_gpus(count)
+    base = ctypes.CDLL(str(libraries / "libggml-cpu.so"))
+    base = ctypes.CDLL(str(libraries / "libggml-base.so"))
+    base.ggml_backend_cpu_buffer_type.restype = ctypes.c_void_p
+    return base.ggml_backend_cpu_buffer_type()
+
+
+def measure_gpus(path, tree, folder, gpus):
+    processor = pretend_gpus(tree, folder, gpus)
+    llama_cpp.llama_log_set(CALLBACK, ctypes.c_void_p(0))
+    overrides = (Override * 2)(Override(rb"\.ffn_(up|down|gate|gate_up)_(ch|)exps", processor), Override(None, None))
+    layers, runs, loaded, model = [], [], None, None
+    for away, experts, context, sequences, kv, flash in GPU_SETTINGS:
+        if (away, experts) != loaded:
+            if model:
+                llama_cpp.llama_model_free(model)
+            loaded = (away, experts)
+            params = llama_cpp.llama_model_default_params()
+            params.no_alloc, params.load_mode, params.n_gpu_layers = True, 0, 0
+            probe = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+            depth = llama_cpp.llama_model_n_layer(probe) + 1
+            trained = llama_cpp.llama_model_n_ctx_train(probe)
+            llama_cpp.llama_model_free(probe)
+            params.n_gpu_layers = depth - (away if isinstance(away, int) else round(depth * away))
+            if experts:
+                params.tensor_buft_overrides = ctypes.cast(overrides, ctypes.c_void_p)
+            log.clear()
+            model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+            assigned = re.findall(r"layer +[0-9]+ assigned to device (\w+)", "".join(log))
+            layers.append([gpus, params.n_gpu_layers, "".join(name[-1] if "Pretend" in name else "C" for name in assigned)])
+        if context > trained:
+            continue
+        log.clear()
+        settings = llama_cpp.llama_context_default_params()
+        settings.n_ctx, settings.n_seq_max, settings.n_batch, settings.n_ubatch = context, sequences, 2048, 512
+        settings.kv_unified, settings.swa_full, settings.flash_attn_type = False, False, 1 if flash else 0
+        settings.type_k = settings.type_v = CACHE_TYPES[kv]
+        made = llama_cpp.llama_init_from_model(model, settings)
+        if not made:
+            continue
+        compute = dict(re.findall(r"(\w+) compute buffer size = +([0-9.]+) MiB", "".join(log)))
+        host = float(compute.get("Pretend_Host", 0)) + float(compute.get("CPU", 0))
+        runs.append([gpus, params.n_gpu_layers, experts, context, sequences, 512, kv, kv, flash, host]
+                    + [float(compute.get(f"Pretend{gpu}", 0)) for gpu in range(gpus)])
+        llama_cpp.llama_free(made)
+    return layers, runs
+
+
 def folded(tensors):
     """Tensors of layers as runs of layers, so that a reference is short."""
     layers, out = {}, []
@@ -173,8 +245,10 @@ def pretty(document) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
+    parser.add_argument("tree", type=Path)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--gguf", type=Path)
+    parser.add_argument("--gpus", type=int, help="print what that many GPUs would hold; the script calls itself so")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     if args.gguf:
@@ -184,17 +258,23 @@ def main() -> None:
         return
     for name in args.names or SHAPES:
         # llama.cpp aborts on what it cannot do, so each model has a process of its own.
+        itself = [sys.executable, __file__, str(args.out), str(args.tree), name]
         if len(args.names) != 1:
-            if os.spawnv(os.P_WAIT, sys.executable, [sys.executable, __file__, str(args.out), name]):
+            if subprocess.run(itself).returncode:
                 print(f"{name} failed", flush=True)
             continue
         shape = SHAPES[name]()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{name}.gguf"
             write(path, shape)
+            if args.gpus:
+                return print(json.dumps(measure_gpus(path, args.tree, Path(folder), args.gpus)))
+            gpus = [json.loads(subprocess.run(itself + ["--gpus", str(n)], check=True, capture_output=True).stdout) for n in (1, 2)]
             weights, runs, refused = measure(path, not name.startswith(("tiny", "middle")), SETTINGS)
         document = {"architecture": shape.architecture, "metadata": shape.metadata, "tensors": folded(shape.tensors),
-                    "weights": weights, "runs": runs, "refused": refused}
+                    "weights": weights, "runs": runs, "refused": refused,
+                    "gpu_layers": [item for layers, _ in gpus for item in layers],
+                    "gpu_runs": [item for _, runs in gpus for item in runs]}
         (args.out / f"{name}.json").write_text(pretty(document))
         print(f"{name}: {len(runs)} runs, {len(refused)} refused", flush=True)
 

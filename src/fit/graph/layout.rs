@@ -1,7 +1,7 @@
 //! What lies on which device.
 
 use super::tape::{Device, HOST};
-use crate::fit::backend::{Backend, CPU};
+use crate::fit::backend::Backend;
 
 /// Steps of fewer tokens are computed where the weights are; for larger ones a GPU borrows weights from main memory
 /// (`offload_op` of the backends).
@@ -21,11 +21,6 @@ pub(in crate::fit) struct Layout {
 }
 
 impl Layout {
-    /// Everything on the processor.
-    pub(in crate::fit) fn host(layers: usize) -> Self {
-        Self { backends: vec![&CPU], layers: vec![HOST; layers], experts: vec![HOST; layers], output: HOST }
-    }
-
     /// Where something is computed whose weights lie on `home`.
     pub(super) fn computes(&self, home: Device, tokens: u64) -> Device {
         match home == HOST && self.backends.len() > 1 && tokens >= WORTH_BORROWING {
