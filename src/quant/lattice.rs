@@ -352,7 +352,6 @@ pub(super) fn super_block<V: Floats, const N: usize, const H: usize, W: Weight<V
             scale = placed.gain.if_gt(most, tried, scale);
             most = placed.gain.max(most);
         }
-        found.scales[h] = scale.to_array().map(|s| s as u8);
         let (mut xq, mut qq) = (V::zero(), V::zero());
         for at in (0..N).step_by(lattice.weights) {
             let (points, sets) = (found.points[h][at], found.sets[h][at]);
@@ -367,6 +366,10 @@ pub(super) fn super_block<V: Floats, const N: usize, const H: usize, W: Weight<V
                 xq = xq + wq * x[h][at + i];
             }
         }
+        // The scale that is best for these points.
+        let wanted = (xq * qq.inverse() * step.inverse() - V::splat(1.0)) * V::splat(0.5);
+        let scale = wanted.max(V::zero()).min(top).round();
+        found.scales[h] = scale.to_array().map(|s| s as u8);
         let unit = odd(scale) * V::splat(lattice.unit);
         p += (unit * xq).sum();
         a += (unit * unit * qq).sum();
