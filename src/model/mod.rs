@@ -4,6 +4,7 @@ mod card;
 mod edit;
 mod general;
 mod identity;
+mod readme;
 
 pub use card::Card;
 pub use edit::{EditError, Pruning, Setting};
@@ -31,6 +32,8 @@ pub struct Model {
     pub hparams: Hparams,
     /// For people.
     pub card: Card,
+    /// What a person should know about how it was understood, each in a sentence.
+    pub cautions: Vec<String>,
     /// Of the file to be, length of the header without padding, before a recipe says its own in the metadata.
     pub header_len: u64,
     /// Tensor data starts at multiples of this.
@@ -42,12 +45,12 @@ impl Model {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let checkpoint = Checkpoint::open(path)?;
         let kind = checkpoint.kind();
-        let (hparams, tensors, mut metadata) = match &checkpoint.contents {
+        let Understood { hparams, tensors, mut metadata, cautions } = match &checkpoint.contents {
             Contents::HuggingFace(documents) => from_huggingface(&checkpoint, documents)?,
             Contents::Gguf(metadata) => {
-                let hparams = Hparams::from_metadata(path, metadata)?;
-                let tensors = arch::map_gguf(&checkpoint, &hparams)?;
-                (hparams, tensors, metadata.clone())
+                let hparams = Hparams::read(path, metadata)?;
+                let (tensors, cautions) = arch::map_gguf(&checkpoint, &hparams)?;
+                Understood { hparams, tensors, metadata: metadata.clone(), cautions }
             }
         };
         for key in ["general.quantization_version", "general.file_type"] {
@@ -67,6 +70,7 @@ impl Model {
             metadata,
             hparams,
             card,
+            cautions,
             header_len,
             alignment: alignment.unwrap_or(gguf::DEFAULT_ALIGNMENT),
         })
@@ -92,17 +96,26 @@ fn header_len(metadata: &[(String, Value)], tensors: &[Tensor]) -> u64 {
     gguf::encode_header(metadata, &listed, &vec![0; listed.len()]).len() as u64
 }
 
-type Understood = (Hparams, Vec<Tensor>, Metadata);
+/// What a checkpoint's documents and headers tell.
+struct Understood {
+    hparams: Hparams,
+    tensors: Vec<Tensor>,
+    metadata: Metadata,
+    cautions: Vec<String>,
+}
 
 fn from_huggingface(checkpoint: &Checkpoint, documents: &Documents) -> Result<Understood, OpenError> {
-    let config = Config { path: documents.folder.join("config.json"), json: &documents.config };
-    let (hparams, keys) = Hparams::from_config(&config)?;
-    let tied = documents.config["tie_word_embeddings"].as_bool();
-    let tensors = arch::map_huggingface(checkpoint, &hparams, tied)?;
-    let parameters = tensors.iter().map(Tensor::weights).sum();
-    let mut metadata = general::metadata(documents, hparams.arch.name, parameters);
+    let (arch, config) = Config::read(documents)?;
+    let (keys, mut cautions) = arch.metadata(&config)?;
+    let hparams = Hparams::of(arch, &config, &keys)?;
+    let (tensors, left_out) = arch::map_huggingface(checkpoint, arch, &config, &hparams)?;
+    cautions.extend(left_out);
+    let (mut metadata, unread) = general::metadata(documents, arch.name, &tensors);
+    cautions.extend(unread);
     metadata.extend(keys);
     metadata.push(("general.quantization_version".to_owned(), Value::U32(2)));
-    metadata.extend(tokenizer::metadata(documents, hparams.vocabulary, hparams.arch.name == "llama")?);
-    Ok((hparams, tensors, metadata))
+    let tokens = tokenizer::metadata(documents, hparams.vocabulary, arch.name == "llama")?;
+    // A family may have said something of its tokens before.
+    tokens.into_iter().for_each(|(key, value)| gguf::set(&mut metadata, &key, value));
+    Ok(Understood { hparams, tensors, metadata, cautions })
 }
