@@ -10,7 +10,7 @@ mod huggingface;
 mod safetensors;
 
 pub use file::SourceFile;
-pub use huggingface::Documents;
+pub use huggingface::{Documents, SENTENCEPIECE_FILES};
 
 use crate::gguf::Metadata;
 use crate::quant::FormatRef;
