@@ -113,6 +113,13 @@ fn no_weights(folder: &Path) -> OpenError {
     }
 }
 
+impl Documents {
+    /// Reads those of a folder, without any weights.
+    pub fn read(folder: &Path) -> Result<Self, OpenError> {
+        read_documents(folder)
+    }
+}
+
 fn read_documents(folder: &Path) -> Result<Documents, OpenError> {
     let config = read_json(&folder.join("config.json"))?;
     if !config.is_object() {

@@ -11,7 +11,7 @@ pub use edit::{EditError, Pruning, Setting};
 use crate::arch::{self, Config, Hparams, Tensor};
 use crate::checkpoint::{Checkpoint, Contents, Documents, Kind, OpenError, SourceFile};
 use crate::gguf::{self, HeaderTensor, Metadata, Value};
-use crate::tokenizer;
+use crate::tokenizer::{self, Family, Question};
 use std::path::{Path, PathBuf};
 
 /// A model, ready to be planned and packed. Its weights are still in its files.
@@ -31,6 +31,10 @@ pub struct Model {
     pub hparams: Hparams,
     /// For people.
     pub card: Card,
+    /// Things to know about it that stopped nothing.
+    pub notes: Vec<String>,
+    /// What a person has to decide before it is packed.
+    pub question: Option<Question>,
     /// Of the file to be, length of the header without padding, before a recipe says its own in the metadata.
     pub header_len: u64,
     /// Tensor data starts at multiples of this.
@@ -42,8 +46,13 @@ impl Model {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let checkpoint = Checkpoint::open(path)?;
         let kind = checkpoint.kind();
+        let (mut notes, mut question) = (Vec::new(), None);
         let (hparams, tensors, mut metadata) = match &checkpoint.contents {
-            Contents::HuggingFace(documents) => from_huggingface(&checkpoint, documents)?,
+            Contents::HuggingFace(documents) => {
+                let (hparams, tensors, metadata, tokenizer) = from_huggingface(&checkpoint, documents)?;
+                (notes, question) = (tokenizer.notes, tokenizer.question);
+                (hparams, tensors, metadata)
+            }
             Contents::Gguf(metadata) => {
                 let hparams = Hparams::from_metadata(path, metadata)?;
                 let tensors = arch::map_gguf(&checkpoint, &hparams)?;
@@ -67,6 +76,8 @@ impl Model {
             metadata,
             hparams,
             card,
+            notes,
+            question,
             header_len,
             alignment: alignment.unwrap_or(gguf::DEFAULT_ALIGNMENT),
         })
@@ -92,7 +103,7 @@ fn header_len(metadata: &[(String, Value)], tensors: &[Tensor]) -> u64 {
     gguf::encode_header(metadata, &listed, &vec![0; listed.len()]).len() as u64
 }
 
-type Understood = (Hparams, Vec<Tensor>, Metadata);
+type Understood = (Hparams, Vec<Tensor>, Metadata, tokenizer::Written);
 
 fn from_huggingface(checkpoint: &Checkpoint, documents: &Documents) -> Result<Understood, OpenError> {
     let config = Config { path: documents.folder.join("config.json"), json: &documents.config };
@@ -103,6 +114,7 @@ fn from_huggingface(checkpoint: &Checkpoint, documents: &Documents) -> Result<Un
     let mut metadata = general::metadata(documents, hparams.arch.name, parameters);
     metadata.extend(keys);
     metadata.push(("general.quantization_version".to_owned(), Value::U32(2)));
-    metadata.extend(tokenizer::metadata(documents, hparams.vocabulary, hparams.arch.name == "llama")?);
-    Ok((hparams, tensors, metadata))
+    let tokenizer = tokenizer::metadata(documents, hparams.vocabulary, &Family::of(hparams.arch.name))?;
+    metadata.extend(tokenizer.keys.iter().cloned());
+    Ok((hparams, tensors, metadata, tokenizer))
 }

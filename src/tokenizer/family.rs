@@ -108,23 +108,48 @@ impl Family {
     pub const PHI3: Self = Self { kinds: &[Kind::Gpt2Class, Kind::Phi3], ..Self::BPE };
     /// InternLM 2.
     pub const INTERNLM2: Self = Self { kinds: &[Kind::InternLm2], ..Self::BPE };
-    /// GLM-4 and its successors.
-    pub const GLM: Self = Self {
+    /// GLM-4.
+    pub const GLM4: Self = Self {
+        roles: &[("eos", "<|endoftext|>"), ("eot", "<|user|>"), ("unk", "<|endoftext|>"), ("bos", "<|endoftext|>")],
+        ..Self::BPE
+    };
+    /// GLM-4.5 and its successors, where `<|endoftext|>` as the end of a turn would never end a reply.
+    pub const GLM4_MOE: Self = Self {
         roles: &[("bos", "[gMASK]"), ("eot", "<|user|>"), ("unk", "<|endoftext|>"), ("eom", "<|observation|>")],
         ..Self::BPE
     };
-    /// BERT, Nomic BERT and their like.
-    pub const BERT: Self =
-        Self { kinds: &[Kind::WordPiece, Kind::XlmRoberta], token_types: TokenTypes::FromConfig, ..Self::BPE };
-    /// RoBERTa.
-    pub const ROBERTA: Self =
-        Self { kinds: &[Kind::WordPiece, Kind::Bpe], token_types: TokenTypes::FromConfig, ..Self::BPE };
-    /// XLM-RoBERTa.
-    pub const XLM_ROBERTA: Self =
-        Self { kinds: &[Kind::XlmRoberta], token_types: TokenTypes::FromConfig, ..Self::BPE };
+    /// BERT, RoBERTa, XLM-RoBERTa and their like.
+    pub const BERT: Self = Self {
+        kinds: &[Kind::WordPiece, Kind::XlmRoberta, Kind::Bpe],
+        token_types: TokenTypes::FromConfig,
+        ..Self::BPE
+    };
     /// ModernBERT.
     pub const MODERN_BERT: Self =
         Self { first: &[("add_bos_token", true), ("add_eos_token", true), ("add_sep_token", true)], ..Self::BPE };
     /// T5.
     pub const T5: Self = Self { kinds: &[Kind::T5], ..Self::BPE };
+
+    /// That of a `general.architecture`.
+    pub fn of(architecture: &str) -> Self {
+        let listed = FAMILIES.iter().find(|(names, _)| names.contains(&architecture));
+        listed.map_or(Self::BPE, |(_, family)| *family)
+    }
 }
+
+/// The families that are not [`Family::BPE`], by their names in a GGUF file.
+const FAMILIES: &[(&[&str], Family)] = &[
+    (&["llama", "arcee", "granite", "granitemoe", "smollm3", "mistral3"], Family::LLAMA),
+    (&["qwen2", "qwen3", "deepseek"], Family::EITHER),
+    (&["minicpm", "minicpm3"], Family::SENTENCEPIECE),
+    (&["gemma"], Family::GEMMA),
+    (&["gemma2"], Family::GEMMA2),
+    (&["gemma3", "gemma3n", "gemma-embedding"], Family::GEMMA3),
+    (&["phi3"], Family::PHI3),
+    (&["internlm2"], Family::INTERNLM2),
+    (&["glm4"], Family::GLM4),
+    (&["glm4moe"], Family::GLM4_MOE),
+    (&["bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "neo-bert"], Family::BERT),
+    (&["modern-bert"], Family::MODERN_BERT),
+    (&["t5", "t5encoder"], Family::T5),
+];

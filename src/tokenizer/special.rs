@@ -228,3 +228,23 @@ fn is_said(token: &Json) -> bool {
         _ => false,
     }
 }
+
+/// BERT's flags of the normalizer, which stands alone or in sequences. llama.cpp strips accents where it lower-cases,
+/// unless it is told.
+pub(super) fn normalizer(tokenizer: &Json) -> Metadata {
+    let (mut lowercase, mut strip_accents) = (None, None);
+    for stage in super::pre::stages(&tokenizer["normalizer"], "normalizers") {
+        match stage["type"].as_str() {
+            Some("Lowercase") => lowercase = Some(true),
+            Some("StripAccents") => strip_accents = Some(true),
+            Some("BertNormalizer") => {
+                lowercase = stage.get("lowercase").map_or(lowercase, Json::as_bool);
+                strip_accents = stage.get("strip_accents").map_or(strip_accents, Json::as_bool);
+            }
+            _ => {}
+        }
+    }
+    let keys = [("lowercase", lowercase), ("strip_accents", strip_accents)];
+    let said = keys.into_iter().filter_map(|(key, flag)| Some((key, flag?)));
+    said.map(|(key, flag)| (format!("tokenizer.ggml.normalizer.{key}"), Value::Bool(flag))).collect()
+}

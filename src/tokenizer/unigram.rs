@@ -6,10 +6,11 @@ use super::spm::{self, PADDING_SCORE};
 use super::vocabulary::{Token, TokenType, Vocabulary};
 use crate::checkpoint::{Documents, OpenError};
 use crate::gguf::{Array, Metadata, Value, ValueType};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::Value as Json;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use tokenizers::normalizers::Precompiled;
 
 /// A vocabulary, and how text is prepared for it.
 pub(super) struct Unigram {
@@ -124,20 +125,30 @@ pub(super) fn read_json(path: &Path, documents: &Documents, size: u64) -> Result
         vocabulary.set(id as u64, token);
     }
     vocabulary.refuse_duplicates(path)?;
+    let stated = |key: &str| documents.tokenizer_config[key].as_bool();
+    let any = |is: &dyn Fn(&Json) -> bool| stages(&tokenizer["pre_tokenizer"], "pretokenizers").iter().any(is);
+    let has_prefix = |stage: &Json| {
+        stage["type"] == "Metaspace" && stage["prepend_scheme"] != "never" && stage["add_prefix_space"] != false
+    };
     Ok(Unigram {
         vocabulary,
-        add_space_prefix: documents.tokenizer_config["add_prefix_space"].as_bool().unwrap_or(true),
-        remove_extra_whitespaces: documents.tokenizer_config["clean_up_tokenization_spaces"]
-            .as_bool()
-            .unwrap_or(false),
+        add_space_prefix: stated("add_prefix_space").unwrap_or_else(|| any(&has_prefix)),
+        remove_extra_whitespaces: stated("clean_up_tokenization_spaces").unwrap_or_else(|| any(&|s| s["type"] == "WhitespaceSplit")),
         precompiled_charsmap: charsmap(path, &tokenizer["normalizer"])?,
     })
 }
 
 /// The table of a `Precompiled` normalizer, which stands alone or in a sequence.
 fn charsmap(path: &Path, normalizer: &Json) -> Result<Vec<u8>, OpenError> {
-    let stages = normalizer["normalizers"].as_array().map_or(std::slice::from_ref(normalizer), Vec::as_slice);
-    let Some(stage) = stages.iter().find(|stage| stage["type"] == "Precompiled") else { return Ok(Vec::new()) };
-    decode_base64(stage["precompiled_charsmap"].as_str().unwrap_or_default())
-        .ok_or_else(|| OpenError::new(path, "its precompiled_charsmap is not valid base64; download it again"))
+    let mut stages = stages(normalizer, "normalizers").iter();
+    let Some(stage) = stages.find(|stage| stage["type"] == "Precompiled") else { return Ok(Vec::new()) };
+    let text = stage["precompiled_charsmap"].as_str().unwrap_or_default();
+    BASE64_STANDARD
+        .decode(text)
+        .map_err(|error| OpenError::new(path, format!("its precompiled_charsmap is damaged ({error}); download it again")))
+}
+
+/// The stages of a sequence, or the one that stands alone.
+fn stages<'a>(json: &'a Json, list: &str) -> &'a [Json] {
+    json[list].as_array().map_or(std::slice::from_ref(json), Vec::as_slice)
 }
