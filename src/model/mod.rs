@@ -12,7 +12,7 @@ pub use edit::{EditError, Pruning, Setting};
 use crate::arch::{self, Config, Hparams, Tensor};
 use crate::checkpoint::{Checkpoint, Contents, Documents, Kind, OpenError, SourceFile};
 use crate::gguf::{self, HeaderTensor, Metadata, Value};
-use crate::tokenizer;
+use crate::tokenizer::{self, Family, Question};
 use std::path::{Path, PathBuf};
 
 /// A model, ready to be planned and packed. Its weights are still in its files.
@@ -34,6 +34,8 @@ pub struct Model {
     pub card: Card,
     /// What a person should know about how it was understood, each in a sentence.
     pub cautions: Vec<String>,
+    /// What a person has to decide before it is packed.
+    pub question: Option<Question>,
     /// Of the file to be, length of the header without padding, before a recipe says its own in the metadata.
     pub header_len: u64,
     /// Tensor data starts at multiples of this.
@@ -45,12 +47,12 @@ impl Model {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let checkpoint = Checkpoint::open(path)?;
         let kind = checkpoint.kind();
-        let Understood { hparams, tensors, mut metadata, cautions } = match &checkpoint.contents {
+        let Understood { hparams, tensors, mut metadata, cautions, question } = match &checkpoint.contents {
             Contents::HuggingFace(documents) => from_huggingface(&checkpoint, documents)?,
             Contents::Gguf(metadata) => {
                 let hparams = Hparams::read(path, metadata)?;
                 let (tensors, cautions) = arch::map_gguf(&checkpoint, &hparams)?;
-                Understood { hparams, tensors, metadata: metadata.clone(), cautions }
+                Understood { hparams, tensors, metadata: metadata.clone(), cautions, question: None }
             }
         };
         for key in ["general.quantization_version", "general.file_type"] {
@@ -71,6 +73,7 @@ impl Model {
             hparams,
             card,
             cautions,
+            question,
             header_len,
             alignment: alignment.unwrap_or(gguf::DEFAULT_ALIGNMENT),
         })
@@ -102,6 +105,7 @@ struct Understood {
     tensors: Vec<Tensor>,
     metadata: Metadata,
     cautions: Vec<String>,
+    question: Option<Question>,
 }
 
 fn from_huggingface(checkpoint: &Checkpoint, documents: &Documents) -> Result<Understood, OpenError> {
@@ -114,8 +118,9 @@ fn from_huggingface(checkpoint: &Checkpoint, documents: &Documents) -> Result<Un
     cautions.extend(unread);
     metadata.extend(keys);
     metadata.push(("general.quantization_version".to_owned(), Value::U32(2)));
-    let tokens = tokenizer::metadata(documents, hparams.vocabulary, arch.name == "llama")?;
+    let tokens = tokenizer::metadata(documents, hparams.vocabulary, &Family::of(arch.name))?;
+    cautions.extend(tokens.notes);
     // A family may have said something of its tokens before.
-    tokens.into_iter().for_each(|(key, value)| gguf::set(&mut metadata, &key, value));
-    Ok(Understood { hparams, tensors, metadata, cautions })
+    tokens.keys.into_iter().for_each(|(key, value)| gguf::set(&mut metadata, &key, value));
+    Ok(Understood { hparams, tensors, metadata, cautions, question: tokens.question })
 }
