@@ -29,7 +29,21 @@ pub struct Documents {
     pub readme: Option<String>,
     /// `chat_template.jinja`, as text.
     pub chat_template: Option<String>,
+    /// `chat_template.json`.
+    pub chat_template_json: Json,
+    /// `additional_chat_templates/NAME.jinja`, beside a `chat_template.jinja`: names and texts, by name.
+    pub additional_chat_templates: Vec<(String, String)>,
+    /// `added_tokens.json`.
+    pub added_tokens: Json,
+    /// The [`SENTENCEPIECE_FILES`] that are there: names and bytes.
+    pub sentencepiece: Vec<(&'static str, Vec<u8>)>,
 }
+
+/// What a SentencePiece model is called: usually, by T5, and by XLM-RoBERTa.
+pub const SENTENCEPIECE_FILES: [&str; 3] = ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model"];
+
+/// A model has no more templates than this.
+const MAX_TEMPLATES: usize = 100;
 
 /// Opens a folder with a `config.json`.
 pub(super) fn open_folder(folder: &Path) -> Result<Checkpoint, OpenError> {
@@ -103,11 +117,22 @@ fn no_weights(folder: &Path) -> OpenError {
     }
 }
 
+impl Documents {
+    /// Reads those of a folder, without any weights.
+    pub fn read(folder: &Path) -> Result<Self, OpenError> {
+        read_documents(folder)
+    }
+}
+
 fn read_documents(folder: &Path) -> Result<Documents, OpenError> {
     let config = read_json(&folder.join("config.json"))?;
     if !config.is_object() {
         return Err(OpenError::new(folder.join("config.json"), "it holds no JSON object; download it again"));
     }
+    let chat_template = read_text(&folder.join("chat_template.jinja"))?;
+    let additional = folder.join("additional_chat_templates");
+    let additional_chat_templates =
+        if chat_template.is_some() && additional.is_dir() { read_templates(&additional)? } else { Vec::new() };
     Ok(Documents {
         folder: folder.to_owned(),
         config,
@@ -117,8 +142,36 @@ fn read_documents(folder: &Path) -> Result<Documents, OpenError> {
         special_tokens_map: read_json(&folder.join("special_tokens_map.json"))?,
         pooling: read_pooling(folder)?,
         readme: read_text(&folder.join("README.md"))?,
-        chat_template: read_text(&folder.join("chat_template.jinja"))?,
+        chat_template,
+        chat_template_json: read_json(&folder.join("chat_template.json"))?,
+        additional_chat_templates,
+        added_tokens: read_json(&folder.join("added_tokens.json"))?,
+        sentencepiece: read_sentencepiece(folder)?,
     })
+}
+
+fn read_sentencepiece(folder: &Path) -> Result<Vec<(&'static str, Vec<u8>)>, OpenError> {
+    let read = |name| Ok(read_bytes(&folder.join(name))?.map(|bytes| (name, bytes)));
+    SENTENCEPIECE_FILES.into_iter().filter_map(|name| read(name).transpose()).collect()
+}
+
+fn read_templates(folder: &Path) -> Result<Vec<(String, String)>, OpenError> {
+    let listed = std::fs::read_dir(folder).map_err(|error| OpenError::io(folder, &error))?;
+    let paths = listed.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut templates: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|e| e == "jinja")).collect();
+    templates.sort();
+    if templates.len() > MAX_TEMPLATES {
+        return Err(OpenError::new(
+            folder,
+            format!("it holds {} templates; more than {MAX_TEMPLATES} are not read", templates.len()),
+        ));
+    }
+    let mut named = Vec::with_capacity(templates.len());
+    for path in templates {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        named.extend(read_text(&path)?.map(|text| (name, text)));
+    }
+    Ok(named)
 }
 
 /// The settings of the module that `modules.json` lists as the one that pools.
@@ -143,6 +196,12 @@ fn is_plain(name: &str) -> bool {
 
 /// The text of a document, or nothing where there is no such file.
 fn read_text(path: &Path) -> Result<Option<String>, OpenError> {
+    let Some(bytes) = read_bytes(path)? else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|_| OpenError::new(path, "it is not valid UTF-8; download it again"))
+}
+
+/// A document as it is, or nothing where there is no such file.
+fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, OpenError> {
     if !path.exists() {
         return Ok(None);
     }
@@ -155,7 +214,7 @@ fn read_text(path: &Path) -> Result<Option<String>, OpenError> {
     }
     let mut bytes = vec![0; file.bytes as usize];
     file.read_at(0, &mut bytes).map_err(|error| OpenError::io(path, &error))?;
-    String::from_utf8(bytes).map(Some).map_err(|_| OpenError::new(path, "it is not valid UTF-8; download it again"))
+    Ok(Some(bytes))
 }
 
 fn read_json(path: &Path) -> Result<Json, OpenError> {

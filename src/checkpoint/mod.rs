@@ -11,7 +11,7 @@ mod safetensors;
 
 pub use ::safetensors::Dtype;
 pub use file::SourceFile;
-pub use huggingface::Documents;
+pub use huggingface::{Documents, SENTENCEPIECE_FILES};
 
 use crate::gguf::Metadata;
 use crate::quant::FormatRef;

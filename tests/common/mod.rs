@@ -4,7 +4,9 @@
 
 pub mod jobs;
 pub mod sparse;
+pub mod text;
 pub mod tiny;
+pub mod vocab;
 
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};

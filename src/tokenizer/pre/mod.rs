@@ -1,0 +1,136 @@
+//! Which of llama.cpp's pre-tokenizers cuts text as a tokenizer does.
+//!
+//! llama.cpp has the rules compiled in, under names. A `tokenizer.json` states its rules, so they are compared as stated.
+//! Rules that no name has are compared by what they do to test strings. Where a string is cut differently the nearest
+//! name is only proposed, since a near miss gives wrong tokens silently.
+
+mod compare;
+mod known;
+mod pattern;
+mod steps;
+
+pub use compare::Difference;
+pub(in crate::tokenizer) use steps::flat as stages;
+
+use crate::checkpoint::OpenError;
+use known::{Evidence, KNOWN, Known};
+use serde_json::Value as Json;
+use std::collections::HashSet;
+use std::path::Path;
+use steps::Step;
+
+/// Whether to use a pre-tokenizer of llama.cpp that cuts some texts differently than the model's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The name that comes closest.
+    pub nearest: &'static str,
+    /// Test strings that are cut differently.
+    pub differences: Vec<Difference>,
+    /// How many test strings there are.
+    pub texts: usize,
+}
+
+/// What is known of a tokenizer's rules.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The value of `tokenizer.ggml.pre`.
+    pub(super) name: &'static str,
+    /// Something to know about it.
+    pub(super) note: Option<String>,
+    /// Where the name is only the nearest one.
+    pub(super) question: Option<Question>,
+}
+
+/// The names that llama.cpp has rules for.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().map(|known| known.name)
+}
+
+/// The same name as it stands in the list.
+pub fn known_name(name: &str) -> Option<&'static str> {
+    names().find(|known| *known == name)
+}
+
+/// Finds the name for the rules of a `tokenizer.json`.
+pub(super) fn identify(path: &Path, tokenizer: &Json) -> Result<Found, OpenError> {
+    refuse_long_patterns(path, tokenizer)?;
+    let stated: Option<Vec<Step<'static>>> =
+        steps::of(tokenizer).map(|steps| steps.iter().map(Step::canonical).collect());
+    let same = |known: &&Known| {
+        stated.as_ref().is_some_and(|stated| known.steps().map(|s| s.canonical()).eq(stated.iter().cloned()))
+    };
+    let same: Vec<&Known> = KNOWN.iter().filter(same).collect();
+    if let Some(known) = choose(&same, tokenizer) {
+        return Ok(Found { name: known.name, note: None, question: None });
+    }
+    let (nearest, differences) = compare::nearest(tokenizer).map_err(|problem| OpenError::new(path, problem))?;
+    // Those with the same rules may fit better otherwise.
+    let alike: Vec<&Known> = KNOWN.iter().filter(|known| known.steps().eq(nearest.steps())).collect();
+    let name = choose(&alike, tokenizer).unwrap_or(nearest).name;
+    let texts = compare::TEXTS.len();
+    Ok(if differences.is_empty() {
+        let note = format!(
+            "the pre-tokenizer is stated in a way that is not listed; it cuts {texts} test strings as {name} does, so that \
+             name is used"
+        );
+        Found { name, note: Some(note), question: None }
+    } else {
+        Found { name, note: None, question: Some(Question { nearest: name, differences, texts }) }
+    })
+}
+
+/// Of names with the same rules, the one with evidence; llama.cpp's ways with merges come first.
+fn choose<'a>(alike: &[&'a Known], tokenizer: &Json) -> Option<&'a Known> {
+    let ignores_merges = tokenizer["model"]["ignore_merges"] == true;
+    let added: HashSet<&str> =
+        tokenizer["added_tokens"].as_array().into_iter().flatten().filter_map(|t| t["content"].as_str()).collect();
+    let has = |evidence: Evidence| match evidence {
+        Evidence::Rules => true,
+        Evidence::Composed => steps::flat(&tokenizer["normalizer"], "normalizers").iter().any(|n| n["type"] == "NFC"),
+        Evidence::Token(text) => added.contains(text),
+        Evidence::PostProcessor(kind) => {
+            steps::flat(&tokenizer["post_processor"], "processors").iter().any(|stage| stage["type"] == kind)
+        }
+        Evidence::Asked => false,
+    };
+    let fitting: Vec<&Known> = alike.iter().copied().filter(|known| has(known.evidence)).collect();
+    let exact = fitting.iter().find(|known| known.ignores_merges == ignores_merges);
+    exact.or(fitting.first()).copied()
+}
+
+/// Compiling an expression costs memory and time that grow with it.
+fn refuse_long_patterns(path: &Path, tokenizer: &Json) -> Result<(), OpenError> {
+    const MAX_PATTERN: usize = 8192;
+    const MAX_STAGES: usize = 32;
+    for (part, list) in [("normalizer", "normalizers"), ("pre_tokenizer", "pretokenizers")] {
+        let stages = steps::flat(&tokenizer[part], list);
+        if stages.len() > MAX_STAGES {
+            return Err(OpenError::new(
+                path,
+                format!("its {part} has {} stages; at most {MAX_STAGES} are understood", stages.len()),
+            ));
+        }
+        let long = |stage: &&Json| stage.to_string().len() > MAX_PATTERN;
+        if let Some(stage) = stages.iter().copied().find(long) {
+            let length = stage.to_string().len();
+            return Err(OpenError::new(
+                path,
+                format!("a stage of its {part} is {length} bytes long; at most {MAX_PATTERN} are understood"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+impl std::fmt::Display for Question {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "the pre-tokenizer of this model is none that llama.cpp knows; the nearest is {}, which cuts {} of {} test \
+             strings differently, so the model would see other tokens than it was trained on",
+            self.nearest,
+            self.differences.len(),
+            self.texts
+        )
+    }
+}
