@@ -21,8 +21,8 @@ fn read(case: &Json, folder: &Path) -> (Documents, Written) {
     let documents = Documents::read(folder).unwrap();
     let size = documents.config["vocab_size"].as_u64().unwrap();
     let family = Family::of(case["family"].as_str().unwrap());
-    let written = tokenizer::metadata(&documents, size, &family)
-        .unwrap_or_else(|error| panic!("{}: {error}", case["name"]));
+    let written =
+        tokenizer::metadata(&documents, size, &family).unwrap_or_else(|error| panic!("{}: {error}", case["name"]));
     assert_eq!(written.question, None, "{}", case["name"]);
     (documents, written)
 }

@@ -45,7 +45,7 @@ pub fn map_huggingface(
     for layer in 0..hparams.layers {
         mapper.take(Wanted::of(arch.layer), Some(layer))?;
     }
-    let cautions = names::left_out(checkpoint, &mapper.names, arch, config, hparams)?;
+    let notes = names::left_out(checkpoint, &mapper.names, arch, config, hparams)?;
     let mut tensors = mapper.out;
     let computed = (arch.computed)(config, hparams)?;
     tensors.extend(computed.into_iter().map(|Computed { name, values }| Tensor {
@@ -56,7 +56,7 @@ pub fn map_huggingface(
         source: Source::Computed(values),
     }));
     sort(&mut tensors);
-    Ok((tensors, cautions))
+    Ok((tensors, notes))
 }
 
 /// By layer, then by name.

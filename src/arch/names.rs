@@ -114,10 +114,10 @@ pub(super) fn left_out(
             return Err(OpenError::new(&checkpoint.files[stored.file].path, problem));
         }
     }
-    let cautions = [
+    let notes = [
         (senses, "tensors that see or hear are left out, so the file will hold the language model only"),
         (predictions, "tensors of layers that predict further tokens are left out, for llama.cpp does not use them"),
     ];
-    let cautions = cautions.into_iter().filter(|(count, _)| *count > 0);
-    Ok(cautions.map(|(count, what)| format!("{count} {what}")).collect())
+    let notes = notes.into_iter().filter(|(count, _)| *count > 0);
+    Ok(notes.map(|(count, what)| format!("{count} {what}")).collect())
 }

@@ -22,15 +22,15 @@ const SAMPLING: &[(&str, &[&str], bool)] = &[
     ("mirostat_eta", &["mirostat_eta"], false),
 ];
 
-/// Architecture, type, sampling settings, name and what the name tells, and what `README.md` tells, with a caution where
+/// Architecture, type, sampling settings, name and what the name tells, and what `README.md` tells, with a note where
 /// that cannot be read.
 pub(super) fn metadata(documents: &Documents, arch: &str, tensors: &[Tensor]) -> (Metadata, Option<String>) {
     let parameters = tensors.iter().map(Tensor::weights).sum();
-    let (front, caution) = match FrontMatter::read(documents.readme.as_deref(), parameters) {
+    let (front, note) = match FrontMatter::read(documents.readme.as_deref(), parameters) {
         Ok(front) => (front, None),
         Err(problem) => {
-            let caution = "the front matter of its README.md cannot be read, so licence and tags are left out";
-            (FrontMatter::default(), Some(format!("{caution}: {problem}")))
+            let note = "the front matter of its README.md cannot be read, so licence and tags are left out";
+            (FrontMatter::default(), Some(format!("{note}: {problem}")))
         }
     };
     let mut keys = vec![("architecture".to_owned(), arch.into()), ("type".to_owned(), "model".into())];
@@ -70,7 +70,7 @@ pub(super) fn metadata(documents: &Documents, arch: &str, tensors: &[Tensor]) ->
         .filter_map(|(key, text)| Some((key.to_owned(), Value::String(text.filter(|t| !t.is_empty())?))));
     keys.extend(known);
     keys.extend(front.metadata());
-    (keys.into_iter().map(|(key, value)| (format!("general.{key}"), value)).collect(), caution)
+    (keys.into_iter().map(|(key, value)| (format!("general.{key}"), value)).collect(), note)
 }
 
 fn sampling(generation: &Json) -> impl Iterator<Item = (String, Value)> + '_ {

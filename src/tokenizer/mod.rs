@@ -48,7 +48,9 @@ pub fn metadata(documents: &Documents, vocabulary: u64, family: &Family) -> Resu
     for (key, add) in family.first {
         written.ggml(key, Value::Bool(*add));
     }
-    if family.space_prefix && let Some(add) = documents.tokenizer_config["add_prefix_space"].as_bool() {
+    if family.space_prefix
+        && let Some(add) = documents.tokenizer_config["add_prefix_space"].as_bool()
+    {
         written.ggml("add_space_prefix", Value::Bool(add));
     }
     let found = written.read(kind)?;
@@ -62,7 +64,8 @@ pub fn metadata(documents: &Documents, vocabulary: u64, family: &Family) -> Resu
             written.ggml(key, value.clone());
         }
     }
-    let (notes, question) = found.map_or_else(Default::default, |found| (found.note.into_iter().collect(), found.question));
+    let (notes, question) =
+        found.map_or_else(Default::default, |found| (found.note.into_iter().collect(), found.question));
     Ok(Written { keys: written.keys, notes, question })
 }
 

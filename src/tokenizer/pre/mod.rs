@@ -56,7 +56,9 @@ pub(super) fn identify(path: &Path, tokenizer: &Json) -> Result<Found, OpenError
     refuse_long_patterns(path, tokenizer)?;
     let stated: Option<Vec<Step<'static>>> =
         steps::of(tokenizer).map(|steps| steps.iter().map(Step::canonical).collect());
-    let same = |known: &&Known| stated.as_ref().is_some_and(|stated| known.steps().map(|s| s.canonical()).eq(stated.iter().cloned()));
+    let same = |known: &&Known| {
+        stated.as_ref().is_some_and(|stated| known.steps().map(|s| s.canonical()).eq(stated.iter().cloned()))
+    };
     let same: Vec<&Known> = KNOWN.iter().filter(same).collect();
     if let Some(known) = choose(&same, tokenizer) {
         return Ok(Found { name: known.name, note: None, question: None });
@@ -103,7 +105,10 @@ fn refuse_long_patterns(path: &Path, tokenizer: &Json) -> Result<(), OpenError> 
     for (part, list) in [("normalizer", "normalizers"), ("pre_tokenizer", "pretokenizers")] {
         let stages = steps::flat(&tokenizer[part], list);
         if stages.len() > MAX_STAGES {
-            return Err(OpenError::new(path, format!("its {part} has {} stages; at most {MAX_STAGES} are understood", stages.len())));
+            return Err(OpenError::new(
+                path,
+                format!("its {part} has {} stages; at most {MAX_STAGES} are understood", stages.len()),
+            ));
         }
         let long = |stage: &&Json| stage.to_string().len() > MAX_PATTERN;
         if let Some(stage) = stages.iter().copied().find(long) {
