@@ -39,7 +39,7 @@ pub fn map_huggingface(
     let tied = config.flag("tie_word_embeddings");
     let outside = Wanted::of(arch.outside).filter_map(|wanted| match (wanted.rule.to, tied) {
         (OUTPUT, Some(true)) if arch.drops_tied_output => None,
-        (OUTPUT, Some(false)) => Some(Wanted { required: wanted.suffix == ".weight", ..wanted }),
+        (OUTPUT, Some(false)) => Some(Wanted { required: wanted.required || wanted.suffix == ".weight", ..wanted }),
         _ => Some(wanted),
     });
     mapper.take(outside, None)?;
@@ -257,8 +257,10 @@ pub(super) fn check_shape(
     layer: Option<u64>,
 ) -> Result<(), OpenError> {
     let expected: Vec<u64> = dims.iter().map(|dim| hparams.size(*dim, layer.unwrap_or(0))).collect();
-    let fits = |((found, expected), dim): ((&u64, &u64), &Dim)| found == expected || *dim == Dim::Any;
-    if stored.shape.len() == dims.len() && stored.shape.iter().zip(&expected).zip(dims).all(fits) {
+    // That there is one of something may be said or not.
+    let at = |shape: &[u64], axis: usize| shape.get(axis).copied().unwrap_or(1);
+    let fits = |axis| dims.get(axis) == Some(&Dim::Any) || at(&stored.shape, axis) == at(&expected, axis);
+    if (0..stored.shape.len().max(dims.len())).all(fits) {
         return Ok(());
     }
     let dims = dims.iter().rev().map(|dim| format!("{dim:?}")).collect::<Vec<_>>().join(" x ");

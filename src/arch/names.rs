@@ -5,8 +5,17 @@ use crate::checkpoint::{Checkpoint, OpenError, StoredTensor};
 use std::collections::HashMap;
 
 /// Around the names of a model's tensors, and saying nothing: what they are depends on how it was saved.
-const WRAPPERS: &[&str] =
-    &["model.", "language_model.", "text_model.", "transformer.", "gpt_neox.", "bert.", "roberta.", "distilbert."];
+const WRAPPERS: &[&str] = &[
+    "model.",
+    "language_model.",
+    "text_model.",
+    "transformer.",
+    "gpt_neox.",
+    "encoder.",
+    "bert.",
+    "roberta.",
+    "distilbert.",
+];
 
 /// Tables and masks that a runtime computes itself.
 const COMPUTED_AGAIN: &[&str] =

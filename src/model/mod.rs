@@ -4,6 +4,7 @@ mod card;
 mod edit;
 mod general;
 mod identity;
+mod readme;
 
 pub use card::Card;
 pub use edit::{EditError, Pruning, Setting};
@@ -109,10 +110,12 @@ fn from_huggingface(checkpoint: &Checkpoint, documents: &Documents) -> Result<Un
     let hparams = Hparams::of(arch, &config, &keys)?;
     let (tensors, left_out) = arch::map_huggingface(checkpoint, arch, &config, &hparams)?;
     cautions.extend(left_out);
-    let parameters = tensors.iter().map(Tensor::weights).sum();
-    let mut metadata = general::metadata(documents, arch.name, parameters);
+    let (mut metadata, unread) = general::metadata(documents, arch.name, &tensors);
+    cautions.extend(unread);
     metadata.extend(keys);
     metadata.push(("general.quantization_version".to_owned(), Value::U32(2)));
-    metadata.extend(tokenizer::metadata(documents, hparams.vocabulary, arch.name == "llama")?);
+    let tokens = tokenizer::metadata(documents, hparams.vocabulary, arch.name == "llama")?;
+    // A family may have said something of its tokens before.
+    tokens.into_iter().for_each(|(key, value)| gguf::set(&mut metadata, &key, value));
     Ok(Understood { hparams, tensors, metadata, cautions })
 }

@@ -12,6 +12,8 @@ A reference is {outtype: {"metadata", "tensors"}}, as describe.py describes a fi
 What is not as with a plain run of the converter:
 - the name of the pre-tokenizer is the card's "pre": the converter knows tokenizers by a hash of one encoded text;
 - everything runs in one process, because importing torch and transformers takes longer than converting;
+- three faults of the converter, which stop it, are repaired (`repair`): StableLM's stacked q and k norms, the causal masks
+  of the published GPT-2, Falcon 7B's single K/V head;
 - cards with "peculiar" say what to know about that model.
 """
 
@@ -27,6 +29,34 @@ from pathlib import Path
 import family_models
 
 HERE = Path(__file__).resolve().parent
+
+
+def repair() -> None:
+    from conversion.falcon import FalconModel
+    from conversion.gpt2 import GPT2Model
+    from conversion.stablelm import StableLMModel
+
+    def stablelm(self, data, name, bid):
+        """The stacked norms are returned from a generator, which loses them."""
+        stacked = yield from stablelm.original(self, data, name, bid)
+        if stacked is not None:
+            yield from stacked
+
+    def gpt2(self, data, name, bid):
+        """The masks go to the name map, which does not know them."""
+        if not name.endswith((".attn.bias", ".attn.masked_bias")):
+            yield from gpt2.original(self, data, name, bid)
+
+    def falcon(self, *args, **kwargs):
+        """transformers fills in num_kv_heads with the number of heads, whatever multi_query says."""
+        falcon.original(self, *args, **kwargs)
+        if self.hparams["multi_query"] and not self.hparams["new_decoder_architecture"]:
+            self.hparams["num_kv_heads"] = 1
+
+    for cls, method, repaired in ((StableLMModel, "modify_tensors", stablelm), (GPT2Model, "modify_tensors", gpt2),
+                                  (FalconModel, "__init__", falcon)):
+        repaired.original = getattr(cls, method)
+        setattr(cls, method, repaired)
 
 
 def convert(tree: Path, folder: Path, out: Path, outtype: str, card: dict) -> None:
@@ -85,10 +115,11 @@ def main() -> int:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--run")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     sys.path[:0] = [str(args.tree / "gguf-py"), str(args.tree), str(HERE)]
     logging.basicConfig(level=logging.WARNING)
     (args.workdir / "models").mkdir(parents=True, exist_ok=True)
+    repair()
     failed = 0
     for name, card in family_models.cards(args.names).items():
         try:
