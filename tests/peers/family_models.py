@@ -46,7 +46,7 @@ def uniform(name: str, shape, spread: float) -> np.ndarray:
 def is_norm(name: str) -> bool:
     """A norm's weight: what its family names end with."""
     parts = name.lower().split(".")
-    return parts[-1] in ("weight", "gamma") and any("norm" in part or part.startswith("ln_") for part in parts[-4:])
+    return parts[-1] in ("weight", "gamma") and any("norm" in part or part.startswith("ln_") or part.endswith("_ln") for part in parts[-4:])
 
 
 def values(card: str, name: str, shape, spec: dict) -> np.ndarray:

@@ -75,6 +75,8 @@ def convert_adapter(tree: Path, folder: Path, base: Path, out: Path, outtype: st
 def reference(tree: Path, name: str, card: dict, workdir: Path) -> tuple[dict, list[Path]]:
     import describe
 
+    if not card["tensors"]:
+        raise ValueError("the card has no tensors; run family_tensors.py")
     folder = family_models.make(name, card, workdir / "models")
     found, files = {}, []
     for outtype in card.get("outtypes", ["auto", "f16"]):
