@@ -2,9 +2,9 @@
 
 use super::map::{Mapped, check_shape, missing, sort};
 use super::rule::Wanted;
-use super::source::{Position, Source, Tensor};
+use super::source::{Source, Tensor};
 use super::{Arch, Dim, Hparams};
-use crate::checkpoint::{Checkpoint, OpenError};
+use crate::checkpoint::{Checkpoint, OpenError, Position};
 use std::collections::{HashMap, HashSet};
 
 /// Tensors that are computed from the settings, in any family.

@@ -2,12 +2,13 @@
 
 use super::names::{self, Names};
 use super::rule::{Kind, Rule, Wanted};
-use super::source::{Coding, Part, Position, Source, Tensor};
+use super::source::{Coding, Part, Source, Tensor};
 use super::view::View;
 use super::{Arch, Config, Dim, Hparams};
-use crate::checkpoint::{Checkpoint, OpenError, StoredTensor};
-use crate::quant::{F32, MXFP4};
+use crate::checkpoint::{Checkpoint, OpenError, Position, Precision, StoredTensor};
+use crate::quant::{BF16, F16, F32, FormatRef, MXFP4};
 use std::path::Path;
+use std::sync::Arc;
 
 /// In the GGUF names of matrices that llama.cpp takes in F32 only.
 const F32_ONLY: &[&str] = &["_norm.weight", "ffn_gate_inp", "position_embd.weight", "token_types.weight"];
@@ -33,7 +34,8 @@ pub fn map_huggingface(
     config: &Config<'_>,
     hparams: &Hparams,
 ) -> Result<Mapped, OpenError> {
-    let mut mapper = Mapper { checkpoint, arch, hparams, names: Names::of(checkpoint)?, out: Vec::new() };
+    let (names, half) = (Names::of(checkpoint)?, half(checkpoint));
+    let mut mapper = Mapper { checkpoint, arch, hparams, names, half, out: Vec::new() };
     let tied = config.flag("tie_word_embeddings");
     let outside = Wanted::of(arch.outside).filter_map(|wanted| match (wanted.rule.to, tied) {
         (OUTPUT, Some(true)) if arch.drops_tied_output => None,
@@ -45,8 +47,9 @@ pub fn map_huggingface(
     for layer in 0..hparams.layers {
         mapper.take(Wanted::of(arch.layer), Some(layer))?;
     }
-    let notes = names::left_out(checkpoint, &mapper.names, arch, config, hparams)?;
+    let mut notes = names::left_out(checkpoint, &mapper.names, arch, config, hparams)?;
     let mut tensors = mapper.out;
+    notes.extend(dequantized(&tensors));
     let computed = (arch.computed)(config, hparams)?;
     tensors.extend(computed.into_iter().map(|Computed { name, values }| Tensor {
         name: name.to_owned(),
@@ -69,6 +72,8 @@ struct Mapper<'a> {
     arch: &'a Arch,
     hparams: &'a Hparams,
     names: Names<'a>,
+    /// What dequantized weights become.
+    half: FormatRef,
     out: Vec<Tensor>,
 }
 
@@ -137,7 +142,9 @@ impl<'a> Mapper<'a> {
         let mut tensor = Tensor { name, stored_name, shape, format: &F32, source };
         let is_small = tensor.shape.len() < 2 || F32_ONLY.iter().any(|part| tensor.name.contains(part));
         if !is_small && tensor.name.ends_with(".weight") {
-            tensor.format = tensor.stored_format();
+            let narrow = |part: &Part| part.coded().is_some_and(|coded| !coded.is_wide);
+            let is_narrow = tensor.parts().iter().any(narrow);
+            tensor.format = if is_narrow { self.half } else { tensor.stored_format() };
         }
         Ok(Some(tensor))
     }
@@ -147,10 +154,10 @@ impl<'a> Mapper<'a> {
         let path = &self.checkpoint.files[stored.file].path;
         check_shape(path, stored, wanted.stored(), self.hparams, layer)?;
         let format = stored.format(path)?;
-        let rows_first: Vec<u64> = stored.shape.iter().rev().copied().collect();
-        let coding = if wanted.rule.plus == 0.0 { Coding::Plain } else { Coding::Plus(wanted.rule.plus) };
-        let part = |view| Part { at: Position::of(stored), format, view, coding };
-        Ok(Some((stored, self.views(wanted.rule, &rows_first).map(part).collect())))
+        let coding = stored.coded().map_or(Coding::Plain, |coded| Coding::Coded(Arc::clone(coded)));
+        let plus = wanted.rule.plus;
+        let part = |view| Part { at: Position::of(stored), format, view, coding: coding.clone(), plus };
+        Ok(Some((stored, self.views(wanted.rule, whole_view(stored)).map(part).collect())))
     }
 
     fn split_mxfp4(&mut self, wanted: Wanted, name: &str, layer: Option<u64>) -> Result<Found<'a>, OpenError> {
@@ -169,16 +176,15 @@ impl<'a> Mapper<'a> {
         }
         shape.reverse();
         let coding = Coding::SplitMxfp4 { exponents: Position::of(exponents) };
-        let part = |view| Part { at: Position::of(codes), format: &MXFP4, view, coding };
-        Ok(Some((codes, self.views(wanted.rule, &shape).map(part).collect())))
+        let part = |view| Part { at: Position::of(codes), format: &MXFP4, view, coding: coding.clone(), plus: 0.0 };
+        Ok(Some((codes, self.views(wanted.rule, View::of(&shape)).map(part).collect())))
     }
 
     fn sizes(&self, dims: &[Dim], layer: Option<u64>) -> Vec<u64> {
         dims.iter().map(|dim| self.hparams.size(*dim, layer.unwrap_or(0))).collect()
     }
 
-    fn views(&self, rule: &Rule, rows_first: &[u64]) -> impl Iterator<Item = View> {
-        let whole = View::of(rows_first);
+    fn views(&self, rule: &Rule, whole: View) -> impl Iterator<Item = View> {
         let views = match rule.arrange {
             None => vec![whole],
             Some(arrange) => arrange(whole, self.hparams),
@@ -189,6 +195,43 @@ impl<'a> Mapper<'a> {
     fn missing(&self, name: &str, from: &str) -> OpenError {
         missing(self.checkpoint, self.arch, self.hparams, name, from)
     }
+}
+
+/// All of a stored tensor, rows first, wherever its weights lie.
+fn whole_view(stored: &StoredTensor) -> View {
+    match stored.coded().filter(|coded| coded.transposed) {
+        Some(coded) => View::of(&[coded.codes.rows, coded.codes.columns]).swap(0, 1),
+        None => View::of(&stored.shape.iter().rev().copied().collect::<Vec<_>>()),
+    }
+}
+
+/// The type that dequantized weights get where nothing else is said, as llama.cpp's converter chooses it: that of the first
+/// matrix with 16 bits, or else F16.
+fn half(checkpoint: &Checkpoint) -> FormatRef {
+    let matrices = checkpoint.tensors.iter().filter(|stored| stored.shape.len() > 1);
+    let formats = matrices.filter_map(|stored| match stored.precision {
+        Precision::Format(format) => Some(format),
+        _ => None,
+    });
+    formats.into_iter().find(|format| [&BF16, &F16].contains(format)).unwrap_or(&F16)
+}
+
+/// What to know about a model that was quantized before.
+fn dequantized(tensors: &[Tensor]) -> Option<String> {
+    let codes = |tensor: &Tensor| tensor.parts().iter().any(|part| part.coded().is_some_and(|coded| !coded.is_wide));
+    let quantized: Vec<&Tensor> = tensors.iter().filter(|tensor| codes(tensor)).collect();
+    let mut names: Vec<&str> = quantized.iter().map(|tensor| tensor.precision()).collect();
+    names.sort_unstable();
+    names.dedup();
+    (!quantized.is_empty()).then(|| {
+        format!(
+            "its weights were already quantized: {} of {} tensors are {} and are dequantized, which does not bring back what \
+             was lost; start from the original model if there is one",
+            quantized.len(),
+            tensors.len(),
+            names.join(" and ")
+        )
+    })
 }
 
 /// A refusal of a model that lacks a tensor.

@@ -60,6 +60,7 @@ mod smollm3;
 mod stablelm;
 mod starcoder2;
 
+pub use crate::checkpoint::Position;
 pub use config::{Config, Fill};
 pub use gguf::map_gguf;
 pub use hparams::{Hparams, PerLayer};
@@ -67,7 +68,7 @@ pub use keys::Keys;
 pub use map::{Computed, Mapped, map_huggingface};
 pub use rope::Rope;
 pub use rule::{Arrange, Dim, Kind, Rule};
-pub use source::{Coding, Part, Position, Source, Tensor};
+pub use source::{Coding, Part, Source, Tensor};
 pub use view::{Axis, View};
 
 use crate::checkpoint::OpenError;

@@ -1,6 +1,6 @@
 //! Hugging Face folders: weights in one or many safetensors files, and JSON documents beside them.
 
-use super::{Checkpoint, Contents, OpenError, PICKLE, SourceFile, StoredTensor, refuse_duplicates, safetensors};
+use super::{Checkpoint, Contents, OpenError, PICKLE, SourceFile, StoredTensor, coded, refuse_duplicates, safetensors};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -67,7 +67,7 @@ pub(super) fn open_folder(folder: &Path) -> Result<Checkpoint, OpenError> {
     if index.is_file() {
         check_index(&index, &checkpoint)?;
     }
-    Ok(checkpoint)
+    assembled(checkpoint)
 }
 
 /// Opens one safetensors file and the documents beside it.
@@ -83,7 +83,16 @@ pub(super) fn open_single(path: &Path) -> Result<Checkpoint, OpenError> {
              config.json and tokenizer files into the same folder",
         ));
     }
-    open_files(path, folder, &[path.to_owned()])
+    assembled(open_files(path, folder, &[path.to_owned()])?)
+}
+
+/// With the pieces of quantized weights put together.
+fn assembled(mut checkpoint: Checkpoint) -> Result<Checkpoint, OpenError> {
+    if let Contents::HuggingFace(documents) = &checkpoint.contents {
+        let path = documents.folder.join("config.json");
+        checkpoint.tensors = coded::assemble(&checkpoint.files, checkpoint.tensors, &documents.config, &path)?;
+    }
+    Ok(checkpoint)
 }
 
 fn open_files(named: &Path, folder: &Path, paths: &[PathBuf]) -> Result<Checkpoint, OpenError> {

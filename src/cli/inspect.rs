@@ -64,7 +64,8 @@ fn as_json(model: &Model, plans: &[Plan]) -> Json {
         "vocabulary": card.vocabulary,
         "tied_output": card.tied,
         "bytes": card.bytes,
-        "precision": card.precision.iter().map(|(f, bytes)| json!({"format": f.name, "bytes": bytes})).collect::<Vec<_>>(),
+        "precision": card.precision.iter().map(|(name, bytes)| json!({"format": name, "bytes": bytes})).collect::<Vec<_>>(),
+        "notes": model.notes,
         "metadata": model.metadata.iter().map(|(key, value)| json!({
             "key": key, "type": value.value_type().name(), "value": shortened(value)
         })).collect::<Vec<_>>(),
@@ -98,6 +99,9 @@ fn print(model: &Model, plans: &[Plan], arguments: &Arguments) {
     ];
     for (label, text) in rows {
         println!("  {label:<11} {text}");
+    }
+    for note in &model.notes {
+        println!("  {:<11} {note}", "Note");
     }
     println!("\n  {:<9} {:>10} {:>15}  {:>5}", "Type", "Size", "Bytes", "Bits");
     for plan in plans {

@@ -7,7 +7,7 @@ use super::{PRESETS, Recipe, RecipeError, importance};
 use crate::arch::{Hparams, Tensor};
 use crate::gguf::{self, HeaderTensor, Layout, Metadata, Shard, Value};
 use crate::model::Model;
-use crate::quant::FormatRef;
+use crate::quant::{FORMATS, FormatRef};
 
 /// What a tensor becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +162,10 @@ fn own_file_type(model: &Model) -> u32 {
     {
         return *file_type;
     }
-    let most = model.card.precision.first().map(|(format, _)| *format);
+    let bytes = |format: FormatRef| -> u64 {
+        model.tensors.iter().filter(|t| t.format == format).map(|t| format.bytes(t.weights())).sum()
+    };
+    // The first of those with the most.
+    let most = FORMATS.iter().copied().rev().max_by_key(|format| bytes(format));
     PRESETS.iter().find(|preset| preset.format == most).and_then(|preset| preset.file_type).unwrap_or(0)
 }

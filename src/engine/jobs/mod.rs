@@ -1,5 +1,6 @@
 //! Jobs: what a command does.
 
+mod codes;
 mod decode;
 mod finite;
 mod gather;

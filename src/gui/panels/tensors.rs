@@ -145,7 +145,7 @@ fn cells(row: &mut TableRow<'_, '_>, opened: &Opened, index: usize, columns: &[C
     });
     if columns.contains(&Column::Stored) {
         row.col(|ui| {
-            let name = tensor.file_format().map_or("computed", |format| format.name);
+            let name = tensor.precision();
             ui.label(RichText::new(name).monospace().color(theme::palette(ui).muted));
         });
     }
