@@ -34,9 +34,7 @@ pub(super) fn added_tokens(documents: &Documents, model: &HashMap<&str, u64>) ->
     }
     for (_, token) in decoder(&documents.tokenizer_config) {
         let Some(text) = token["content"].as_str() else {
-            return Err(
-                "one of the added tokens in tokenizer_config.json has no content; download it again".to_owned()
-            );
+            return Err("one of the added tokens in tokenizer_config.json has no content; download it again".to_owned());
         };
         let special = token["special"] == true;
         let normalized = token["normalized"].as_bool().unwrap_or(!special);
@@ -44,7 +42,13 @@ pub(super) fn added_tokens(documents: &Documents, model: &HashMap<&str, u64>) ->
     }
     let names = named(documents);
     if documents.tokenizer_config["added_tokens_decoder"].is_null() {
-        let mut added: Vec<(&String, u64)> = documents.added_tokens.as_object().into_iter().flatten().filter_map(|(text, id)| Some((text, id.as_u64()?))).collect();
+        let mut added: Vec<(&String, u64)> = documents
+            .added_tokens
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(text, id)| Some((text, id.as_u64()?)))
+            .collect();
         added.sort_by_key(|(_, id)| *id);
         let is_named: HashSet<&str> = names.iter().copied().collect();
         for (text, _) in added {

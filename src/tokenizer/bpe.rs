@@ -46,6 +46,18 @@ pub(super) fn read(path: &Path, documents: &Documents, size: u64) -> Result<Voca
     Ok(vocabulary)
 }
 
+/// Some BPE models (CLIP's) mark where words end or go on; llama.cpp has no such marks.
+pub(super) fn refuse_marks(path: &Path, tokenizer: &Json) -> Result<(), OpenError> {
+    let is_set = |key: &&str| tokenizer["model"][*key].as_str().is_some_and(|mark| !mark.is_empty());
+    match ["end_of_word_suffix", "continuing_subword_prefix"].into_iter().find(is_set) {
+        None => Ok(()),
+        Some(key) => Err(OpenError::new(
+            path,
+            format!("its model has the {key} {}, and llama.cpp has no such marks in BPE", tokenizer["model"][key]),
+        )),
+    }
+}
+
 /// The model's own tokens, all of them below `size`.
 pub(super) fn model_vocab<'a>(path: &Path, tokenizer: &'a Json, size: u64) -> Result<HashMap<&'a str, u64>, OpenError> {
     let Some(vocab) = tokenizer["model"]["vocab"].as_object() else {
@@ -55,9 +67,7 @@ pub(super) fn model_vocab<'a>(path: &Path, tokenizer: &'a Json, size: u64) -> Re
         Some(id) => Ok((text.as_str(), id)),
         None => Err(OpenError::new(
             path,
-            format!(
-                "its token {text:?} has the id {id}, and config.json gives the model {size} tokens (vocab_size)"
-            ),
+            format!("its token {text:?} has the id {id}, and config.json gives the model {size} tokens (vocab_size)"),
         )),
     };
     vocab.iter().map(checked).collect()
@@ -67,7 +77,10 @@ pub(super) fn model_vocab<'a>(path: &Path, tokenizer: &'a Json, size: u64) -> Re
 /// characters that stand for bytes; the converter has it encoded and decoded, which undoes that.
 fn decoded(token: &Added, is_byte_level: bool) -> Added {
     let mut token = token.clone();
-    if is_byte_level && !token.normalized && let Ok(text) = ByteLevel::default().decode(vec![token.text.clone()]) {
+    if is_byte_level
+        && !token.normalized
+        && let Ok(text) = ByteLevel::default().decode(vec![token.text.clone()])
+    {
         token.text = text;
     }
     token
@@ -93,7 +106,9 @@ pub(super) fn merges(path: &Path, tokenizer: &Json) -> Result<Metadata, OpenErro
         };
         let whole = format!("{first}{second}");
         if let Some(unknown) = [first, second, whole.as_str()].into_iter().find(|text| vocab[*text].is_null()) {
-            return refuse(format!("its merge {n} is {merge}, and {unknown:?} is none of its tokens; download it again"));
+            return refuse(format!(
+                "its merge {n} is {merge}, and {unknown:?} is none of its tokens; download it again"
+            ));
         }
         let spaces = |part: &str| part.replace(' ', "\u{120}");
         texts.push(match merge {

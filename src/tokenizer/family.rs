@@ -100,10 +100,8 @@ impl Family {
     pub const GEMMA2: Self =
         Self { last: &[(When::Always, "add_space_prefix", Value::Bool(false))], ..Self::SENTENCEPIECE };
     /// Gemma 3.
-    pub const GEMMA3: Self = Self {
-        last: &[(When::Kind(Kind::SentencePiece), "add_space_prefix", Value::Bool(false))],
-        ..Self::EITHER
-    };
+    pub const GEMMA3: Self =
+        Self { last: &[(When::Kind(Kind::SentencePiece), "add_space_prefix", Value::Bool(false))], ..Self::EITHER };
     /// Phi-3 and Phi-4.
     pub const PHI3: Self = Self { kinds: &[Kind::Gpt2Class, Kind::Phi3], ..Self::BPE };
     /// InternLM 2.

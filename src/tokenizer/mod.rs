@@ -19,7 +19,7 @@ mod wordpiece;
 
 pub use encode::Encoder;
 pub use family::{Family, Kind, TokenTypes, When};
-pub use pre::{Difference, Question, known_name, names as pre_tokenizers};
+pub use pre::{Difference, Question, known_name, names as pre_tokenizers, rules};
 
 use crate::checkpoint::{Documents, OpenError, SENTENCEPIECE_FILES};
 use crate::gguf::{Metadata, Value};
@@ -48,7 +48,9 @@ pub fn metadata(documents: &Documents, vocabulary: u64, family: &Family) -> Resu
     for (key, add) in family.first {
         written.ggml(key, Value::Bool(*add));
     }
-    if family.space_prefix && let Some(add) = documents.tokenizer_config["add_prefix_space"].as_bool() {
+    if family.space_prefix
+        && let Some(add) = documents.tokenizer_config["add_prefix_space"].as_bool()
+    {
         written.ggml("add_space_prefix", Value::Bool(add));
     }
     let found = written.read(kind)?;
@@ -62,7 +64,8 @@ pub fn metadata(documents: &Documents, vocabulary: u64, family: &Family) -> Resu
             written.ggml(key, value.clone());
         }
     }
-    let (notes, question) = found.map_or_else(Default::default, |found| (found.note.into_iter().collect(), found.question));
+    let (notes, question) =
+        found.map_or_else(Default::default, |found| (found.note.into_iter().collect(), found.question));
     Ok(Written { keys: written.keys, notes, question })
 }
 
@@ -155,6 +158,7 @@ impl<'a> Writer<'a> {
 
     fn read_bpe(&mut self) -> Result<pre::Found, OpenError> {
         let path = self.json_path();
+        bpe::refuse_marks(&path, &self.documents.tokenizer)?;
         let vocabulary = bpe::read(&path, self.documents, self.vocabulary)?;
         let found = pre::identify(&path, &self.documents.tokenizer)?;
         self.ggml("model", "gpt2".into());

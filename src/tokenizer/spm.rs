@@ -22,12 +22,7 @@ pub(super) fn read(path: &Path, documents: &Documents, model: &Model, size: u64)
 }
 
 /// The same for Phi-3: the added tokens of `tokenizer.json` come last, and only their flag makes them special.
-pub(super) fn read_phi3(
-    path: &Path,
-    documents: &Documents,
-    model: &Model,
-    size: u64,
-) -> Result<Vocabulary, OpenError> {
+pub(super) fn read_phi3(path: &Path, documents: &Documents, model: &Model, size: u64) -> Result<Vocabulary, OpenError> {
     let mut vocabulary = pieces(path, documents, model, size)?;
     for (id, text, special) in entries(documents, path)?.into_iter().chain(listed(documents)) {
         vocabulary.set(id, plain(text, special));

@@ -25,10 +25,7 @@ impl Unigram {
     pub(super) fn metadata(&self, token_types: Option<(String, Value)>) -> Metadata {
         let mut keys = vec![("tokenizer.ggml.add_space_prefix".to_owned(), Value::Bool(self.add_space_prefix))];
         keys.extend(token_types);
-        keys.push((
-            "tokenizer.ggml.remove_extra_whitespaces".to_owned(),
-            Value::Bool(self.remove_extra_whitespaces),
-        ));
+        keys.push(("tokenizer.ggml.remove_extra_whitespaces".to_owned(), Value::Bool(self.remove_extra_whitespaces)));
         if !self.precompiled_charsmap.is_empty() {
             let map = Array::new(ValueType::U8, self.precompiled_charsmap.iter().copied());
             keys.push(("tokenizer.ggml.precompiled_charsmap".to_owned(), map.into()));
@@ -133,7 +130,8 @@ pub(super) fn read_json(path: &Path, documents: &Documents, size: u64) -> Result
     Ok(Unigram {
         vocabulary,
         add_space_prefix: stated("add_prefix_space").unwrap_or_else(|| any(&has_prefix)),
-        remove_extra_whitespaces: stated("clean_up_tokenization_spaces").unwrap_or_else(|| any(&|s| s["type"] == "WhitespaceSplit")),
+        remove_extra_whitespaces: stated("clean_up_tokenization_spaces")
+            .unwrap_or_else(|| any(&|s| s["type"] == "WhitespaceSplit")),
         precompiled_charsmap: charsmap(path, &tokenizer["normalizer"])?,
     })
 }
@@ -143,9 +141,9 @@ fn charsmap(path: &Path, normalizer: &Json) -> Result<Vec<u8>, OpenError> {
     let mut stages = stages(normalizer, "normalizers").iter();
     let Some(stage) = stages.find(|stage| stage["type"] == "Precompiled") else { return Ok(Vec::new()) };
     let text = stage["precompiled_charsmap"].as_str().unwrap_or_default();
-    BASE64_STANDARD
-        .decode(text)
-        .map_err(|error| OpenError::new(path, format!("its precompiled_charsmap is damaged ({error}); download it again")))
+    BASE64_STANDARD.decode(text).map_err(|error| {
+        OpenError::new(path, format!("its precompiled_charsmap is damaged ({error}); download it again"))
+    })
 }
 
 /// The stages of a sequence, or the one that stands alone.

@@ -58,7 +58,8 @@ pub fn write_gguf(path: &Path, tokenizer: &[(String, Value)]) {
     let tokens = tokenizer.iter().find(|(key, _)| key == "tokenizer.ggml.tokens");
     let vocabulary = tokens.and_then(|(_, value)| value.as_array()).expect("tokens").values.len() as u64;
     let mut metadata: Metadata = vec![("general.architecture".to_owned(), "llama".into())];
-    for (key, n) in [("block_count", 1), ("context_length", 64), ("embedding_length", 32), ("feed_forward_length", 32)] {
+    for (key, n) in [("block_count", 1), ("context_length", 64), ("embedding_length", 32), ("feed_forward_length", 32)]
+    {
         metadata.push((format!("llama.{key}"), Value::U32(n)));
     }
     metadata.push(("llama.attention.head_count".to_owned(), Value::U32(1)));

@@ -119,7 +119,10 @@ mod tests {
     #[test]
     fn one_rule_in_two_ways() {
         let same = [
-            (r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+", r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\p{N}\p{L}\n\r]?\p{L}++"),
+            (
+                r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+",
+                r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\p{N}\p{L}\n\r]?\p{L}++",
+            ),
             ("[\r\n]+", r"[\n\r]+"),
             (r"(\p{L}|\pN){1}", r"(?:\p{L}|\p{N})"),
             (r"[\-a-z\/]", "[/a-z-]"),
