@@ -96,8 +96,8 @@ fn safetensors_files() {
     refused("missing offsets", &[weights, "data_offsets"], |m| {
         header(m, json!({"a": {"dtype": "F16", "shape": [16]}}))
     });
-    refused("unknown precision", &["tensor a", "I64", "F32, F16 and BF16"], |m| {
-        header(m, json!({"a": {"dtype": "I64", "shape": [4], "data_offsets": [0, 32]}}));
+    refused("unknown precision", &["tensor a", "F7", "safetensors files do not hold"], |m| {
+        header(m, json!({"a": {"dtype": "F7", "shape": [4], "data_offsets": [0, 32]}}));
     });
     refused("duplicate tensors", &["stands twice", "name a"], |m| {
         let one = r#""a":{"dtype":"F16","shape":[16],"data_offsets":[0,32]}"#;
@@ -132,6 +132,15 @@ fn tensors_that_do_not_fit_the_config() {
         write(m, &|t| {
             let name = "model.layers.0.mlp.experts.weight".to_owned();
             t.tensors.push(Stored { name, dtype: "F16", shape: vec![2], bytes: vec![0; 4] });
+        });
+    });
+    refused("whole numbers as weights", &["model.norm.weight", "I16", "F32, F16 and BF16"], |m| {
+        write(m, &|t| t.get("model.norm.weight").dtype = "I16");
+    });
+    refused("one tensor by two names", &["tensors model.norm.weight and norm.weight", "same part"], |m| {
+        write(m, &|t| {
+            let norm = t.get("model.norm.weight").clone();
+            t.tensors.push(Stored { name: "norm.weight".to_owned(), ..norm });
         });
     });
     refused("empty tensor", &["model.norm.weight", "shape 0"], |m| {
@@ -190,8 +199,8 @@ fn documents() {
     refused("heads that do not divide", &["num_key_value_heads 3"], config(|c| c["num_key_value_heads"] = json!(3)));
     refused(
         "unknown rope",
-        &["rope", "yarn", "llama3"],
-        config(|c| c["rope_scaling"] = json!({"rope_type": "yarn", "factor": 4.0})),
+        &["rope", "spiral", "llama3"],
+        config(|c| c["rope_scaling"] = json!({"rope_type": "spiral", "factor": 4.0})),
     );
     refused("rope without a factor", &["factor"], config(|c| c["rope_scaling"] = json!({"rope_type": "linear"})));
 

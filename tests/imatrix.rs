@@ -116,9 +116,11 @@ fn factors_have_a_mean_of_one() {
 
 fn weights(model: &Model, name: &str) -> Vec<f32> {
     let tensor = model.tensors.iter().find(|tensor| tensor.name == name).unwrap();
-    let tuck::arch::Source::Stored { file, offset, format, .. } = &tensor.source else { panic!("{name} is computed") };
+    let [part] = tensor.parts() else { panic!("{name} is not one stored tensor") };
+    assert_eq!(part.view.axes.len(), 1, "{name} lies in the order of the GGUF file");
+    let format = part.format;
     let mut bytes = vec![0; format.bytes(tensor.weights()) as usize];
-    model.files[*file].read_at(*offset, &mut bytes).unwrap();
+    model.files[part.at.file].read_at(part.at.offset, &mut bytes).unwrap();
     let mut weights = vec![0.0; tensor.weights() as usize];
     (format.dequantize)(&bytes, &mut weights);
     weights

@@ -4,8 +4,10 @@
 
 use serde_json::Value as Json;
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
-use tuck::arch::{ARCHS, Arch, Defaults, HeadDim, Hparams, Rows, Source, Tensor};
+use tuck::arch::{Hparams, Position, Source, Tensor};
+use tuck::gguf::Value;
 use tuck::imatrix::Imatrix;
 use tuck::model::Pruning;
 use tuck::quant::{F32, FORMATS, format_from_name};
@@ -17,34 +19,25 @@ fn data() -> Json {
     serde_json::from_str(DATA).unwrap()
 }
 
-/// A family that Tuck does not open yet; of it the rules need the name only.
-fn stand_in(name: &str) -> &'static Arch {
-    Box::leak(Box::new(Arch {
-        name: Box::leak(name.to_owned().into_boxed_str()),
-        title: "",
-        architectures: &[],
-        defaults: Defaults { head_dim: HeadDim::Derived, rms_norm_eps: 0.0, rope_theta: 0.0, context: 0 },
-        layer: &[],
-        extra_metadata: |_, _, _| Ok(()),
-    }))
-}
+/// Settings as the quantizer was given them, and their keys in a GGUF file.
+const SETTINGS: &[(&str, &str)] = &[
+    ("n_layer", "block_count"),
+    ("n_embd", "embedding_length"),
+    ("n_ff", "feed_forward_length"),
+    ("n_head", "attention.head_count"),
+    ("n_head_kv", "attention.head_count_kv"),
+    ("head_dim", "attention.key_length"),
+    ("n_vocab", "vocab_size"),
+    ("n_expert", "expert_count"),
+];
 
 fn hparams(json: &Json) -> Hparams {
-    let number = |key: &str| json[key].as_u64().unwrap();
     let name = json["arch"].as_str().unwrap();
-    Hparams {
-        arch: ARCHS.iter().find(|arch| arch.name == name).copied().unwrap_or_else(|| stand_in(name)),
-        layers: number("n_layer"),
-        context: 4096,
-        hidden: number("n_embd"),
-        feed_forward: number("n_ff"),
-        heads: number("n_head"),
-        kv_heads: number("n_head_kv"),
-        head_dim: number("head_dim"),
-        vocabulary: number("n_vocab"),
-        experts: number("n_expert"),
-        rope_factors: None,
-    }
+    let key = |(from, to): &(&str, &str)| (format!("{name}.{to}"), Value::U64(json[from].as_u64().unwrap()));
+    let mut metadata: Vec<(String, Value)> = SETTINGS.iter().map(key).collect();
+    metadata.push(("general.architecture".to_owned(), name.into()));
+    metadata.push((format!("{name}.context_length"), Value::U64(4096)));
+    Hparams::read(Path::new(name), &metadata).unwrap()
 }
 
 fn tensors(listed: &Json, layers: u64) -> Vec<Tensor> {
@@ -54,12 +47,13 @@ fn tensors(listed: &Json, layers: u64) -> Vec<Tensor> {
         let copies = if name.contains('*') { layers } else { 1 };
         let format = format_from_name(entry[2].as_str().unwrap()).unwrap();
         for layer in 0..copies {
+            let shape: Vec<u64> = entry[1].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
             tensors.push(Tensor {
                 name: name.replace('*', &layer.to_string()),
                 stored_name: String::new(),
-                shape: entry[1].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect(),
                 format,
-                source: Source::Stored { file: 0, offset: 0, format, rows: Rows::Stored },
+                source: Source::whole(Position { file: 0, offset: 0 }, format, shape.iter().product()),
+                shape,
             });
         }
     }

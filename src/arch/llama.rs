@@ -1,39 +1,62 @@
-//! Llama 2 and 3, tied or not, and the many models of their shape (SmolLM, TinyLlama, Yi...).
+//! Llama 2 and 3, tied or not, and the many models of their shape (SmolLM, TinyLlama, Yi...); Mistral; Mixtral.
 
-use super::{Arch, Defaults, Dim, HeadDim, Rule};
+use super::Dim::{Experts, FeedForward, Hidden};
+use super::parts::{DENSE_MLP, NORMS, PAIRED_ATTENTION};
+use super::{Arch, Class, Config, Fill, Keys, Rule, rope};
+use crate::checkpoint::OpenError;
 
 pub(super) static LLAMA: Arch = Arch {
     name: "llama",
     title: "Llama",
-    architectures: &["LlamaForCausalLM"],
-    defaults: Defaults { head_dim: HeadDim::Derived, rms_norm_eps: 1e-6, rope_theta: 10_000.0, context: 2048 },
-    layer: &[
-        Rule::new("model.layers.{}.input_layernorm.weight", "blk.{}.attn_norm.weight", &[Dim::Hidden]),
-        Rule::new("model.layers.{}.self_attn.q_proj.weight", "blk.{}.attn_q.weight", &[Dim::Hidden, Dim::Query])
-            .rope(Dim::Query),
-        Rule::new("model.layers.{}.self_attn.k_proj.weight", "blk.{}.attn_k.weight", &[Dim::Hidden, Dim::KeyValue])
-            .rope(Dim::KeyValue),
-        Rule::new("model.layers.{}.self_attn.v_proj.weight", "blk.{}.attn_v.weight", &[Dim::Hidden, Dim::KeyValue]),
-        Rule::new("model.layers.{}.self_attn.o_proj.weight", "blk.{}.attn_output.weight", &[Dim::Query, Dim::Hidden]),
-        Rule::new("model.layers.{}.post_attention_layernorm.weight", "blk.{}.ffn_norm.weight", &[Dim::Hidden]),
-        Rule::new("model.layers.{}.mlp.gate_proj.weight", "blk.{}.ffn_gate.weight", &[Dim::Hidden, Dim::FeedForward]),
-        Rule::new("model.layers.{}.mlp.up_proj.weight", "blk.{}.ffn_up.weight", &[Dim::Hidden, Dim::FeedForward]),
-        Rule::new("model.layers.{}.mlp.down_proj.weight", "blk.{}.ffn_down.weight", &[Dim::FeedForward, Dim::Hidden]),
-        Rule::new("model.layers.{}.self_attn.q_proj.bias", "blk.{}.attn_q.bias", &[Dim::Query])
-            .rope(Dim::Query)
-            .optional(),
-        Rule::new("model.layers.{}.self_attn.k_proj.bias", "blk.{}.attn_k.bias", &[Dim::KeyValue])
-            .rope(Dim::KeyValue)
-            .optional(),
-        Rule::new("model.layers.{}.self_attn.v_proj.bias", "blk.{}.attn_v.bias", &[Dim::KeyValue]).optional(),
-        Rule::new("model.layers.{}.self_attn.o_proj.bias", "blk.{}.attn_output.bias", &[Dim::Hidden]).optional(),
-        Rule::new("model.layers.{}.mlp.gate_proj.bias", "blk.{}.ffn_gate.bias", &[Dim::FeedForward]).optional(),
-        Rule::new("model.layers.{}.mlp.up_proj.bias", "blk.{}.ffn_up.bias", &[Dim::FeedForward]).optional(),
-        Rule::new("model.layers.{}.mlp.down_proj.bias", "blk.{}.ffn_down.bias", &[Dim::Hidden]).optional(),
+    classes: &[
+        Class::new(
+            &["LlamaForCausalLM"],
+            &[
+                ("max_position_embeddings", Fill::Whole(2048)),
+                ("num_key_value_heads", Fill::Same("num_attention_heads")),
+                ("head_dim", Fill::Quotient("hidden_size", "num_attention_heads")),
+                ("rms_norm_eps", Fill::Real(1e-6)),
+                ("rope_theta", Fill::Real(10_000.0)),
+            ],
+        ),
+        Class::new(&["MistralForCausalLM"], MISTRAL_DEFAULTS),
+        Class::new(
+            &["MixtralForCausalLM"],
+            &[
+                ("max_position_embeddings", Fill::Whole(131_072)),
+                ("num_key_value_heads", Fill::Whole(8)),
+                ("rms_norm_eps", Fill::Real(1e-5)),
+                ("rope_theta", Fill::Real(1_000_000.0)),
+                ("num_experts_per_tok", Fill::Whole(2)),
+                ("num_local_experts", Fill::Whole(8)),
+            ],
+        ),
     ],
-    extra_metadata: |_, hparams, out| {
-        out.push(("llama.vocab_size".to_owned(), (hparams.vocabulary as u32).into()));
-        out.push(("llama.rope.dimension_count".to_owned(), (hparams.head_dim as u32).into()));
-        Ok(())
-    },
+    layer: &[NORMS, PAIRED_ATTENTION, DENSE_MLP, MIXTRAL],
+    keys,
+    computed: rope::llama3,
+    ..Arch::BASE
 };
+
+pub(super) const MISTRAL_DEFAULTS: &[(&str, Fill)] = &[
+    ("max_position_embeddings", Fill::Whole(131_072)),
+    ("num_key_value_heads", Fill::Whole(8)),
+    ("rms_norm_eps", Fill::Real(1e-6)),
+    ("rope_theta", Fill::Real(10_000.0)),
+];
+
+/// Mixtral's experts, which are as wide as an MLP.
+const MIXTRAL: &[Rule] = &[
+    Rule::weight("block_sparse_moe.gate", "ffn_gate_inp", &[Hidden, Experts]).sparse(),
+    Rule::weight("block_sparse_moe.experts.{}.w1", "ffn_gate_exps", &[Hidden, FeedForward, Experts]).sparse(),
+    Rule::weight("block_sparse_moe.experts.{}.w3", "ffn_up_exps", &[Hidden, FeedForward, Experts]).sparse(),
+    Rule::weight("block_sparse_moe.experts.{}.w2", "ffn_down_exps", &[FeedForward, Hidden, Experts]).sparse(),
+];
+
+/// The keys of Llama and the families that come from it.
+pub(super) fn keys(config: &Config<'_>, keys: &mut Keys) -> Result<(), OpenError> {
+    keys.common(config)?;
+    keys.whole("vocab_size", config.required(&["vocab_size"])?);
+    keys.whole("rope.dimension_count", config.head()?);
+    Ok(())
+}

@@ -1,252 +1,239 @@
-//! From stored tensors to the tensors of a GGUF file, checked against the family's table.
+//! From the tensors of a Hugging Face checkpoint to those of a GGUF file, by the family's tables.
 
-use super::{Arch, Dim, Hparams, OUTSIDE, Rule};
+use super::names::{self, Names};
+use super::rule::{Kind, Rule, Wanted};
+use super::source::{Coding, Part, Position, Source, Tensor};
+use super::view::View;
+use super::{Arch, Config, Dim, Hparams};
 use crate::checkpoint::{Checkpoint, OpenError, StoredTensor};
-use crate::quant::{F32, FormatRef};
-use std::collections::{HashMap, HashSet};
+use crate::quant::{F32, MXFP4};
+use std::path::Path;
 
-/// The order of rows on the way from the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rows {
-    /// As stored.
-    Stored,
-    /// Hugging Face stores a head's rows as two halves that rotate with each other; llama.cpp wants the rows of a pair
-    /// side by side: row `2 j + t` of a head comes from row `t head_dim / 2 + j`.
-    Rope {
-        /// Rows of a head.
-        head_dim: u64,
-    },
-}
+/// In the GGUF names of matrices that llama.cpp takes in F32 only.
+const F32_ONLY: &[&str] = &["_norm.weight", "ffn_gate_inp", "position_embd.weight", "token_types.weight"];
 
-/// Where a tensor's weights come from.
-#[derive(Clone, Debug)]
-pub enum Source {
-    /// A range of a file.
-    Stored {
-        /// Index into the checkpoint's files.
-        file: usize,
-        /// First byte.
-        offset: u64,
-        /// Precision or block format in the file.
-        format: FormatRef,
-        /// Order of rows.
-        rows: Rows,
-    },
-    /// Computed from the settings, in F32.
-    Computed(Vec<f32>),
-}
+/// The module of the output, which a model without it shares with the token embedding.
+const OUTPUT: &str = "output";
 
-/// A tensor of the GGUF file to be.
-#[derive(Clone, Debug)]
-pub struct Tensor {
+/// The tensors of a model to be, and what a person should know about those that were left out.
+pub type Mapped = (Vec<Tensor>, Vec<String>);
+
+/// A tensor that a family computes from the settings.
+pub struct Computed {
     /// Its GGUF name.
-    pub name: String,
-    /// Its name in the checkpoint, for messages.
-    pub stored_name: String,
-    /// Columns first.
-    pub shape: Vec<u64>,
-    /// Its format where no recipe changes it: norms, biases and other 1-D tensors of a Hugging Face checkpoint are
-    /// F32, as llama.cpp requires; everything else keeps its precision.
-    pub format: FormatRef,
-    /// Where its weights come from.
-    pub source: Source,
+    pub name: &'static str,
+    /// Its weights.
+    pub values: Vec<f32>,
 }
-
-impl Tensor {
-    /// Number of weights.
-    pub fn weights(&self) -> u64 {
-        self.shape.iter().product()
-    }
-
-    /// Weights in a row.
-    pub fn columns(&self) -> u64 {
-        self.shape[0]
-    }
-
-    /// The format its weights have before any recipe.
-    pub fn stored_format(&self) -> FormatRef {
-        match &self.source {
-            Source::Stored { format, .. } => format,
-            Source::Computed(_) => &F32,
-        }
-    }
-
-    /// The layer it belongs to, from its name.
-    pub fn layer(&self) -> Option<u64> {
-        layer_of(&self.name)
-    }
-}
-
-fn layer_of(name: &str) -> Option<u64> {
-    name.strip_prefix("blk.")?.split('.').next()?.parse().ok()
-}
-
-/// Tensors that checkpoints carry and no runtime wants.
-const DROPPED: &[&str] = &[".rotary_emb.inv_freq", ".attention.masked_bias", ".attention.bias"];
 
 /// Maps the tensors of a Hugging Face checkpoint, in the order of llama-quantize: by layer, then by name.
 pub fn map_huggingface(
     checkpoint: &Checkpoint,
+    arch: &Arch,
+    config: &Config<'_>,
     hparams: &Hparams,
-    tied: Option<bool>,
-) -> Result<Vec<Tensor>, OpenError> {
-    let arch = hparams.arch;
-    let rules: HashMap<&str, &Rule> = OUTSIDE.iter().chain(arch.layer).map(|rule| (rule.huggingface, rule)).collect();
-    let mut tensors = Vec::with_capacity(checkpoint.tensors.len() + 1);
-    for stored in &checkpoint.tensors {
-        if DROPPED.iter().any(|ending| stored.name.ends_with(ending)) {
-            continue;
-        }
-        let path = &checkpoint.files[stored.file].path;
-        let (pattern, layer) = split_layer(&stored.name, "model.layers.");
-        let rule = rules.get(pattern.as_str()).filter(|_| layer.is_none_or(|n| n < hparams.layers));
-        let Some(rule) = rule else {
-            return Err(OpenError::new(path, unknown(&stored.name, arch, hparams)));
-        };
-        check_shape(path, stored, rule, hparams)?;
-        tensors.push(mapped(stored, rule, layer, hparams));
+) -> Result<Mapped, OpenError> {
+    let mut mapper = Mapper { checkpoint, arch, hparams, names: Names::of(checkpoint)?, out: Vec::new() };
+    let tied = config.flag("tie_word_embeddings");
+    let outside = Wanted::of(arch.outside).filter_map(|wanted| match (wanted.rule.to, tied) {
+        (OUTPUT, Some(true)) if arch.drops_tied_output => None,
+        (OUTPUT, Some(false)) => Some(Wanted { required: wanted.required || wanted.suffix == ".weight", ..wanted }),
+        _ => Some(wanted),
+    });
+    mapper.take(outside, None)?;
+    // The first gap ends the loop, so a hostile layer count costs nothing.
+    for layer in 0..hparams.layers {
+        mapper.take(Wanted::of(arch.layer), Some(layer))?;
     }
-    if let Some(factors) = &hparams.rope_factors {
-        tensors.push(Tensor {
-            name: "rope_freqs.weight".to_owned(),
-            stored_name: "(computed from rope_scaling)".to_owned(),
-            shape: vec![factors.len() as u64],
-            format: &F32,
-            source: Source::Computed(factors.clone()),
-        });
-    }
-    require_all(checkpoint, hparams, tied, &tensors)?;
+    let notes = names::left_out(checkpoint, &mapper.names, arch, config, hparams)?;
+    let mut tensors = mapper.out;
+    let computed = (arch.computed)(config, hparams)?;
+    tensors.extend(computed.into_iter().map(|Computed { name, values }| Tensor {
+        name: name.to_owned(),
+        stored_name: "(computed from the rope scaling)".to_owned(),
+        shape: vec![values.len() as u64],
+        format: &F32,
+        source: Source::Computed(values),
+    }));
     sort(&mut tensors);
-    Ok(tensors)
+    Ok((tensors, notes))
 }
 
-/// Maps the tensors of a GGUF file: names and formats stay, order becomes that of llama-quantize.
-pub fn map_gguf(checkpoint: &Checkpoint, hparams: &Hparams) -> Result<Vec<Tensor>, OpenError> {
-    let rules: HashMap<&str, &Rule> = OUTSIDE.iter().chain(hparams.arch.layer).map(|rule| (rule.gguf, rule)).collect();
-    let mut tensors = Vec::with_capacity(checkpoint.tensors.len());
-    for stored in &checkpoint.tensors {
-        let path = &checkpoint.files[stored.file].path;
-        let (pattern, layer) = split_layer(&stored.name, "blk.");
-        if stored.name != "rope_freqs.weight" {
-            let rule = rules.get(pattern.as_str()).filter(|_| layer.is_none_or(|n| n < hparams.layers));
-            let Some(rule) = rule else {
-                return Err(OpenError::new(path, unknown(&stored.name, hparams.arch, hparams)));
-            };
-            check_shape(path, stored, rule, hparams)?;
-        }
-        tensors.push(Tensor {
-            name: stored.name.clone(),
-            stored_name: stored.name.clone(),
-            shape: stored.shape.clone(),
-            format: stored.format,
-            source: Source::Stored {
-                file: stored.file,
-                offset: stored.offset,
-                format: stored.format,
-                rows: Rows::Stored,
-            },
-        });
-    }
-    require_all(checkpoint, hparams, None, &tensors)?;
-    sort(&mut tensors);
-    Ok(tensors)
-}
-
-fn sort(tensors: &mut [Tensor]) {
+/// By layer, then by name.
+pub(super) fn sort(tensors: &mut [Tensor]) {
     tensors.sort_by(|a, b| (a.layer(), &a.name).cmp(&(b.layer(), &b.name)));
 }
 
-/// Splits `prefix3.rest` into `prefix{}.rest` and 3.
-fn split_layer(name: &str, prefix: &str) -> (String, Option<u64>) {
-    let split = name.strip_prefix(prefix).and_then(|rest| rest.split_once('.'));
-    match split.and_then(|(digits, rest)| Some((digits.parse().ok()?, rest))) {
-        Some((layer, rest)) => (format!("{prefix}{{}}.{rest}"), Some(layer)),
-        None => (name.to_owned(), None),
+struct Mapper<'a> {
+    checkpoint: &'a Checkpoint,
+    arch: &'a Arch,
+    hparams: &'a Hparams,
+    names: Names<'a>,
+    out: Vec<Tensor>,
+}
+
+/// What a stored tensor gives, with its name.
+type Found<'a> = Option<(&'a StoredTensor, Vec<Part>)>;
+
+impl<'a> Mapper<'a> {
+    /// Takes the tensors of a layer, or of none, which have to be all there.
+    fn take(&mut self, wanted: impl Iterator<Item = Wanted> + Clone, layer: Option<u64>) -> Result<(), OpenError> {
+        let start = self.out.len();
+        let hparams = self.hparams;
+        let wanted = wanted.filter(|wanted| wanted.holds(hparams, layer)).map(|wanted| (wanted, wanted.to(layer)));
+        for (wanted, name) in wanted.clone() {
+            if !self.out[start..].iter().any(|tensor| tensor.name == name)
+                && let Some(tensor) = self.tensor(wanted, name, layer)?
+            {
+                self.out.push(tensor);
+            }
+        }
+        let here = &self.out[start..];
+        let mut lacking = wanted.filter(|(wanted, name)| wanted.required && !here.iter().any(|t| t.name == *name));
+        match lacking.next() {
+            None => Ok(()),
+            Some((wanted, name)) => Err(self.missing(&name, &wanted.from(self.arch.layers, layer))),
+        }
+    }
+
+    /// The tensor that a rule makes, where the checkpoint has what it takes.
+    fn tensor(&mut self, wanted: Wanted, name: String, layer: Option<u64>) -> Result<Option<Tensor>, OpenError> {
+        let shape = self.sizes(wanted.shape, layer);
+        let count = if wanted.is_stack() { shape.last().copied().unwrap_or(0) } else { 1 };
+        let pattern = wanted.from(self.arch.layers, layer);
+        let mut parts = Vec::new();
+        let mut stored_name = String::new();
+        for n in 0..count {
+            let from = pattern.replace("{}", &n.to_string());
+            let found = match wanted.rule.kind {
+                Kind::SplitMxfp4 => self.split_mxfp4(wanted, &from, layer)?,
+                _ => self.whole(wanted, &from, layer)?,
+            };
+            match found {
+                Some((stored, more)) => {
+                    parts.extend(more);
+                    if n == 0 {
+                        stored_name.clone_from(&stored.name);
+                    }
+                }
+                None if n == 0 => return Ok(None),
+                None => return Err(self.missing(&name, &from)),
+            }
+        }
+        let (held, weights) = (parts.iter().map(Part::weights).sum::<u64>(), shape.iter().product::<u64>());
+        if held != weights || weights == 0 {
+            return Err(OpenError::new(
+                &self.checkpoint.path,
+                format!(
+                    "the tensor {stored_name} gives {held} weights for {name}, which has {weights} by the model's settings; \
+                     config and weights do not belong together, so download both again"
+                ),
+            ));
+        }
+        if count > 1 {
+            stored_name = format!("{stored_name} and {} more", count - 1);
+        }
+        let source = Source::of(parts);
+        let mut tensor = Tensor { name, stored_name, shape, format: &F32, source };
+        let is_small = tensor.shape.len() < 2 || F32_ONLY.iter().any(|part| tensor.name.contains(part));
+        if !is_small && tensor.name.ends_with(".weight") {
+            tensor.format = tensor.stored_format();
+        }
+        Ok(Some(tensor))
+    }
+
+    fn whole(&mut self, wanted: Wanted, name: &str, layer: Option<u64>) -> Result<Found<'a>, OpenError> {
+        let Some(stored) = self.names.take(name) else { return Ok(None) };
+        let path = &self.checkpoint.files[stored.file].path;
+        check_shape(path, stored, wanted.stored(), self.hparams, layer)?;
+        let format = stored.format(path)?;
+        let rows_first: Vec<u64> = stored.shape.iter().rev().copied().collect();
+        let coding = if wanted.rule.plus == 0.0 { Coding::Plain } else { Coding::Plus(wanted.rule.plus) };
+        let part = |view| Part { at: Position::of(stored), format, view, coding };
+        Ok(Some((stored, self.views(wanted.rule, &rows_first).map(part).collect())))
+    }
+
+    fn split_mxfp4(&mut self, wanted: Wanted, name: &str, layer: Option<u64>) -> Result<Found<'a>, OpenError> {
+        let codes = self.names.take(&format!("{name}_blocks"));
+        let (Some(codes), Some(exponents)) = (codes, self.names.take(&format!("{name}_scales"))) else {
+            return Ok(None);
+        };
+        let mut shape = self.sizes(wanted.stored(), layer);
+        shape[0] /= MXFP4.block_weights as u64;
+        for (stored, expected) in [(exponents, shape.clone()), (codes, [&[16], shape.as_slice()].concat())] {
+            let path = &self.checkpoint.files[stored.file].path;
+            stored.expect_bytes(path)?;
+            if stored.shape != expected {
+                return Err(wrong_shape(path, stored, &expected, "blocks of MXFP4"));
+            }
+        }
+        shape.reverse();
+        let coding = Coding::SplitMxfp4 { exponents: Position::of(exponents) };
+        let part = |view| Part { at: Position::of(codes), format: &MXFP4, view, coding };
+        Ok(Some((codes, self.views(wanted.rule, &shape).map(part).collect())))
+    }
+
+    fn sizes(&self, dims: &[Dim], layer: Option<u64>) -> Vec<u64> {
+        dims.iter().map(|dim| self.hparams.size(*dim, layer.unwrap_or(0))).collect()
+    }
+
+    fn views(&self, rule: &Rule, rows_first: &[u64]) -> impl Iterator<Item = View> {
+        let whole = View::of(rows_first);
+        let views = match rule.arrange {
+            None => vec![whole],
+            Some(arrange) => arrange(whole, self.hparams),
+        };
+        views.into_iter().filter(|view| view.units() > 0).map(View::merged)
+    }
+
+    fn missing(&self, name: &str, from: &str) -> OpenError {
+        missing(self.checkpoint, self.arch, self.hparams, name, from)
     }
 }
 
-fn unknown(name: &str, arch: &Arch, hparams: &Hparams) -> String {
-    let kinds = OUTSIDE.iter().chain(arch.layer).map(|rule| rule.huggingface).collect::<Vec<_>>().join(", ");
-    format!(
-        "the tensor {name} is not one that a {} model of {} layers has; known are {kinds}; the config may belong to \
-         another model",
-        arch.title, hparams.layers
+/// A refusal of a model that lacks a tensor.
+pub(super) fn missing(checkpoint: &Checkpoint, arch: &Arch, hparams: &Hparams, name: &str, from: &str) -> OpenError {
+    OpenError::new(
+        &checkpoint.path,
+        format!(
+            "the tensor {name} ({from} in a Hugging Face checkpoint) is missing; the model has {} tensors, and a {} model of \
+             {} layers needs it, so download the missing file",
+            checkpoint.tensors.len(),
+            arch.title,
+            hparams.layers
+        ),
     )
 }
 
-fn check_shape(path: &std::path::Path, stored: &StoredTensor, rule: &Rule, hparams: &Hparams) -> Result<(), OpenError> {
-    let expected: Vec<u64> = rule.shape.iter().map(|dim| hparams.size(*dim)).collect();
-    if stored.shape == expected {
+/// Refuses a tensor whose shape is not what the settings say.
+pub(super) fn check_shape(
+    path: &Path,
+    stored: &StoredTensor,
+    dims: &[Dim],
+    hparams: &Hparams,
+    layer: Option<u64>,
+) -> Result<(), OpenError> {
+    let expected: Vec<u64> = dims.iter().map(|dim| hparams.size(*dim, layer.unwrap_or(0))).collect();
+    // That there is one of something may be said or not.
+    let at = |shape: &[u64], axis: usize| shape.get(axis).copied().unwrap_or(1);
+    let fits = |axis| dims.get(axis) == Some(&Dim::Any) || at(&stored.shape, axis) == at(&expected, axis);
+    if (0..stored.shape.len().max(dims.len())).all(fits) {
         return Ok(());
     }
+    let dims = dims.iter().rev().map(|dim| format!("{dim:?}")).collect::<Vec<_>>().join(" x ");
+    Err(wrong_shape(path, stored, &expected, &dims))
+}
+
+fn wrong_shape(path: &Path, stored: &StoredTensor, expected: &[u64], what: &str) -> OpenError {
     let show = |shape: &[u64]| shape.iter().rev().map(u64::to_string).collect::<Vec<_>>().join(" x ");
-    Err(OpenError::new(
+    OpenError::new(
         path,
         format!(
-            "the tensor {} has the shape {}, and by the model's settings it should be {} ({}); config and weights do not \
+            "the tensor {} has the shape {}, and by the model's settings it should be {} ({what}); config and weights do not \
              belong together, so download both again",
             stored.name,
             if stored.shape.is_empty() { "of a single number".to_owned() } else { show(&stored.shape) },
-            show(&expected),
-            rule.shape.iter().rev().map(|dim| format!("{dim:?}")).collect::<Vec<_>>().join(" x "),
+            show(expected),
         ),
-    ))
-}
-
-fn mapped(stored: &StoredTensor, rule: &Rule, layer: Option<u64>, hparams: &Hparams) -> Tensor {
-    let name = match layer {
-        Some(layer) => rule.gguf.replace("{}", &layer.to_string()),
-        None => rule.gguf.to_owned(),
-    };
-    let rows = match rule.rope_heads {
-        Some(Dim::Query | Dim::KeyValue) => Rows::Rope { head_dim: hparams.head_dim },
-        _ => Rows::Stored,
-    };
-    let format = if stored.shape.len() < 2 || !name.ends_with(".weight") { &F32 } else { stored.format };
-    Tensor {
-        name,
-        stored_name: stored.name.clone(),
-        shape: stored.shape.clone(),
-        format,
-        source: Source::Stored { file: stored.file, offset: stored.offset, format: stored.format, rows },
-    }
-}
-
-/// Every tensor that the family needs has to be there, in every layer.
-fn require_all(
-    checkpoint: &Checkpoint,
-    hparams: &Hparams,
-    tied: Option<bool>,
-    tensors: &[Tensor],
-) -> Result<(), OpenError> {
-    let names: HashSet<&str> = tensors.iter().map(|t| t.name.as_str()).collect();
-    let missing = |rule: &Rule, name: String| {
-        OpenError::new(
-            &checkpoint.path,
-            format!(
-                "the tensor {name} ({} in a Hugging Face checkpoint) is missing; the model has {} tensors, and a {} model of \
-                 {} layers needs it, so download the missing file",
-                rule.huggingface,
-                names.len(),
-                hparams.arch.title,
-                hparams.layers
-            ),
-        )
-    };
-    for rule in OUTSIDE {
-        let needed = !rule.optional || (rule.gguf == "output.weight" && tied == Some(false));
-        if needed && !names.contains(rule.gguf) {
-            return Err(missing(rule, rule.gguf.to_owned()));
-        }
-    }
-    // The first gap ends the loop, so a hostile layer count costs nothing.
-    for layer in 0..hparams.layers {
-        for rule in hparams.arch.layer.iter().filter(|rule| !rule.optional) {
-            let name = rule.gguf.replace("{}", &layer.to_string());
-            if !names.contains(name.as_str()) {
-                return Err(missing(rule, name));
-            }
-        }
-    }
-    Ok(())
+    )
 }

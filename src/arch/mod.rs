@@ -3,117 +3,192 @@
 //! One file a family, each a table; [`ARCHS`] lists them. A family says which Hugging Face tensor becomes which GGUF
 //! tensor, with the shape it must have in terms of the hyper-parameters, so a checkpoint whose config and tensors
 //! disagree is refused before anything is computed.
+//!
+//! ```text
+//! config.json ──> Config (with the family's defaults) ──> Keys: metadata ──> Hparams ──> sizes of dimensions
+//! stored tensors ──> Names ──> Rules of the family ──> Tensors, each a list of Views of stored tensors
+//! ```
+//!
+//! [`parts`] has the rules that many families share, and [`arrange`] the ways in which the order of weights changes.
 
+mod arrange;
+mod config;
+mod gguf;
 mod hparams;
-mod llama;
+mod keys;
 mod map;
-mod qwen2;
-mod qwen3;
+mod names;
+mod parts;
 mod rope;
+mod rule;
+mod source;
+mod view;
 
-pub use hparams::{Config, Hparams};
-pub use map::{Rows, Source, Tensor, map_gguf, map_huggingface};
+mod arcee;
+mod bert;
+mod bloom;
+mod cohere2;
+mod command_r;
+mod deepseek2;
+mod exaone4;
+mod falcon;
+mod gemma;
+mod gemma2;
+mod gemma3;
+mod glm4;
+mod glm4moe;
+mod gpt2;
+mod gpt_oss;
+mod gptneox;
+mod granite;
+mod granitemoe;
+mod internlm2;
+mod llama;
+mod minicpm;
+mod mistral3;
+mod modern_bert;
+mod nemotron;
+mod nomic_bert;
+mod olmo2;
+mod phi2;
+mod phi3;
+mod qwen2;
+mod qwen2moe;
+mod qwen3;
+mod qwen3moe;
+mod smollm3;
+mod stablelm;
+mod starcoder2;
+
+pub use config::{Config, Fill};
+pub use gguf::map_gguf;
+pub use hparams::{Hparams, PerLayer};
+pub use keys::Keys;
+pub use map::{Computed, Mapped, map_huggingface};
+pub use rope::Rope;
+pub use rule::{Arrange, Dim, Kind, Rule};
+pub use source::{Coding, Part, Position, Source, Tensor};
+pub use view::{Axis, View};
 
 use crate::checkpoint::OpenError;
 use crate::gguf::Metadata;
 
-/// A family of models that share tensor names and hyper-parameters.
+/// A family of models that share the tensors of their GGUF files.
 pub struct Arch {
     /// `general.architecture` in a GGUF file.
     pub name: &'static str,
     /// For people: `Llama`, `Qwen 3`.
     pub title: &'static str,
-    /// The `architectures` entries of `config.json` it covers.
+    /// The kinds of checkpoints that become this.
+    pub classes: &'static [Class],
+    /// What the list of layers is called in a checkpoint.
+    pub layers: &'static str,
+    /// Tensors outside the layers.
+    pub outside: &'static [&'static [Rule]],
+    /// Tensors of each layer.
+    pub layer: &'static [&'static [Rule]],
+    /// Parts of names of tensors that the family's checkpoints have and its GGUF files do without.
+    pub dropped: &'static [&'static str],
+    /// Whether an output that equals the token embedding is left out even where it is stored.
+    pub drops_tied_output: bool,
+    /// Writes the metadata.
+    pub keys: fn(&Config<'_>, &mut Keys) -> Result<(), OpenError>,
+    /// Tensors that are computed from the settings.
+    pub computed: fn(&Config<'_>, &Hparams) -> Result<Vec<Computed>, OpenError>,
+}
+
+/// A kind of checkpoint: one of transformers' model classes, or several with the same configuration.
+pub struct Class {
+    /// Its `architectures` entries of `config.json`.
     pub architectures: &'static [&'static str],
-    /// What stands in for settings that `config.json` leaves out.
-    pub defaults: Defaults,
-    /// Tensors of a layer; `{}` of the names is the layer's index.
-    pub layer: &'static [Rule],
-    /// Keys beyond the common ones, after `general.file_type`.
-    pub extra_metadata: fn(&Config<'_>, &Hparams, &mut Metadata) -> Result<(), OpenError>,
+    /// What transformers fills in for settings that `config.json` leaves out.
+    pub defaults: &'static [(&'static str, Fill)],
+    /// A setting that such a checkpoint has, and that is not 0.
+    pub needs: Option<&'static str>,
 }
 
-/// The values transformers' config classes fill in for absent settings.
-pub struct Defaults {
-    /// `head_dim`, where it is absent.
-    pub head_dim: HeadDim,
-    /// `rms_norm_eps`.
-    pub rms_norm_eps: f64,
-    /// `rope_theta`.
-    pub rope_theta: f64,
-    /// `max_position_embeddings`.
-    pub context: u64,
-}
-
-/// The size of an attention head where the config does not give it.
-pub enum HeadDim {
-    /// hidden size / heads, written into the file.
-    Derived,
-    /// hidden size / heads, left out of the file.
-    DerivedUnwritten,
-    /// A constant of the family.
-    Fixed(u64),
-}
-
-/// A dimension of a tensor in terms of the hyper-parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dim {
-    /// Width of the residual stream.
-    Hidden,
-    /// Width of the MLP.
-    FeedForward,
-    /// Query heads times head size.
-    Query,
-    /// Key-value heads times head size.
-    KeyValue,
-    /// One head.
-    Head,
-    /// Tokens.
-    Vocabulary,
-}
-
-/// One tensor's way from a checkpoint into a GGUF file.
-pub struct Rule {
-    /// Name in the checkpoint.
-    pub huggingface: &'static str,
-    /// Name in the GGUF file.
-    pub gguf: &'static str,
-    /// Columns first.
-    pub shape: &'static [Dim],
-    /// Whether rows are put into llama.cpp's rope order, and for which heads.
-    pub rope_heads: Option<Dim>,
-    /// Whether a model can be without it.
-    pub optional: bool,
-}
-
-impl Rule {
-    const fn new(huggingface: &'static str, gguf: &'static str, shape: &'static [Dim]) -> Self {
-        Self { huggingface, gguf, shape, rope_heads: None, optional: false }
+impl Class {
+    const fn new(architectures: &'static [&'static str], defaults: &'static [(&'static str, Fill)]) -> Self {
+        Self { architectures, defaults, needs: None }
     }
 
-    const fn optional(mut self) -> Self {
-        self.optional = true;
-        self
-    }
-
-    /// llama.cpp rotates neighbouring rows where Hugging Face rotates halves of a head; see `Rows::Rope`.
-    const fn rope(mut self, heads: Dim) -> Self {
-        self.rope_heads = Some(heads);
+    /// Only checkpoints that have this setting.
+    const fn with(mut self, setting: &'static str) -> Self {
+        self.needs = Some(setting);
         self
     }
 }
 
-/// Tensors outside the layers, the same in every family so far.
-static OUTSIDE: &[Rule] = &[
-    Rule::new("model.embed_tokens.weight", "token_embd.weight", &[Dim::Hidden, Dim::Vocabulary]),
-    Rule::new("model.norm.weight", "output_norm.weight", &[Dim::Hidden]),
-    Rule::new("lm_head.weight", "output.weight", &[Dim::Hidden, Dim::Vocabulary]).optional(),
-];
+impl Arch {
+    /// What most families have in common. The name and the tensors of layers are each family's own.
+    const BASE: Self = Self {
+        name: "",
+        title: "",
+        classes: &[],
+        layers: "layers",
+        outside: &[parts::OUTSIDE],
+        layer: &[],
+        dropped: &[],
+        drops_tied_output: false,
+        keys: |config, keys| keys.common(config),
+        computed: |_, _| Ok(Vec::new()),
+    };
+
+    /// The dimensions of its tensors, some more than once.
+    pub fn dims(&self) -> impl Iterator<Item = Dim> {
+        self.outside.iter().chain(self.layer).copied().flatten().flat_map(|rule| rule.shape).copied()
+    }
+
+    /// The metadata of a checkpoint, and what a person should know about what was left out of it.
+    pub fn metadata(&self, config: &Config<'_>) -> Result<(Metadata, Vec<String>), OpenError> {
+        let mut keys = Keys::new(self.name);
+        (self.keys)(config, &mut keys)?;
+        Ok(keys.finish())
+    }
+}
 
 /// Every family Tuck opens.
-pub static ARCHS: &[&Arch] = &[&llama::LLAMA, &qwen2::QWEN2, &qwen3::QWEN3];
+pub static ARCHS: &[&Arch] = &[
+    &arcee::ARCEE,
+    &bert::BERT,
+    &bloom::BLOOM,
+    &cohere2::COHERE2,
+    &command_r::COMMAND_R,
+    &deepseek2::DEEPSEEK2,
+    &exaone4::EXAONE4,
+    &falcon::FALCON,
+    &gemma::GEMMA,
+    &gemma2::GEMMA2,
+    &gemma3::GEMMA3,
+    &glm4::GLM4,
+    &glm4moe::GLM4MOE,
+    &gpt2::GPT2,
+    &gpt_oss::GPT_OSS,
+    &gptneox::GPTNEOX,
+    &granite::GRANITE,
+    &granitemoe::GRANITEMOE,
+    &internlm2::INTERNLM2,
+    &llama::LLAMA,
+    &minicpm::MINICPM,
+    &mistral3::MISTRAL3,
+    &modern_bert::MODERN_BERT,
+    &nemotron::NEMOTRON,
+    &nomic_bert::NOMIC_BERT_MOE,
+    &nomic_bert::NOMIC_BERT,
+    &olmo2::OLMO2,
+    &phi2::PHI2,
+    &phi3::PHI3,
+    &qwen2::QWEN2,
+    &qwen2moe::QWEN2MOE,
+    &qwen3::QWEN3,
+    &qwen3moe::QWEN3MOE,
+    &smollm3::SMOLLM3,
+    &stablelm::STABLELM,
+    &starcoder2::STARCODER2,
+];
 
 /// What an error says is supported.
 pub fn supported() -> String {
-    ARCHS.iter().flat_map(|arch| arch.architectures).copied().collect::<Vec<_>>().join(", ")
+    let classes = ARCHS.iter().flat_map(|arch| arch.classes);
+    classes.flat_map(|class| class.architectures).copied().collect::<Vec<_>>().join(", ")
 }

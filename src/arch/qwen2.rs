@@ -1,30 +1,24 @@
 //! Qwen 2 and 2.5, dense: biases on q, k and v, rope in Hugging Face's order.
 
-use super::{Arch, Defaults, Dim, HeadDim, Rule};
+use super::parts::{BIASED_ATTENTION, GATED_MLP, NORMS};
+use super::{Arch, Class, Fill};
 
 pub(super) static QWEN2: Arch = Arch {
     name: "qwen2",
     title: "Qwen 2",
-    architectures: &["Qwen2ForCausalLM"],
-    defaults: Defaults {
-        head_dim: HeadDim::DerivedUnwritten,
-        rms_norm_eps: 1e-6,
-        rope_theta: 10_000.0,
-        context: 32_768,
+    classes: &[Class::new(
+        &["Qwen2ForCausalLM"],
+        &[
+            ("max_position_embeddings", Fill::Whole(32_768)),
+            ("num_key_value_heads", Fill::Same("num_attention_heads")),
+            ("rms_norm_eps", Fill::Real(1e-6)),
+            ("rope_theta", Fill::Real(10_000.0)),
+        ],
+    )],
+    layer: &[NORMS, BIASED_ATTENTION, GATED_MLP],
+    keys: |config, keys| {
+        keys.common(config)?;
+        keys.pooling(config)
     },
-    layer: &[
-        Rule::new("model.layers.{}.input_layernorm.weight", "blk.{}.attn_norm.weight", &[Dim::Hidden]),
-        Rule::new("model.layers.{}.self_attn.q_proj.weight", "blk.{}.attn_q.weight", &[Dim::Hidden, Dim::Query]),
-        Rule::new("model.layers.{}.self_attn.k_proj.weight", "blk.{}.attn_k.weight", &[Dim::Hidden, Dim::KeyValue]),
-        Rule::new("model.layers.{}.self_attn.v_proj.weight", "blk.{}.attn_v.weight", &[Dim::Hidden, Dim::KeyValue]),
-        Rule::new("model.layers.{}.self_attn.q_proj.bias", "blk.{}.attn_q.bias", &[Dim::Query]),
-        Rule::new("model.layers.{}.self_attn.k_proj.bias", "blk.{}.attn_k.bias", &[Dim::KeyValue]),
-        Rule::new("model.layers.{}.self_attn.v_proj.bias", "blk.{}.attn_v.bias", &[Dim::KeyValue]),
-        Rule::new("model.layers.{}.self_attn.o_proj.weight", "blk.{}.attn_output.weight", &[Dim::Query, Dim::Hidden]),
-        Rule::new("model.layers.{}.post_attention_layernorm.weight", "blk.{}.ffn_norm.weight", &[Dim::Hidden]),
-        Rule::new("model.layers.{}.mlp.gate_proj.weight", "blk.{}.ffn_gate.weight", &[Dim::Hidden, Dim::FeedForward]),
-        Rule::new("model.layers.{}.mlp.up_proj.weight", "blk.{}.ffn_up.weight", &[Dim::Hidden, Dim::FeedForward]),
-        Rule::new("model.layers.{}.mlp.down_proj.weight", "blk.{}.ffn_down.weight", &[Dim::FeedForward, Dim::Hidden]),
-    ],
-    extra_metadata: |_, _, _| Ok(()),
+    ..Arch::BASE
 };

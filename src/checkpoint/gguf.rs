@@ -1,6 +1,6 @@
 //! GGUF files, whole or split as llama.cpp's gguf-split does it.
 
-use super::{Checkpoint, Contents, OpenError, SourceFile, StoredTensor, refuse_duplicates};
+use super::{Checkpoint, Contents, OpenError, Precision, SourceFile, StoredTensor, refuse_duplicates};
 use crate::gguf::{self, GgufError, Header, Shard};
 use std::io;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub(super) fn open(path: &Path) -> Result<Checkpoint, OpenError> {
         tensors.map(move |t| StoredTensor {
             name: t.name,
             shape: t.shape,
-            format: t.format,
+            precision: Precision::Format(t.format),
             file,
             offset: t.offset,
             bytes: t.bytes,

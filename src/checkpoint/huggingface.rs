@@ -23,6 +23,10 @@ pub struct Documents {
     pub generation_config: Json,
     /// `special_tokens_map.json`.
     pub special_tokens_map: Json,
+    /// How sentence-transformers makes one vector of many, of an embedder: the `config.json` of its pooling module.
+    pub pooling: Json,
+    /// `README.md`, as text.
+    pub readme: Option<String>,
     /// `chat_template.jinja`, as text.
     pub chat_template: Option<String>,
     /// `chat_template.json`.
@@ -136,6 +140,8 @@ fn read_documents(folder: &Path) -> Result<Documents, OpenError> {
         tokenizer_config: read_json(&folder.join("tokenizer_config.json"))?,
         generation_config: read_json(&folder.join("generation_config.json"))?,
         special_tokens_map: read_json(&folder.join("special_tokens_map.json"))?,
+        pooling: read_pooling(folder)?,
+        readme: read_text(&folder.join("README.md"))?,
         chat_template,
         chat_template_json: read_json(&folder.join("chat_template.json"))?,
         additional_chat_templates,
@@ -166,6 +172,26 @@ fn read_templates(folder: &Path) -> Result<Vec<(String, String)>, OpenError> {
         named.extend(read_text(&path)?.map(|text| (name, text)));
     }
     Ok(named)
+}
+
+/// The settings of the module that `modules.json` lists as the one that pools.
+fn read_pooling(folder: &Path) -> Result<Json, OpenError> {
+    let modules = read_json(&folder.join("modules.json"))?;
+    let pools = |module: &&Json| module["type"].as_str().is_some_and(|kind| kind.ends_with("Pooling"));
+    match modules.as_array().into_iter().flatten().find(pools).and_then(|module| module["path"].as_str()) {
+        Some(path) if is_plain(path) => read_json(&folder.join(path).join("config.json")),
+        Some(path) => Err(OpenError::new(
+            folder.join("modules.json"),
+            format!("it puts a module into {path:?}, which is not a folder in this folder; refused"),
+        )),
+        None => Ok(Json::Null),
+    }
+}
+
+/// Whether a name leads nowhere but into the folder it is looked up in.
+fn is_plain(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
 }
 
 /// The text of a document, or nothing where there is no such file.
@@ -206,8 +232,7 @@ fn shards(index: &Path, folder: &Path) -> Result<Vec<PathBuf>, OpenError> {
         let Some(file) = file.as_str() else {
             return Err(OpenError::new(index, format!("it gives the tensor {tensor} no file name")));
         };
-        let mut parts = Path::new(file).components();
-        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
+        if !is_plain(file) {
             return Err(OpenError::new(
                 index,
                 format!(

@@ -9,6 +9,7 @@ mod gguf;
 mod huggingface;
 mod safetensors;
 
+pub use ::safetensors::Dtype;
 pub use file::SourceFile;
 pub use huggingface::{Documents, SENTENCEPIECE_FILES};
 
@@ -55,8 +56,8 @@ pub struct StoredTensor {
     pub name: String,
     /// Columns first, as ggml counts (the reverse of the safetensors order). Empty for a scalar.
     pub shape: Vec<u64>,
-    /// Its precision or block format.
-    pub format: FormatRef,
+    /// What its bytes are.
+    pub precision: Precision,
     /// Index into [`Checkpoint::files`].
     pub file: usize,
     /// Position in that file.
@@ -65,7 +66,47 @@ pub struct StoredTensor {
     pub bytes: u64,
 }
 
+/// What the bytes of a stored tensor are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// Weights in one of Tuck's formats.
+    Format(FormatRef),
+    /// Something else: weights that need other tensors to make sense, or no weights at all.
+    Other(Dtype),
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Format(format) => format.fmt(f),
+            Self::Other(dtype) => dtype.fmt(f),
+        }
+    }
+}
+
 impl StoredTensor {
+    /// The format of its weights. `path` is its file's, for a refusal.
+    pub fn format(&self, path: &Path) -> Result<FormatRef, OpenError> {
+        match self.precision {
+            Precision::Format(format) => Ok(format),
+            Precision::Other(dtype) => Err(OpenError::new(
+                path,
+                format!("the tensor {} is stored as {dtype}; this version of Tuck reads F32, F16 and BF16", self.name),
+            )),
+        }
+    }
+
+    /// Refuses anything but plain bytes.
+    pub fn expect_bytes(&self, path: &Path) -> Result<(), OpenError> {
+        match self.precision {
+            Precision::Other(Dtype::U8) => Ok(()),
+            other => Err(OpenError::new(
+                path,
+                format!("the tensor {} is stored as {other}, and bytes (U8) were expected", self.name),
+            )),
+        }
+    }
+
     /// Number of weights.
     pub fn weights(&self) -> u64 {
         self.shape.iter().product()

@@ -3,7 +3,7 @@
 //! Parsed here because a refusal has to name the tensor and both figures, and because JSON's duplicate names, which a
 //! map would hide, are one way to smuggle a tensor in.
 
-use super::{OpenError, SourceFile, StoredTensor};
+use super::{OpenError, Precision, SourceFile, StoredTensor};
 use crate::quant::{BF16, F16, F32, FormatRef};
 use safetensors::Dtype;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -61,8 +61,8 @@ pub(super) fn read_header(file: &SourceFile, index: usize) -> Result<Vec<StoredT
 
 fn tensor(name: String, entry: Entry, data: u64, file: &SourceFile, index: usize) -> Result<StoredTensor, OpenError> {
     let refuse = |problem: String| Err(OpenError::new(&file.path, format!("the tensor {name} {problem}")));
-    let Some(format) = format_from_dtype(&entry.dtype) else {
-        return refuse(format!("is stored as {}; this version of Tuck reads F32, F16 and BF16", entry.dtype));
+    let Ok(dtype) = serde_json::from_value::<Dtype>(entry.dtype.as_str().into()) else {
+        return refuse(format!("is stored as {:?}, which safetensors files do not hold", entry.dtype));
     };
     let [start, end] = entry.data_offsets;
     let weights = entry.shape.iter().try_fold(1u64, |product, n| product.checked_mul(*n)).filter(|n| *n < 1 << 56);
@@ -76,26 +76,24 @@ fn tensor(name: String, entry: Entry, data: u64, file: &SourceFile, index: usize
             file.bytes - data
         ));
     }
-    if end - start != format.bytes(weights) {
+    let bits = weights * dtype.bitsize() as u64;
+    if bits != (end - start) * 8 {
         return refuse(format!(
-            "has the shape {:?} in {format}, which takes {} bytes, and its offsets hold {}; the file is damaged, so download \
+            "has the shape {:?} in {dtype}, which takes {} bytes, and its offsets hold {}; the file is damaged, so download \
              it again",
             entry.shape,
-            format.bytes(weights),
+            bits.div_ceil(8),
             end - start
         ));
     }
     let shape = entry.shape.into_iter().rev().collect();
-    Ok(StoredTensor { name, shape, format, file: index, offset: data + start, bytes: end - start })
+    let format = FORMATS.iter().find(|(known, _)| *known == dtype);
+    let precision = format.map_or(Precision::Other(dtype), |(_, format)| Precision::Format(format));
+    Ok(StoredTensor { name, shape, precision, file: index, offset: data + start, bytes: end - start })
 }
 
-/// The precisions that are read, by their safetensors names.
-fn format_from_dtype(name: &str) -> Option<FormatRef> {
-    [(Dtype::F32, &F32), (Dtype::F16, &F16), (Dtype::BF16, &BF16)]
-        .into_iter()
-        .find(|(dtype, _)| dtype.to_string() == name)
-        .map(|(_, format)| format)
-}
+/// The precisions that are formats of Tuck's.
+static FORMATS: &[(Dtype, FormatRef)] = &[(Dtype::F32, &F32), (Dtype::F16, &F16), (Dtype::BF16, &BF16)];
 
 /// The entries of a header in file order, without `__metadata__`, refusing duplicate names.
 struct Header(Vec<(String, Entry)>);

@@ -88,7 +88,7 @@ fn print(model: &Model, plans: &[Plan], arguments: &Arguments) {
     println!("{}", card.name);
     let output = if card.tied { "shared with the token embedding" } else { "its own" };
     let rows = [
-        ("Family", format!("{} ({})", card.family, card.architecture)),
+        ("Family", card.family_label()),
         ("Parameters", format!("{} ({})", units::count(card.parameters), units::grouped(card.parameters))),
         ("Layers", format!("{} of width {}", card.layers, card.hidden)),
         ("Heads", format!("{} query, {} key-value", card.heads, card.kv_heads)),

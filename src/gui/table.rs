@@ -2,9 +2,7 @@
 
 use super::selection::Selection;
 use super::state::Column;
-use crate::arch::{Source, Tensor};
 use crate::model::Model;
-use crate::quant::FormatRef;
 use crate::recipe::Plan;
 
 /// Filter, order, and the rows that follow.
@@ -36,7 +34,7 @@ impl Table {
             Column::Order => {}
             Column::Name => self.rows.sort_by(|&a, &b| tensors[a].name.cmp(&tensors[b].name)),
             Column::Shape => self.rows.sort_by_key(|&i| tensors[i].weights()),
-            Column::Stored => self.rows.sort_by_key(|&i| stored(&tensors[i]).map_or("", |format| format.name)),
+            Column::Stored => self.rows.sort_by_key(|&i| tensors[i].file_format().map_or("", |format| format.name)),
             Column::Planned => self.rows.sort_by_key(|&i| plan.tensors[i].format.name),
             Column::Error => {
                 let error = |i: usize| self.errors.get(i).copied().flatten().unwrap_or(-1.0);
@@ -57,13 +55,5 @@ impl Table {
             (true, false) => (column, true),
             (true, true) => (Column::Order, false),
         };
-    }
-}
-
-/// The format in the user's file; none where the tensor is computed.
-pub(super) fn stored(tensor: &Tensor) -> Option<FormatRef> {
-    match tensor.source {
-        Source::Stored { format, .. } => Some(format),
-        Source::Computed(_) => None,
     }
 }

@@ -1,6 +1,6 @@
 //! What a person wants to know about a model at a glance.
 
-use crate::arch::{Hparams, Source, Tensor};
+use crate::arch::{Hparams, Tensor};
 use crate::checkpoint::Kind;
 use crate::gguf::Value;
 use crate::quant::{FORMATS, FormatRef};
@@ -11,10 +11,10 @@ use std::path::Path;
 pub struct Card {
     /// `general.name`, or the file's name.
     pub name: String,
-    /// The family, for people: `Llama`.
-    pub family: &'static str,
+    /// The family, for people: `Llama`; none where Tuck does not know it.
+    pub family: Option<&'static str>,
     /// `general.architecture`.
-    pub architecture: &'static str,
+    pub architecture: String,
     /// What was opened.
     pub kind: Kind,
     /// Number of weights.
@@ -47,36 +47,36 @@ impl Card {
         tensors: &[Tensor],
         metadata: &[(String, Value)],
     ) -> Self {
-        let stored = |t: &Tensor| match &t.source {
-            Source::Stored { format, .. } => Some((*format, format.bytes(t.weights()))),
-            Source::Computed(_) => None,
+        let parts = tensors.iter().flat_map(Tensor::parts);
+        let bytes = |format: FormatRef| {
+            parts.clone().filter(|part| part.format == format).map(|part| format.bytes(part.weights())).sum()
         };
-        let mut precision: Vec<(FormatRef, u64)> = FORMATS
-            .iter()
-            .map(|format| {
-                (*format, tensors.iter().filter_map(stored).filter(|(f, _)| f == format).map(|(_, bytes)| bytes).sum())
-            })
-            .filter(|(_, bytes)| *bytes > 0)
-            .collect();
+        let mut precision: Vec<(FormatRef, u64)> = FORMATS.iter().map(|format| (*format, bytes(format))).collect();
+        precision.retain(|(_, bytes)| *bytes > 0);
         precision.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
         let named = metadata.iter().find(|(key, _)| key == "general.name").and_then(|(_, value)| value.as_str());
         let file = || path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         Self {
             name: named.map_or_else(file, str::to_owned),
-            family: hparams.arch.title,
-            architecture: hparams.arch.name,
+            family: hparams.arch.map(|arch| arch.title),
+            architecture: hparams.architecture.clone(),
             kind,
             parameters: tensors.iter().map(Tensor::weights).sum(),
             layers: hparams.layers,
             hidden: hparams.hidden,
-            heads: hparams.heads,
-            kv_heads: hparams.kv_heads,
+            heads: hparams.heads.first(),
+            kv_heads: hparams.kv_heads.first(),
             context: hparams.context,
             vocabulary: hparams.vocabulary,
             tied: !tensors.iter().any(|t| t.name == "output.weight"),
             bytes: precision.iter().map(|(_, bytes)| bytes).sum(),
             precision,
         }
+    }
+
+    /// The family and its name in GGUF files: `Llama (llama)`.
+    pub fn family_label(&self) -> String {
+        format!("{} ({})", self.family.unwrap_or("unknown"), self.architecture)
     }
 
     /// The stored precision in a word: `BF16`, or `Q4_1, Q8_0 and 1 more`.

@@ -1,7 +1,7 @@
 //! Changes to a model before it is packed: layers left out, settings replaced. No weights are read.
 
 use super::{Card, Model, header_len};
-use crate::arch::{Dim, Hparams, Tensor};
+use crate::arch::{Arch, Dim, Hparams, Tensor};
 use crate::gguf::{Array, Metadata, Value, ValueType};
 use crate::tokenizer;
 use std::collections::BTreeSet;
@@ -220,7 +220,7 @@ impl Model {
             .filter_map(|tensor| Some(Tensor { name: pruning.rename(&tensor.name)?, ..tensor }))
             .collect();
         for (key, value) in &mut self.metadata {
-            match (key.strip_prefix(self.hparams.arch.name).and_then(|key| key.strip_prefix('.')), value) {
+            match (key.strip_prefix(self.hparams.architecture.as_str()).and_then(|key| key.strip_prefix('.')), value) {
                 (Some("block_count"), value) => *value = Value::U32(left.layers as u32),
                 (Some(key), Value::Array(Array { values, .. }))
                     if values.len() as u64 == all && key != ROPE_SECTIONS =>
@@ -238,20 +238,22 @@ impl Model {
 /// The hyper-parameters after a setting was made, where the tensors still have the shapes they ask for.
 fn agreeing(setting: &Setting, model: &Model) -> Result<Hparams, EditError> {
     let old = &model.hparams;
-    let new = Hparams::from_metadata(&model.path, &model.metadata)
+    let new = Hparams::read(&model.path, &model.metadata)
         .map_err(|error| setting.refuse(format!("leaves no valid model: {}", error.problem)))?;
     if new.layers != old.layers {
         return Err(
             setting.refuse(format!("contradicts the {} layers that are there; prune layers instead", old.layers))
         );
     }
-    let dims = [Dim::Hidden, Dim::FeedForward, Dim::Query, Dim::KeyValue, Dim::Head, Dim::Vocabulary];
-    match dims.into_iter().find(|dim| new.size(*dim) != old.size(*dim)) {
-        None => Ok(Hparams { rope_factors: old.rope_factors.clone(), ..new }),
-        Some(dim) => Err(setting.refuse(format!(
+    let layers: BTreeSet<u64> = model.tensors.iter().map(|tensor| tensor.layer().unwrap_or(0)).collect();
+    let differs = |dim: Dim| layers.iter().find(|layer| new.size(dim, **layer) != old.size(dim, **layer));
+    let mut dims = old.arch.into_iter().flat_map(Arch::dims);
+    match dims.find_map(|dim| Some((dim, *differs(dim)?))) {
+        None => Ok(new),
+        Some((dim, layer)) => Err(setting.refuse(format!(
             "asks for tensors of another shape ({dim:?} of {} instead of {}), and tensors keep their shapes",
-            new.size(dim),
-            old.size(dim)
+            new.size(dim, layer),
+            old.size(dim, layer)
         ))),
     }
 }

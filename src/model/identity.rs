@@ -3,6 +3,7 @@
 //! Names like `org/Llama-3.2-1B-Instruct` follow a habit, and llama.cpp's converter (`gguf-py/gguf/metadata.py`) reads
 //! it by rules that runtimes and hubs have come to expect; these are the same rules.
 
+use crate::arch::Tensor;
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -180,8 +181,32 @@ pub(super) fn title(name: &str) -> String {
         .join(" ")
 }
 
+/// A model's size: `135M`, or of one with experts `8x7B`, where what all experts share counts with each.
+pub(super) fn size_label(tensors: &[Tensor]) -> String {
+    let (mut shared, mut expert, mut experts, mut stacks) = (0, 0, 0, 0);
+    for tensor in tensors {
+        let count = match tensor.name.contains("_exps.") {
+            true if tensor.name.ends_with(".bias") => tensor.shape.get(1).filter(|_| tensor.shape.len() > 2),
+            true => tensor.shape.get(2),
+            false => None,
+        };
+        match count {
+            Some(count) => {
+                expert += tensor.weights() / count;
+                experts += count;
+                stacks += 1;
+            }
+            None => shared += tensor.weights(),
+        }
+    }
+    match experts.checked_div(stacks) {
+        Some(experts) if experts > 0 => format!("{experts}x{}", rounded(shared + expert)),
+        _ => rounded(shared + expert),
+    }
+}
+
 /// A parameter count in at most three characters and a letter: `7.3M`, `135M`, `1.2B`.
-pub(super) fn size_label(parameters: u64) -> String {
+fn rounded(parameters: u64) -> String {
     let n = parameters as f64;
     let (scaled, letter) = match n {
         n if n > 1e12 => (n * 1e-12, 'T'),
@@ -235,7 +260,7 @@ mod tests {
         let sizes =
             [(7_344_384, "7.3M"), (134_515_008, "135M"), (494_032_768, "494M"), (1_235_814_400, "1.2B"), (900, "0.9K")];
         for (parameters, expected) in sizes {
-            assert_eq!(size_label(parameters), expected);
+            assert_eq!(rounded(parameters), expected);
         }
     }
 }

@@ -4,6 +4,7 @@ mod card;
 mod edit;
 mod general;
 mod identity;
+mod readme;
 
 pub use card::Card;
 pub use edit::{EditError, Pruning, Setting};
@@ -31,7 +32,7 @@ pub struct Model {
     pub hparams: Hparams,
     /// For people.
     pub card: Card,
-    /// Things to know about it that stopped nothing.
+    /// What a person should know about how it was understood, each in a sentence.
     pub notes: Vec<String>,
     /// What a person has to decide before it is packed.
     pub question: Option<Question>,
@@ -46,17 +47,12 @@ impl Model {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let checkpoint = Checkpoint::open(path)?;
         let kind = checkpoint.kind();
-        let (mut notes, mut question) = (Vec::new(), None);
-        let (hparams, tensors, mut metadata) = match &checkpoint.contents {
-            Contents::HuggingFace(documents) => {
-                let (hparams, tensors, metadata, tokenizer) = from_huggingface(&checkpoint, documents)?;
-                (notes, question) = (tokenizer.notes, tokenizer.question);
-                (hparams, tensors, metadata)
-            }
+        let Understood { hparams, tensors, mut metadata, notes, question } = match &checkpoint.contents {
+            Contents::HuggingFace(documents) => from_huggingface(&checkpoint, documents)?,
             Contents::Gguf(metadata) => {
-                let hparams = Hparams::from_metadata(path, metadata)?;
-                let tensors = arch::map_gguf(&checkpoint, &hparams)?;
-                (hparams, tensors, metadata.clone())
+                let hparams = Hparams::read(path, metadata)?;
+                let (tensors, notes) = arch::map_gguf(&checkpoint, &hparams)?;
+                Understood { hparams, tensors, metadata: metadata.clone(), notes, question: None }
             }
         };
         for key in ["general.quantization_version", "general.file_type"] {
@@ -103,18 +99,28 @@ fn header_len(metadata: &[(String, Value)], tensors: &[Tensor]) -> u64 {
     gguf::encode_header(metadata, &listed, &vec![0; listed.len()]).len() as u64
 }
 
-type Understood = (Hparams, Vec<Tensor>, Metadata, tokenizer::Written);
+/// What a checkpoint's documents and headers tell.
+struct Understood {
+    hparams: Hparams,
+    tensors: Vec<Tensor>,
+    metadata: Metadata,
+    notes: Vec<String>,
+    question: Option<Question>,
+}
 
 fn from_huggingface(checkpoint: &Checkpoint, documents: &Documents) -> Result<Understood, OpenError> {
-    let config = Config { path: documents.folder.join("config.json"), json: &documents.config };
-    let (hparams, keys) = Hparams::from_config(&config)?;
-    let tied = documents.config["tie_word_embeddings"].as_bool();
-    let tensors = arch::map_huggingface(checkpoint, &hparams, tied)?;
-    let parameters = tensors.iter().map(Tensor::weights).sum();
-    let mut metadata = general::metadata(documents, hparams.arch.name, parameters);
+    let (arch, config) = Config::read(documents)?;
+    let (keys, mut notes) = arch.metadata(&config)?;
+    let hparams = Hparams::of(arch, &config, &keys)?;
+    let (tensors, left_out) = arch::map_huggingface(checkpoint, arch, &config, &hparams)?;
+    notes.extend(left_out);
+    let (mut metadata, unread) = general::metadata(documents, arch.name, &tensors);
+    notes.extend(unread);
     metadata.extend(keys);
     metadata.push(("general.quantization_version".to_owned(), Value::U32(2)));
-    let tokenizer = tokenizer::metadata(documents, hparams.vocabulary, &Family::of(hparams.arch.name))?;
-    metadata.extend(tokenizer.keys.iter().cloned());
-    Ok((hparams, tensors, metadata, tokenizer))
+    let written = tokenizer::metadata(documents, hparams.vocabulary, &Family::of(arch.name))?;
+    // A family may have said something of its tokens before.
+    written.keys.into_iter().for_each(|(key, value)| gguf::set(&mut metadata, &key, value));
+    notes.extend(written.notes);
+    Ok(Understood { hparams, tensors, metadata, notes, question: written.question })
 }

@@ -87,7 +87,7 @@ impl Plan {
                 .map(|((format, bytes), offset)| PlannedTensor { format, bytes: *bytes, file: 0, offset: *offset })
                 .collect(),
             fallbacks,
-            warnings: warnings(recipe, &model.tensors, &formats),
+            warnings: [model.notes.clone(), warnings(recipe, &model.tensors, &formats)].concat(),
             files: vec![PlannedFile { header_bytes, file_bytes }],
             file_bytes,
             bits_per_weight: sizes.iter().sum::<u64>() as f64 * 8.0 / weights as f64,

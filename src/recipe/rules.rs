@@ -141,10 +141,10 @@ impl<'a> Chooser<'a> {
     }
 
     fn mixture(&mut self, tensor: &Tensor, part: Part, main: FormatRef) -> FormatRef {
-        let (preset, Hparams { layers, experts, .. }) = (self.recipe.preset, self.hparams);
+        let (preset, Hparams { layers, experts, heads, kv_heads, .. }) = (self.recipe.preset, self.hparams);
         let index = *self.seen.entry(part).and_modify(|seen| *seen += 1).or_default();
         let mut at = Situation {
-            queries_per_value: self.hparams.heads.checked_div(self.hparams.kv_heads).unwrap_or(0),
+            queries_per_value: heads.first().checked_div(kv_heads.first()).unwrap_or(0),
             experts: *experts,
             is_falcon: self.is_falcon(),
             has_imatrix: self.recipe.imatrix.is_some(),
@@ -170,13 +170,13 @@ impl<'a> Chooser<'a> {
     }
 
     fn is_falcon(&self) -> bool {
-        self.hparams.arch.name == "falcon"
+        self.hparams.architecture == "falcon"
     }
 
     /// What llama.cpp calls 70B: many query heads share a value head, so value matrices are small and bits for them cheap.
     fn is_70b(&self) -> bool {
-        match (self.hparams.arch.name, self.hparams.layers) {
-            ("llama", 80) => self.hparams.heads != self.hparams.kv_heads,
+        match (self.hparams.architecture.as_str(), self.hparams.layers) {
+            ("llama", 80) => self.hparams.heads.first() != self.hparams.kv_heads.first(),
             ("qwen2" | "olmo" | "deci", 80) | ("jais2", 68) => true,
             _ => false,
         }

@@ -2,7 +2,7 @@
 
 use super::RecipeError;
 use super::plan::{Plan, PlannedFile, PlannedTensor};
-use crate::arch::{Source, Tensor};
+use crate::arch::Tensor;
 use crate::gguf::{self, DEFAULT_ALIGNMENT, MAX_SHARDS, Shard};
 use crate::model::Model;
 use crate::units;
@@ -60,11 +60,8 @@ impl Plan {
             Split::Whole => whole,
             Split::MaxTensors(most) => (0..whole.len()).map(|index| index / most.max(1)).collect(),
             Split::Kept => {
-                let file = |source: &Source| match source {
-                    Source::Stored { file, .. } => *file,
-                    Source::Computed(_) => 0,
-                };
-                model.tensors.iter().map(|tensor| file(&tensor.source)).collect()
+                let file = |tensor: &Tensor| tensor.parts().first().map_or(0, |part| part.at.file);
+                model.tensors.iter().map(file).collect()
             }
             Split::MaxBytes(most) => {
                 let (mut file, mut filled) = (0, 0);

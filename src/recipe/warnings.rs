@@ -2,7 +2,7 @@
 
 use super::mixture::Part;
 use super::{Plan, Recipe};
-use crate::arch::{Source, Tensor};
+use crate::arch::Tensor;
 use crate::quant::{FormatRef, IQ1_M, IQ1_S, IQ2_S, IQ2_XS, IQ2_XXS, IQ3_XXS, Q2_K};
 
 /// Formats of so few levels that a search needs to know which columns count; llama-quantize refuses them without.
@@ -11,7 +11,7 @@ static NEED_IMATRIX: &[FormatRef] = &[&IQ3_XXS, &IQ2_S, &IQ2_XS, &IQ2_XXS, &IQ1_
 /// Sentences about what a recipe does to these tensors, which become `formats`.
 pub(super) fn warnings(recipe: &Recipe, tensors: &[Tensor], formats: &[FormatRef]) -> Vec<String> {
     let computed: Vec<(&Tensor, FormatRef)> =
-        tensors.iter().zip(formats.iter().copied()).filter(|(tensor, to)| stored(tensor) != Some(*to)).collect();
+        tensors.iter().zip(formats.iter().copied()).filter(|(tensor, to)| tensor.file_format() != Some(*to)).collect();
     [second_loss(&computed, tensors.len()), without_importance(recipe, &computed), without_effect(recipe, tensors)]
         .into_iter()
         .flatten()
@@ -40,16 +40,8 @@ impl Plan {
     }
 }
 
-/// What a tensor is stored in, where it is.
-fn stored(tensor: &Tensor) -> Option<FormatRef> {
-    match &tensor.source {
-        Source::Stored { format, .. } => Some(format),
-        Source::Computed(_) => None,
-    }
-}
-
 fn second_loss(computed: &[(&Tensor, FormatRef)], all: usize) -> Option<String> {
-    let again = computed.iter().filter(|(tensor, _)| stored(tensor).is_some_and(|from| !from.is_float())).count();
+    let again = computed.iter().filter(|(tensor, _)| tensor.file_format().is_some_and(|from| !from.is_float())).count();
     (again > 0).then(|| {
         format!(
             "{again} of {all} tensors are already quantized and are quantized again, which adds a second loss to the first; \

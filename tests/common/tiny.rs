@@ -91,6 +91,10 @@ impl Tiny {
 
     pub fn write_documents(&self, folder: &Path) {
         fs::write(folder.join("config.json"), self.config.to_string()).unwrap();
+        self.write_tokenizer(folder);
+    }
+
+    pub fn write_tokenizer(&self, folder: &Path) {
         fs::write(folder.join("tokenizer.json"), self.tokenizer.to_string()).unwrap();
     }
 }

@@ -1,8 +1,9 @@
 """Greedy text from GGUF files by llama.cpp (the prebuilt `xllamacpp`), on the CPU: one JSON line a file.
 
-    generate.py GGUF... [--tokens 32] [--prompt TEXT] [--timeout 300]
+    generate.py GGUF... [--tokens 32] [--prompt TEXT] [--timeout 300] [--embed]
 
-{"file", "text", "tokens": [ids], "prompt_tokens": count}; a file that does not load gives
+{"file", "text", "tokens": [ids], "prompt_tokens": count}, or with --embed {"file", "embedding": [numbers]} of the
+prompt, the mean over its tokens; a file that does not load gives
 {"file", "error"}, the last lines of llama.cpp's log on stderr and exit status 1 (after the others).
 Each file runs in a process of its own, so a crash in llama.cpp is an error of that file alone.
 """
@@ -17,12 +18,11 @@ import tempfile
 PROMPT = "Once upon a time there was a"
 
 
-def generate(path: str, prompt: str, count: int) -> dict:
+def server(path: str, **settings):
     import xllamacpp as xlc
 
     params = xlc.CommonParams()
     params.model.path = path
-    params.n_predict = count
     params.n_ctx = 512
     params.n_parallel = 1
     params.n_gpu_layers = 0
@@ -34,8 +34,24 @@ def generate(path: str, prompt: str, count: int) -> dict:
     params.sampling.temp = 0.0
     params.sampling.seed = 1
     params.sampling.top_k = 1
-    server = xlc.Server(params)
-    answer = server.handle_completions({
+    for name, value in settings.items():
+        setattr(params, name, value)
+    return xlc.Server(params)
+
+
+def embed(path: str, prompt: str) -> dict:
+    import xllamacpp as xlc
+
+    pooled = server(path, embedding=True, pooling_type=xlc.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN)
+    answer = pooled.handle_embeddings({"input": prompt})
+    answer = json.loads(answer) if isinstance(answer, (str, bytes)) else answer
+    if "error" in answer:
+        raise RuntimeError(json.dumps(answer["error"]))
+    return {"file": os.path.basename(path), "embedding": answer["data"][0]["embedding"]}
+
+
+def generate(path: str, prompt: str, count: int) -> dict:
+    answer = server(path, n_predict=count).handle_completions({
         "prompt": prompt, "max_tokens": count, "n_predict": count, "temperature": 0.0, "top_k": 1, "seed": 1,
         "ignore_eos": True, "cache_prompt": False, "return_tokens": True, "stream": False, "logprobs": 1,
     })
@@ -59,12 +75,12 @@ def shape(path: str, answer: dict) -> dict:
     return out
 
 
-def child(path: str, prompt: str, count: int) -> None:
+def child(path: str, prompt: str, count: int, embeds: bool) -> None:
     """Answers on the original stdout; llama.cpp's chatter goes to stderr, which the parent keeps."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
-        answer = shape(path, generate(path, prompt, count))
+        answer = embed(path, prompt) if embeds else shape(path, generate(path, prompt, count))
     except Exception as failure:  # the parent shows the end of the log, where llama.cpp's own words are
         print(failure, file=sys.stderr, flush=True)
         os._exit(1)
@@ -78,14 +94,15 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--prompt", default=PROMPT)
     parser.add_argument("--timeout", type=float, default=300)
+    parser.add_argument("--embed", action="store_true")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        child(args.files[0], args.prompt, args.tokens)
+        child(args.files[0], args.prompt, args.tokens, args.embed)
     status = 0
     for path in args.files:
         command = [sys.executable, os.path.abspath(__file__), "--child", "--tokens", str(args.tokens),
-                   "--prompt=" + args.prompt, "--", path]
+                   "--prompt=" + args.prompt, *["--embed"] * args.embed, "--", path]
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
             try:
                 done = subprocess.run(command, stdout=subprocess.PIPE, stderr=log, text=True,

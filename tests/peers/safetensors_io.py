@@ -7,11 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-ITEM_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
+FLOATS = ("F32", "F16", "BF16")
+WHOLE = {"I64": "<i8", "I32": "<i4", "I8": "i1", "U8": "u1", "F8_E4M3": "u1", "F8_E5M2": "u1"}  # FP8: the codes
+ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, **{dtype: np.dtype(form).itemsize for dtype, form in WHOLE.items()}}
 
 
 def encode(values: np.ndarray, dtype: str) -> bytes:
-    """f32 values as little-endian bytes of `dtype`, rounded to nearest even."""
+    """Values as little-endian bytes of `dtype`; f32 rounded to nearest even, whole numbers cut to their width."""
+    if dtype in WHOLE:
+        return np.ascontiguousarray(values).astype(np.int64).astype(WHOLE[dtype]).tobytes()
+    if dtype == "F64":
+        return np.ascontiguousarray(values).astype("<f8").tobytes()
     values = np.ascontiguousarray(values, dtype=np.float32)
     if dtype == "F32":
         return values.astype("<f4").tobytes()
@@ -68,7 +74,7 @@ def read(path: Path):
     with open(path, "rb") as file:
         for name in sorted(entries):
             entry = entries[name]
-            if entry["dtype"] not in ITEM_BYTES:
+            if entry["dtype"] not in FLOATS:
                 continue
             start, end = entry["data_offsets"]
             file.seek(base + start)

@@ -1,91 +1,109 @@
-//! Reading bytes of a tensor in the order of the GGUF file.
+//! Reading the weights of a tensor in the order of the GGUF file.
 
+use super::decode::{CODES, Memory};
 use super::finite;
-use crate::arch::{Rows, Source, Tensor};
+use super::gather::gather;
+use crate::arch::{Coding, Part, Position, Source, Tensor};
 use crate::engine::worker::Stop;
 use crate::model::Model;
 use crate::quant::FormatRef;
 use rayon::prelude::*;
+use std::ops::Range;
 
-/// Whole blocks of every format.
+/// Whole blocks of every format: a tensor is cut at multiples of this many weights.
 pub(super) const BLOCK: u64 = 256;
 
-/// Reads are split at this size among threads: one core copies slower than memory can deliver. A thread reads into
-/// memory of its own first, which fits its cache, for a slot's input may be memory that is slow to read back.
-const PART: usize = 128 << 10;
+/// Reads are split at this many weights among threads: one core copies slower than memory can deliver. A thread reads
+/// into memory of its own first, which fits its cache, for a slot's input may be memory that is slow to read back.
+const PIECE: u64 = 64 << 10;
 
-/// A tensor is cut at multiples of this many weights: whole blocks, and whole pairs of rows where rows are reordered.
-pub(super) fn granule(tensor: &Tensor) -> u64 {
-    match &tensor.source {
-        Source::Stored { rows: Rows::Rope { .. }, .. } if tensor.shape.len() > 1 => 2 * tensor.columns(),
-        Source::Stored { rows: Rows::Rope { head_dim }, .. } => *head_dim,
-        _ => BLOCK,
-    }
-}
+/// The same for tensors that are transposed: the more rows at once, the fewer and longer the reads.
+const TRANSPOSED_PIECE: u64 = 1 << 20;
 
 /// Fills `out` with weights from the one at index `first` on. Returns the index in the tensor of the first weight that is
 /// NaN or infinite, if any.
 pub(super) fn fill(model: &Model, tensor: &Tensor, first: u64, out: &mut [u8]) -> Result<Option<u64>, Stop> {
-    match &tensor.source {
+    let (format, parts) = match &tensor.source {
+        Source::Stored { format, parts } => (*format, parts),
         Source::Computed(values) => {
             let stored: &[u8] = bytemuck::cast_slice(&values[first as usize..]);
             out.copy_from_slice(&stored[..out.len()]);
-            Ok(None)
+            return Ok(None);
         }
-        Source::Stored { file, offset, format, rows: Rows::Stored } => {
-            let start = offset + format.bytes(first);
-            let parts = out.par_chunks_mut(PART).enumerate().map_init(Vec::new, |read, (n, part)| {
-                let skipped = (n * PART) as u64;
-                read.resize(part.len(), 0);
-                read_at(model, tensor, *file, start + skipped, read)?;
-                part.copy_from_slice(read);
-                Ok(finite::first_nonfinite(format, read).map(|i| first + weights_in(format, skipped) + i))
-            });
-            parts.try_reduce(|| None, |a: Option<u64>, b| Ok(a.into_iter().chain(b).min()))
-        }
-        Source::Stored { file, offset, format, rows: Rows::Rope { head_dim } } => {
-            rope_rows(model, tensor, first, (*file, *offset, format, *head_dim), out)
-        }
-    }
+    };
+    let is_transposed = |part: &Part| part.view.axes.last().is_some_and(|axis| axis.stride > 1 && tensor.columns() > 1);
+    let piece = if parts.iter().any(is_transposed) { TRANSPOSED_PIECE } else { PIECE };
+    let pieces = out.par_chunks_mut(format.bytes(piece) as usize).enumerate();
+    let pieces = pieces.map_init(<(Memory, Vec<u8>)>::default, |(memory, read), (n, out)| {
+        let first = first + n as u64 * piece;
+        read.resize(out.len(), 0);
+        fill_piece(model, tensor, (format, parts), first, memory, read)?;
+        out.copy_from_slice(read);
+        Ok(finite::first_nonfinite(format, read).map(|i| first + i))
+    });
+    pieces.try_reduce(|| None, |a: Option<u64>, b| Ok(a.into_iter().chain(b).min()))
 }
 
-/// Reads pairs of rows: in each head, two runs of neighbouring rows, half a head apart, become one interleaved run.
-fn rope_rows(
+/// Reads weights from as many parts as they lie in.
+fn fill_piece(
     model: &Model,
     tensor: &Tensor,
+    (format, parts): (FormatRef, &[Part]),
     first: u64,
-    (file, offset, format, head_dim): (usize, u64, FormatRef, u64),
-    out: &mut [u8],
-) -> Result<Option<u64>, Stop> {
-    // A bias has one weight a "row".
-    let columns = if tensor.shape.len() > 1 { tensor.columns() } else { 1 };
-    let row = format.bytes(columns) as usize;
-    let mut run = Vec::new();
-    let mut next = first / columns;
-    let mut left = out;
-    let mut bad: Option<u64> = None;
-    while !left.is_empty() {
-        let (head, within) = (next / head_dim, next % head_dim);
-        let rows = (head_dim - within).min((left.len() / row) as u64);
-        let (head_out, rest) = left.split_at_mut(rows as usize * row);
-        for half in 0..2 {
-            run.resize(rows as usize / 2 * row, 0);
-            let source = head * head_dim + half * head_dim / 2 + within / 2;
-            read_at(model, tensor, file, offset + source * row as u64, &mut run)?;
-            let targets = head_out.chunks_exact_mut(row).skip(half as usize).step_by(2);
-            targets.zip(run.chunks_exact(row)).for_each(|(to, from)| to.copy_from_slice(from));
-            let found = finite::first_nonfinite(format, &run)
-                .map(|i| (next + 2 * (i / columns) + half) * columns + i % columns);
-            bad = bad.into_iter().chain(found).min();
+    memory: &mut Memory,
+    mut out: &mut [u8],
+) -> Result<(), Stop> {
+    let end = first + out.len() as u64 / format.block_bytes as u64 * format.block_weights as u64;
+    let mut start = 0;
+    for part in parts {
+        let next = start + part.weights();
+        let here = first.max(start)..end.min(next);
+        if !here.is_empty() {
+            let (piece, rest) = out.split_at_mut(format.bytes(here.end - here.start) as usize);
+            let block = part.format.block_weights as u64;
+            let units = (here.start - start) / block..(here.end - start) / block;
+            fill_part(model, tensor, part, format, units, memory, piece)?;
+            out = rest;
         }
-        next += rows;
-        left = rest;
+        start = next;
     }
-    Ok(bad)
+    Ok(())
 }
 
-fn weights_in(format: FormatRef, bytes: u64) -> u64 {
-    bytes / format.block_bytes as u64 * format.block_weights as u64
+/// Reads some units of a part and makes weights of them.
+fn fill_part(
+    model: &Model,
+    tensor: &Tensor,
+    part: &Part,
+    format: FormatRef,
+    units: Range<u64>,
+    memory: &mut Memory,
+    out: &mut [u8],
+) -> Result<(), Stop> {
+    let count = (units.end - units.start) as usize;
+    let gather = |at: Position, unit: usize, unordered: &mut Vec<u8>, mut out: &mut [u8]| {
+        for boxed in part.view.boxes(units.clone()) {
+            let (piece, rest) = out.split_at_mut(boxed.units() as usize * unit);
+            gather(boxed, unit, unordered, piece, |from, out| read_at(model, tensor, at.file, at.offset + from, out))?;
+            out = rest;
+        }
+        Ok(())
+    };
+    let unit = match part.coding {
+        Coding::Plain if part.format == format => {
+            return gather(part.at, format.block_bytes, &mut memory.unordered, out);
+        }
+        Coding::Plain | Coding::Plus(_) => part.format.block_bytes,
+        Coding::SplitMxfp4 { exponents } => {
+            memory.beside.resize(count, 0);
+            gather(exponents, 1, &mut memory.unordered, &mut memory.beside)?;
+            CODES
+        }
+    };
+    memory.stored.resize(count * unit, 0);
+    gather(part.at, unit, &mut memory.unordered, &mut memory.stored)?;
+    memory.decode(part, format, out);
+    Ok(())
 }
 
 fn read_at(model: &Model, tensor: &Tensor, file: usize, offset: u64, out: &mut [u8]) -> Result<(), Stop> {

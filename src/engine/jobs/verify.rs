@@ -3,7 +3,7 @@
 //! Both are read in parts that stay in a core's cache, dequantized there, and summed. The parts' sums are added in the
 //! order of the tensor, so the figures are the same with any number of threads.
 
-use super::read::{fill, granule};
+use super::read::{BLOCK, fill};
 use crate::arch::Tensor;
 use crate::engine::command::VerifyRequest;
 use crate::engine::event::{Mismatch, Stage, TensorError, VerifyReport};
@@ -18,6 +18,8 @@ use std::time::Instant;
 
 /// Weights of a part: two of them fit the second cache of any core.
 const PART: u64 = 64 << 10;
+
+const _: () = assert!(PART.is_multiple_of(BLOCK));
 
 /// Parts whose sums are kept at once.
 const WINDOW: u64 = 1024;
@@ -119,14 +121,13 @@ impl Pair<'_> {
 
     fn measure(&self, columns: Option<&[f32]>, meter: &Meter<'_, '_>) -> Result<WeightError, Stop> {
         let weights = self.tensor.weights();
-        let part = part_weights(self.tensor, self.reference_tensor);
-        let parts = weights.div_ceil(part);
+        let parts = weights.div_ceil(PART);
         let mut total = WeightError::default();
         for window in (0..parts).step_by(WINDOW as usize) {
             let in_window =
                 (window..parts.min(window + WINDOW)).into_par_iter().map_init(Buffers::default, |own, n| {
-                    let first = n * part;
-                    self.measure_part(first, part.min(weights - first), columns, own, meter)
+                    let first = n * PART;
+                    self.measure_part(first, PART.min(weights - first), columns, own, meter)
                 });
             let errors = in_window.collect::<Result<Vec<_>, Stop>>()?;
             errors.iter().for_each(|error| total.merge(error));
@@ -153,17 +154,6 @@ impl Pair<'_> {
         meter.advance(self.bytes(weights), &self.tensor.name)?;
         Ok(error)
     }
-}
-
-/// Weights of a part of both tensors: a multiple of what each is cut at.
-fn part_weights(a: &Tensor, b: &Tensor) -> u64 {
-    let (a, b) = (granule(a), granule(b));
-    let (mut divisor, mut rest) = (a, b);
-    while rest > 0 {
-        (divisor, rest) = (rest, divisor % rest);
-    }
-    let both = a / divisor * b;
-    (PART / both).max(1) * both
 }
 
 /// Reads and dequantizes weights from the one at index `first` on.

@@ -46,7 +46,7 @@ fn facts(model: &Model) -> [(&'static str, String, String); 8] {
     let heads = format!("{} query heads and {} key-value heads in each layer", card.heads, card.kv_heads);
     let tied = if card.tied { "; the output shares the token embedding" } else { "" };
     [
-        ("Family", card.family.to_owned(), format!("{} in GGUF", card.architecture)),
+        ("Family", card.family.unwrap_or("unknown").to_owned(), format!("{} in GGUF", card.architecture)),
         ("Parameters", units::count(card.parameters), format!("{} weights", number(card.parameters))),
         ("Layers", number(card.layers), format!("each {} wide", number(card.hidden))),
         ("Heads (Q / KV)", format!("{} / {}", card.heads, card.kv_heads), heads),

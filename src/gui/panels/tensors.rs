@@ -6,7 +6,6 @@ use crate::gui::action::Action;
 use crate::gui::errors::Errors;
 use crate::gui::selection::Select;
 use crate::gui::state::{Column, Opened};
-use crate::gui::table::stored;
 use crate::gui::theme;
 use crate::gui::widgets::{Field, explain, field};
 use crate::recipe::quantizable;
@@ -146,7 +145,7 @@ fn cells(row: &mut TableRow<'_, '_>, opened: &Opened, index: usize, columns: &[C
     });
     if columns.contains(&Column::Stored) {
         row.col(|ui| {
-            let name = stored(tensor).map_or("computed", |format| format.name);
+            let name = tensor.file_format().map_or("computed", |format| format.name);
             ui.label(RichText::new(name).monospace().color(theme::palette(ui).muted));
         });
     }

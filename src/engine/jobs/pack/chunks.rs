@@ -5,7 +5,7 @@
 //! arithmetic and travel in chunks of their own, past the runner.
 
 use crate::arch::Tensor;
-use crate::engine::jobs::read::{BLOCK, granule};
+use crate::engine::jobs::read::BLOCK;
 use crate::graph::{ALIGN, Recording, SlotSize};
 use crate::imatrix;
 use crate::model::Model;
@@ -185,7 +185,6 @@ pub(super) fn split<'a>(model: &Model, plans: &'a [Plan], limit: SlotSize) -> Ve
         let (copies, conversions): (Vec<Goal>, Vec<Goal>) = goals.partition(|goal| goal.planned.format == from);
         let ways = [(0, conversions), (1, copies)].into_iter().filter(|(_, goals)| !goals.is_empty());
         let ways: Vec<(usize, Vec<Goal>)> = ways.collect();
-        let granule = granule(tensor);
         for stretch in stretches(index, model, plans) {
             let factors = stretch.columns.map_or(0, |columns| columns.len() as u64);
             let mut first = stretch.weights.start;
@@ -198,11 +197,11 @@ pub(super) fn split<'a>(model: &Model, plans: &'a [Plan], limit: SlotSize) -> Ve
                         true => (0, 0, UNLIMITED),
                         false => (factors, goals.len(), limit),
                     };
-                    if chunk.room(factors, results, block, limit) < granule && !chunk.pieces.is_empty() {
+                    if chunk.room(factors, results, block, limit) < BLOCK && !chunk.pieces.is_empty() {
                         let empty = Chunk { copied: chunk.copied, ..Chunk::default() };
                         chunks.push(std::mem::replace(chunk, empty));
                     }
-                    weights = weights.min((chunk.room(factors, results, block, limit) / granule).max(1) * granule);
+                    weights = weights.min((chunk.room(factors, results, block, limit) / BLOCK).max(1) * BLOCK);
                 }
                 for (way, goals) in &ways {
                     open[*way].push(&stretch, first, weights, goals);

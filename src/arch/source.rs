@@ -1,0 +1,140 @@
+//! The tensors of the GGUF file to be, and where their weights come from.
+
+use super::view::View;
+use crate::checkpoint::StoredTensor;
+use crate::quant::{F32, FormatRef};
+
+/// A tensor of the GGUF file to be.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    /// Its GGUF name.
+    pub name: String,
+    /// Its name in the checkpoint, for messages.
+    pub stored_name: String,
+    /// Columns first.
+    pub shape: Vec<u64>,
+    /// Its format where no recipe changes it: norms, biases and other 1-D tensors of a Hugging Face checkpoint are
+    /// F32, as llama.cpp requires; everything else keeps its precision.
+    pub format: FormatRef,
+    /// Where its weights come from.
+    pub source: Source,
+}
+
+/// Where a tensor's weights come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Parts of stored tensors, one after another: a whole tensor, a stack of experts, a piece of a fused projection.
+    Stored {
+        /// What reading gives.
+        format: FormatRef,
+        /// In the order of the weights.
+        parts: Vec<Part>,
+    },
+    /// Computed from the settings, in F32.
+    Computed(Vec<f32>),
+}
+
+/// Weights of one stored tensor.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Where the stored tensor begins.
+    pub at: Position,
+    /// Precision or block format in the file; a block is a unit of `view`.
+    pub format: FormatRef,
+    /// Which of its units, in which order.
+    pub view: View,
+    /// What happens to them on the way.
+    pub coding: Coding,
+}
+
+/// A place in a checkpoint's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Index into the checkpoint's files.
+    pub file: usize,
+    /// Byte.
+    pub offset: u64,
+}
+
+/// How stored bytes become a part's weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Coding {
+    /// They are the weights.
+    Plain,
+    /// This much is added to each: some families store a norm's distance from 1. Reading gives F32.
+    Plus(f32),
+    /// Blocks of MXFP4 whose codes and exponents lie in two tensors, as gpt-oss stores them: 16 bytes of codes a block
+    /// here, weights `2 n` and `2 n + 1` in byte `n`, and a byte of exponent a block there.
+    SplitMxfp4 {
+        /// Where the exponents begin; one for each unit of the whole stored tensor.
+        exponents: Position,
+    },
+}
+
+impl Position {
+    pub(super) fn of(stored: &StoredTensor) -> Self {
+        Self { file: stored.file, offset: stored.offset }
+    }
+}
+
+impl Tensor {
+    /// Number of weights.
+    pub fn weights(&self) -> u64 {
+        self.shape.iter().product()
+    }
+
+    /// Weights in a row.
+    pub fn columns(&self) -> u64 {
+        self.shape[0]
+    }
+
+    /// The format its weights have before any recipe.
+    pub fn stored_format(&self) -> FormatRef {
+        match &self.source {
+            Source::Stored { format, .. } => format,
+            Source::Computed(_) => &F32,
+        }
+    }
+
+    /// The parts it is read from; none where it is computed.
+    pub fn parts(&self) -> &[Part] {
+        match &self.source {
+            Source::Stored { parts, .. } => parts,
+            Source::Computed(_) => &[],
+        }
+    }
+
+    /// The format in the user's file; none where the tensor is computed.
+    pub fn file_format(&self) -> Option<FormatRef> {
+        self.parts().first().map(|part| part.format)
+    }
+
+    /// The layer it belongs to, from its name.
+    pub fn layer(&self) -> Option<u64> {
+        self.name.strip_prefix("blk.")?.split('.').next()?.parse().ok()
+    }
+}
+
+impl Source {
+    /// One stored tensor as it is.
+    pub fn whole(at: Position, format: FormatRef, weights: u64) -> Self {
+        let view = View::of(&[weights / format.block_weights as u64]);
+        Self::Stored { format, parts: vec![Part { at, format, view, coding: Coding::Plain }] }
+    }
+
+    /// Several parts in a row. They are read as they lie where all have one format and nothing happens on the way, and
+    /// as F32 otherwise.
+    pub(super) fn of(parts: Vec<Part>) -> Self {
+        let first = parts.first().map_or(&F32, |part| part.format);
+        let alike = |part: &Part| part.format == first && !matches!(part.coding, Coding::Plus(_));
+        let format = if parts.iter().all(alike) { first } else { &F32 };
+        Self::Stored { format, parts }
+    }
+}
+
+impl Part {
+    /// Its number of weights.
+    pub fn weights(&self) -> u64 {
+        self.view.units() * self.format.block_weights as u64
+    }
+}
