@@ -207,13 +207,21 @@ fn documents() {
     let tokenizer = |change: fn(&mut Json)| move |m: &Path| spoil_json(&m.join("tokenizer.json"), change);
     refused("no tokenizer", &["tokenizer.json", "not there"], |m| fs::remove_file(m.join("tokenizer.json")).unwrap());
     refused("another tokenizer", &["Unigram", "byte-level BPE"], tokenizer(|t| t["model"]["type"] = json!("Unigram")));
-    refused("byte fallback", &["byte fallback"], tokenizer(|t| t["model"]["byte_fallback"] = json!(true)));
     refused(
         "unknown splitting",
-        &["pre_tokenizer", "Metaspace", "gpt-2"],
-        tokenizer(|t| t["pre_tokenizer"] = json!({"type": "Metaspace"})),
+        &["pre-tokenizer", "nearest", "--pre-tokenizer"],
+        tokenizer(|t| t["pre_tokenizer"] = json!({"type": "WhitespaceSplit"})),
     );
-    refused("unknown normalizer", &["Lowercase"], tokenizer(|t| t["normalizer"] = json!({"type": "Lowercase"})));
+    refused(
+        "unknown normalizer",
+        &["the nearest is gpt-2", "test strings"],
+        tokenizer(|t| t["normalizer"] = json!({"type": "Lowercase"})),
+    );
+    refused(
+        "marks at the end of words",
+        &["end_of_word_suffix", "</w>"],
+        tokenizer(|t| t["model"]["end_of_word_suffix"] = json!("</w>")),
+    );
     refused("token past the end", &["t9", "900", "64 tokens"], tokenizer(|t| t["model"]["vocab"]["t9"] = json!(900)));
     refused("shared id", &["share the id 7"], tokenizer(|t| t["model"]["vocab"]["t9"] = json!(7)));
     refused("no vocabulary", &["no vocab"], tokenizer(|t| t["model"]["vocab"] = json!([])));

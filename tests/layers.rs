@@ -13,6 +13,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli", "main.rs"]),
     ("indicatif", &["cli"]),
     ("sysinfo", &["fit"]),
+    ("tokenizers", &["tokenizer"]),
 ];
 
 /// A room, and the rooms it may use. Nothing points back up.
@@ -49,10 +50,40 @@ const ROOMS: &[(&str, &[&str])] = &[
             "positioned",
         ],
     ),
-    ("cli", &["eval", "quant", "imatrix", "gguf", "checkpoint", "arch", "model", "recipe", "engine", "fit", "units"]),
+    (
+        "cli",
+        &[
+            "eval",
+            "quant",
+            "imatrix",
+            "gguf",
+            "checkpoint",
+            "arch",
+            "tokenizer",
+            "model",
+            "recipe",
+            "engine",
+            "fit",
+            "units",
+        ],
+    ),
     (
         "gui",
-        &["eval", "quant", "imatrix", "gguf", "checkpoint", "arch", "model", "recipe", "engine", "fit", "units", "cli"],
+        &[
+            "eval",
+            "quant",
+            "imatrix",
+            "gguf",
+            "checkpoint",
+            "arch",
+            "tokenizer",
+            "model",
+            "recipe",
+            "engine",
+            "fit",
+            "units",
+            "cli",
+        ],
     ),
 ];
 

@@ -5,6 +5,7 @@ use crate::engine::{Command, EventKind};
 use crate::gguf::Value;
 use crate::model::Model;
 use crate::recipe::{PRESETS, Plan, Recipe};
+use crate::tokenizer::Question;
 use crate::units;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
@@ -65,10 +66,11 @@ fn as_json(model: &Model, plans: &[Plan]) -> Json {
         "tied_output": card.tied,
         "bytes": card.bytes,
         "precision": card.precision.iter().map(|(name, bytes)| json!({"format": name, "bytes": bytes})).collect::<Vec<_>>(),
-        "notes": model.notes,
         "metadata": model.metadata.iter().map(|(key, value)| json!({
             "key": key, "type": value.value_type().name(), "value": shortened(value)
         })).collect::<Vec<_>>(),
+        "notes": model.notes,
+        "question": model.question.as_ref().map(question_json),
         "tensors": model.tensors.iter().map(|t| json!({
             "name": t.name, "stored_name": t.stored_name, "shape": t.shape, "format": t.format.name
         })).collect::<Vec<_>>(),
@@ -103,6 +105,7 @@ fn print(model: &Model, plans: &[Plan], arguments: &Arguments) {
     for note in &model.notes {
         println!("  {:<11} {note}", "Note");
     }
+    model.question.iter().for_each(print_question);
     println!("\n  {:<9} {:>10} {:>15}  {:>5}", "Type", "Size", "Bytes", "Bits");
     for plan in plans {
         let fallbacks = match plan.fallbacks.len() {
@@ -130,6 +133,34 @@ fn print(model: &Model, plans: &[Plan], arguments: &Arguments) {
             println!("  {:<32} {:>16}  {:<5} {}", tensor.name, shape, tensor.format.name, tensor.stored_name);
         }
     }
+}
+
+/// So many texts that are cut differently are shown; JSON has them all.
+const SHOWN_DIFFERENCES: usize = 5;
+
+fn print_question(question: &Question) {
+    println!("\n  Before it can be packed: {question}.");
+    println!("  tuck pack --pre-tokenizer {} uses it all the same.", question.nearest);
+    let pieces = |pieces: &[String]| pieces.iter().map(|piece| format!("[{piece}]")).collect::<String>();
+    for difference in question.differences.iter().take(SHOWN_DIFFERENCES) {
+        println!("\n    {:?}", difference.text);
+        println!("      {:<20} {}", "this model", pieces(&difference.stated));
+        println!("      {:<20} {}", question.nearest, pieces(&difference.known));
+    }
+    match question.differences.len().saturating_sub(SHOWN_DIFFERENCES) {
+        0 => {}
+        more => println!("\n    and {more} more (--json lists them)"),
+    }
+}
+
+fn question_json(question: &Question) -> Json {
+    json!({
+        "pre_tokenizer": question.nearest,
+        "test_strings": question.texts,
+        "differences": question.differences.iter().map(|d| json!({
+            "text": d.text, "this_model": d.stated, "nearest": d.known
+        })).collect::<Vec<_>>(),
+    })
 }
 
 fn shortened(value: &Value) -> String {

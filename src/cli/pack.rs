@@ -67,6 +67,10 @@ pub(super) struct Arguments {
     /// again.
     #[arg(long = "override-kv", value_name = "KEY=TYPE:VALUE")]
     settings: Vec<String>,
+    /// Cut text before merging as llama.cpp does under this name, whatever the model's own tokenizer states. Where that
+    /// is none that llama.cpp knows, tuck inspect shows the nearest, and what it would cut differently.
+    #[arg(long, value_name = "NAME")]
+    pre_tokenizer: Option<String>,
     /// Replace the output where it exists.
     #[arg(long)]
     force: bool,
@@ -109,6 +113,17 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let EventKind::Opened(model) = session.run(Command::Open(arguments.path.clone()))? else {
         return Err(Quit::Failed("the engine gave no model".to_owned()));
     };
+    let model = match &arguments.pre_tokenizer {
+        Some(name) => Arc::new(model.with_pre_tokenizer(name).map_err(|error| failed(&error))?),
+        None => model,
+    };
+    if let Some(question) = &model.question {
+        return Err(Quit::Failed(format!(
+            "{}: {question}; tuck inspect shows them, and --pre-tokenizer {} uses it all the same",
+            model.path.display(),
+            question.nearest
+        )));
+    }
     let model = Arc::new(model.edited(&settings, &pruning).map_err(|error| failed(&error))?);
     let count = recipes.len();
     let output = |recipe: Recipe| {

@@ -3,6 +3,7 @@
 use super::{Card, Model, header_len};
 use crate::arch::{Arch, Dim, Hparams, Tensor};
 use crate::gguf::{Array, Metadata, Value, ValueType};
+use crate::tokenizer;
 use std::collections::BTreeSet;
 
 /// A key of llama-quantize's `--override-kv` has at most so many bytes.
@@ -31,6 +32,14 @@ pub enum EditError {
     Setting {
         /// As given.
         text: String,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
+    /// Of the pre-tokenizer to use.
+    #[error("the pre-tokenizer {name:?} {problem}")]
+    PreTokenizer {
+        /// As given.
+        name: String,
         /// What is wrong with it, and what to do.
         problem: String,
     },
@@ -178,6 +187,29 @@ impl Model {
         edited.prune(pruning);
         edited.header_len = header_len(&edited.metadata, &edited.tensors);
         Ok(edited)
+    }
+
+    /// This model with a pre-tokenizer of llama.cpp, whatever its own tokenizer states. It answers [`Model::question`].
+    pub fn with_pre_tokenizer(&self, name: &str) -> Result<Self, EditError> {
+        const KEY: &str = "tokenizer.ggml.pre";
+        let refuse = |problem: String| Err(EditError::PreTokenizer { name: name.to_owned(), problem });
+        let Some(known) = tokenizer::known_name(name) else {
+            let names: Vec<&str> = tokenizer::pre_tokenizers().collect();
+            return refuse(format!("is none that llama.cpp has; it has {}", names.join(", ")));
+        };
+        let mut answered = self.clone();
+        let chosen = answered.metadata.iter_mut().find(|(key, _)| key == KEY);
+        match chosen.filter(|_| self.value("tokenizer.ggml.model").and_then(Value::as_str) == Some("gpt2")) {
+            Some((_, value)) => *value = known.into(),
+            None => {
+                return refuse(
+                    "cannot be used: only byte-level BPE has one, and this model has another kind".to_owned(),
+                );
+            }
+        }
+        answered.question = None;
+        answered.header_len = header_len(&answered.metadata, &answered.tensors);
+        Ok(answered)
     }
 
     fn prune(&mut self, pruning: &Pruning) {

@@ -46,6 +46,18 @@ pub(super) fn read(path: &Path, documents: &Documents, size: u64) -> Result<Voca
     Ok(vocabulary)
 }
 
+/// Some BPE models (CLIP's) mark where words end or go on; llama.cpp has no such marks.
+pub(super) fn refuse_marks(path: &Path, tokenizer: &Json) -> Result<(), OpenError> {
+    let is_set = |key: &&str| tokenizer["model"][*key].as_str().is_some_and(|mark| !mark.is_empty());
+    match ["end_of_word_suffix", "continuing_subword_prefix"].into_iter().find(is_set) {
+        None => Ok(()),
+        Some(key) => Err(OpenError::new(
+            path,
+            format!("its model has the {key} {}, and llama.cpp has no such marks in BPE", tokenizer["model"][key]),
+        )),
+    }
+}
+
 /// The model's own tokens, all of them below `size`.
 pub(super) fn model_vocab<'a>(path: &Path, tokenizer: &'a Json, size: u64) -> Result<HashMap<&'a str, u64>, OpenError> {
     let Some(vocab) = tokenizer["model"]["vocab"].as_object() else {

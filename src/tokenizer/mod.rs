@@ -19,7 +19,7 @@ mod wordpiece;
 
 pub use encode::Encoder;
 pub use family::{Family, Kind, TokenTypes, When};
-pub use pre::{Difference, Question, known_name, names as pre_tokenizers};
+pub use pre::{Difference, Question, known_name, names as pre_tokenizers, rules};
 
 use crate::checkpoint::{Documents, OpenError, SENTENCEPIECE_FILES};
 use crate::gguf::{Metadata, Value};
@@ -158,6 +158,7 @@ impl<'a> Writer<'a> {
 
     fn read_bpe(&mut self) -> Result<pre::Found, OpenError> {
         let path = self.json_path();
+        bpe::refuse_marks(&path, &self.documents.tokenizer)?;
         let vocabulary = bpe::read(&path, self.documents, self.vocabulary)?;
         let found = pre::identify(&path, &self.documents.tokenizer)?;
         self.ggml("model", "gpt2".into());

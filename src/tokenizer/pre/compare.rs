@@ -83,6 +83,35 @@ pub struct Difference {
     pub known: Vec<String>,
 }
 
+/// What the `tokenizers` crate does for any settings, however hostile. Others, such as a table of characters that is not
+/// what it says, would make it panic.
+const NORMALIZERS: &[&str] = &[
+    "NFC",
+    "NFD",
+    "NFKC",
+    "NFKD",
+    "Lowercase",
+    "Strip",
+    "StripAccents",
+    "Replace",
+    "Prepend",
+    "BertNormalizer",
+    "Nmt",
+    "ByteLevel",
+];
+const PRE_TOKENIZERS: &[&str] = &[
+    "ByteLevel",
+    "Split",
+    "Digits",
+    "Punctuation",
+    "Whitespace",
+    "WhitespaceSplit",
+    "Metaspace",
+    "BertPreTokenizer",
+    "CharDelimiterSplit",
+    "UnicodeScripts",
+];
+
 /// How a tokenizer prepares and cuts text.
 pub(super) struct Cutter {
     normalizers: Vec<NormalizerWrapper>,
@@ -92,6 +121,14 @@ pub(super) struct Cutter {
 impl Cutter {
     /// By the rules in a `tokenizer.json`, without those that llama.cpp has under no name.
     pub(super) fn stated(tokenizer: &Json) -> Result<Self, String> {
+        for (part, list, safe) in
+            [("normalizer", "normalizers", NORMALIZERS), ("pre_tokenizer", "pretokenizers", PRE_TOKENIZERS)]
+        {
+            let known = |stage: &&Json| stage["type"].as_str().is_some_and(|kind| safe.contains(&kind));
+            if let Some(stage) = flat(&tokenizer[part], list).into_iter().find(|stage| !known(stage)) {
+                return Err(format!("its {part} has the step {}, which is not understood", stage["type"]));
+            }
+        }
         let composes = |stage: &&Json| stage["type"] == "NFC";
         let stages = flat(&tokenizer["normalizer"], "normalizers").into_iter().filter(|stage| !composes(stage));
         let normalizers = stages.map(|stage| serde_json::from_value(stage.clone())).collect::<Result<_, _>>();

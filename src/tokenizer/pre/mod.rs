@@ -14,7 +14,7 @@ pub(in crate::tokenizer) use steps::flat as stages;
 
 use crate::checkpoint::OpenError;
 use known::{Evidence, KNOWN, Known};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::collections::HashSet;
 use std::path::Path;
 use steps::Step;
@@ -49,6 +49,19 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// The same name as it stands in the list.
 pub fn known_name(name: &str) -> Option<&'static str> {
     names().find(|known| *known == name)
+}
+
+/// The rules that a name of llama.cpp stands for, as a `tokenizer.json` states them: its `normalizer`, its `pre_tokenizer`
+/// and the `ignore_merges` of its model.
+pub fn rules(name: &str) -> Option<Json> {
+    let known = KNOWN.iter().find(|known| known.name == name)?;
+    let marks = json!({"type": "Replace", "pattern": {"String": " "}, "content": "\u{2581}"});
+    let (normalizer, cuts) = match known.steps().any(|step| step == Step::SpaceMarks) {
+        true => (marks, Vec::new()),
+        false => (Json::Null, known.steps().map(|step| step.json()).collect()),
+    };
+    let pre_tokenizer = json!({"type": "Sequence", "pretokenizers": cuts});
+    Some(json!({"normalizer": normalizer, "pre_tokenizer": pre_tokenizer, "ignore_merges": known.ignores_merges}))
 }
 
 /// Finds the name for the rules of a `tokenizer.json`.
@@ -132,5 +145,109 @@ impl std::fmt::Display for Question {
             self.differences.len(),
             self.texts
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identified(tokenizer: &Json) -> Found {
+        identify(Path::new("tokenizer.json"), tokenizer).unwrap()
+    }
+
+    fn bytes(regex: bool) -> Json {
+        json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": regex})
+    }
+
+    fn split(pattern: &str) -> Json {
+        json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false})
+    }
+
+    fn sequence(steps: &[Json]) -> Json {
+        json!({"pre_tokenizer": {"type": "Sequence", "pretokenizers": steps}})
+    }
+
+    /// Llama 3's expression, in the words of this room.
+    fn llama3() -> String {
+        rules("llama-bpe").unwrap()["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    #[test]
+    fn every_name_is_found_by_its_rules() {
+        for known in KNOWN {
+            let mut tokenizer = rules(known.name).unwrap();
+            tokenizer["model"]["ignore_merges"] = tokenizer["ignore_merges"].clone();
+            match known.evidence {
+                Evidence::Composed => tokenizer["normalizer"] = json!({"type": "NFC"}),
+                Evidence::Token(text) => tokenizer["added_tokens"] = json!([{"content": text}]),
+                Evidence::PostProcessor(kind) => tokenizer["post_processor"]["type"] = json!(kind),
+                Evidence::Rules | Evidence::Asked => {}
+            }
+            let found = identified(&tokenizer);
+            assert!(found.question.is_none() && found.note.is_none(), "{}: {found:?}", known.name);
+            if known.evidence != Evidence::Asked {
+                assert_eq!(found.name, known.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_rule_stated_otherwise_is_the_same() {
+        let llama3 = llama3();
+        let mut removed = split(&llama3);
+        (removed["behavior"], removed["invert"]) = (json!("Removed"), json!(true));
+        let possessive = llama3.replace("]?\\p{L}+", "]?+\\p{L}++");
+        let contractions = llama3.replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)", "'(?i:[sdmt]|ll|ve|re)");
+        assert!(possessive != llama3 && contractions != llama3);
+        for stated in [split(&possessive), split(&contractions), removed] {
+            let found = identified(&sequence(&[stated.clone(), bytes(false)]));
+            assert_eq!((found.name, found.note), ("dbrx", None), "{stated}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_does_the_same_is_found_by_test_strings() {
+        // Alternatives that never compete, in another order.
+        let swapped = llama3().replace("|\\s+(?!\\S)|\\s+", "|\\s+(?=\\s|$)|\\s+");
+        let found = identified(&sequence(&[split(&swapped), bytes(false)]));
+        assert_eq!(found.name, "dbrx");
+        assert!(found.note.unwrap().contains("test strings"));
+        assert_eq!(found.question, None);
+    }
+
+    #[test]
+    fn other_rules_become_a_question() {
+        let four = llama3().replace("{1,3}", "{1,4}");
+        let question = identified(&sequence(&[split(&four), bytes(false)])).question.unwrap();
+        assert_eq!(question.nearest, "dbrx");
+        assert!((1..10).contains(&question.differences.len()), "{question:?}");
+        for difference in &question.differences {
+            assert!(difference.text.bytes().filter(u8::is_ascii_digit).count() > 3, "{difference:?}");
+            assert_eq!(difference.stated.concat(), difference.known.concat());
+            assert_ne!(difference.stated, difference.known);
+        }
+        let lower = json!({"normalizer": {"type": "Lowercase"}, "pre_tokenizer": bytes(true)});
+        assert_eq!(identified(&lower).question.unwrap().nearest, "gpt-2");
+        let none = identified(&json!({"pre_tokenizer": null})).question.unwrap();
+        assert!(none.differences.len() > 50);
+    }
+
+    #[test]
+    fn rules_that_cannot_be_read_are_refused() {
+        let long = "a".repeat(10_000);
+        for (tokenizer, words) in [
+            (sequence(&[json!({"type": "Magic"})]), "not understood"),
+            (sequence(&[split("(")]), "not understood"),
+            (sequence(&[split(&long)]), "bytes long"),
+            (sequence(&vec![bytes(true); 100]), "100 stages"),
+            (json!({"normalizer": {"type": "Magic"}, "pre_tokenizer": bytes(true)}), "normalizer"),
+        ] {
+            let error = identify(Path::new("tokenizer.json"), &tokenizer).unwrap_err();
+            assert!(error.problem.contains(words), "{error}");
+        }
     }
 }
