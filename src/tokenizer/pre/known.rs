@@ -142,7 +142,8 @@ const YOUTU: &str = concat!(cased!("(?i:'s|'t|'re|'ve|'m|'ll|'d)?"), r"|\p{N}", 
 const KIMI: &str = concat!(r"[\p{Han}]+|", cased_not_han!(), r"|\p{N}{1,3}", rest!());
 const BLOOM: &str = " ?[^(\\s|[.,!?…。，、।۔،])]+";
 const THREE_DIGITS: &str = r"\p{N}{1,3}";
-/// Digits in threes, counted from the right.
+/// Digits in threes, counted from the right; here and in tiny-aya's expression, which wants a word to end there.
+const AFMOE_DIGITS: &str = r"\d{1,3}(?=(?:\d{3})*(?!\d))";
 const THOUSANDS: &str = r"\d{1,3}(?=(?:\d{3})*\b)";
 const NEWLINE: &str = r"[\r\n]";
 const LINES: &str = r"[^\n]+|[\n]+";
@@ -232,7 +233,7 @@ pub(super) const KNOWN: &[Known] = &[
     also("joyai-llm", DEEPSEEK3_RULES),
     also("hy_v4", DEEPSEEK3_RULES),
     known("spark2_5", &[THREE_DIGITS, CJK_AND_KANA, SPARK, DIGIT, BYTES]),
-    known("afmoe", &[THOUSANDS, AFMOE_SCRIPTS, DEEPSEEK3, BYTES]),
+    known("afmoe", &[AFMOE_DIGITS, AFMOE_SCRIPTS, DEEPSEEK3, BYTES]),
     known("falcon", &[PUNCTUATION_RUNS, GPT2, BYTES, DIGIT_RUNS, "[0-9][0-9][0-9]"]),
     known("bloom", &[BLOOM, BYTES]),
     also("poro-chat", &[BLOOM, BYTES]),
