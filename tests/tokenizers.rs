@@ -143,6 +143,15 @@ fn compare_tokens(subjects: &[Subject], count: usize, with_special: bool) {
 }
 
 #[test]
+fn every_vocabulary_has_a_case() {
+    let cases = cases();
+    for entry in std::fs::read_dir(vocab::data().join("vocab")).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = json!(entry.file_name().unwrap().to_str().unwrap());
+        assert!(entry.is_file() || cases.iter().any(|case| case["vocab"] == name), "no case has {name}");
+    }
+}
+
+#[test]
 fn llama_cpp_finds_the_tokens_of_the_original() {
     let scratch = tempfile::tempdir().unwrap();
     let mut subjects = Vec::new();
