@@ -32,9 +32,6 @@ const DELIBERATE: &[(&str, &str, How, &str)] = &[
     ("command-r", "tokenizer.chat_templates", How::Value, "in the order of the model's list, not of a Python set"),
     ("cohere2", "tokenizer.chat_templates", How::Value, "in the order of the model's list, not of a Python set"),
     ("llama-longrope", "tokenizer.ggml.scores", How::Value, "the converter's make llama.cpp find other tokens"),
-    ("phi2", "tokenizer.ggml.pre", How::Value, "llama.cpp's phi-2 is its gpt-2 by another name"),
-    ("stablelm2", "tokenizer.ggml.pre", How::Value, "llama.cpp's stablelm2 is its qwen2 by another name"),
-    ("stablelm2-qknorm", "tokenizer.ggml.pre", How::Value, "llama.cpp's stablelm2 is its qwen2 by another name"),
 ];
 
 /// A file of Tuck's and what it is compared with.

@@ -21,37 +21,36 @@ pub(super) struct Added {
 /// Those of `tokenizer.json`; those of `tokenizer_config.json`, which say better whether they are special; then tokens
 /// that are named (`pad_token` and its like) and are not among them. Tokens that have no id yet get the next one.
 ///
+/// A name makes a token special where `added_tokens_decoder` lists it, or where there is no such list.
+///
 /// `model` holds the vocabulary of the model in `tokenizer.json`.
 pub(super) fn added_tokens(documents: &Documents, model: &HashMap<&str, u64>) -> Result<Vec<Added>, String> {
     let mut list = List { model, tokens: Vec::new(), by_text: HashMap::new(), next_id: model.len() as u64 };
+    let names = named(documents);
+    let is_named: HashSet<&str> = names.iter().copied().collect();
+    let has_decoder = !documents.tokenizer_config["added_tokens_decoder"].is_null();
     for token in documents.tokenizer["added_tokens"].as_array().into_iter().flatten() {
         let (Some(id), Some(text)) = (token["id"].as_u64(), token["content"].as_str()) else {
             return Err("one of its added tokens has no id or no content; download it again".to_owned());
         };
-        let special = token["special"] == true;
-        let normalized = token["normalized"].as_bool().unwrap_or(!special);
+        let flag = token["special"] == true;
+        let normalized = token["normalized"].as_bool().unwrap_or(!flag);
+        let special = flag || (!has_decoder && is_named.contains(text));
         list.put(Added { id, text: text.to_owned(), special, normalized });
     }
     for (_, token) in decoder(&documents.tokenizer_config) {
         let Some(text) = token["content"].as_str() else {
             return Err("one of the added tokens in tokenizer_config.json has no content; download it again".to_owned());
         };
-        let special = token["special"] == true;
-        let normalized = token["normalized"].as_bool().unwrap_or(!special);
-        list.add(text, special, normalized);
+        let flag = token["special"] == true;
+        let normalized = token["normalized"].as_bool().unwrap_or(!flag);
+        list.add(text, flag || is_named.contains(text), normalized);
     }
-    let names = named(documents);
-    if documents.tokenizer_config["added_tokens_decoder"].is_null() {
-        let mut added: Vec<(&String, u64)> = documents
-            .added_tokens
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter_map(|(text, id)| Some((text, id.as_u64()?)))
-            .collect();
-        added.sort_by_key(|(_, id)| *id);
-        let is_named: HashSet<&str> = names.iter().copied().collect();
-        for (text, _) in added {
+    if !has_decoder {
+        let listed = documents.added_tokens.as_object().into_iter().flatten();
+        let mut listed: Vec<(&String, u64)> = listed.filter_map(|(text, id)| Some((text, id.as_u64()?))).collect();
+        listed.sort_by_key(|(_, id)| *id);
+        for (text, _) in listed {
             let special = is_named.contains(text.as_str());
             list.add(text, special, !special);
         }

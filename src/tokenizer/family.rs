@@ -102,6 +102,11 @@ impl Family {
     /// Gemma 3.
     pub const GEMMA3: Self =
         Self { last: &[(When::Kind(Kind::SentencePiece), "add_space_prefix", Value::Bool(false))], ..Self::EITHER };
+    /// Nemotron.
+    pub const NEMOTRON: Self = Self {
+        last: &[(When::Always, "padding_token_id", Value::U32(0)), (When::Always, "unknown_token_id", Value::U32(1))],
+        ..Self::SENTENCEPIECE
+    };
     /// Phi-3 and Phi-4.
     pub const PHI3: Self = Self { kinds: &[Kind::Gpt2Class, Kind::Phi3], ..Self::BPE };
     /// InternLM 2.
@@ -143,6 +148,7 @@ const FAMILIES: &[(&[&str], Family)] = &[
     (&["gemma"], Family::GEMMA),
     (&["gemma2"], Family::GEMMA2),
     (&["gemma3", "gemma3n", "gemma-embedding"], Family::GEMMA3),
+    (&["nemotron"], Family::NEMOTRON),
     (&["phi3"], Family::PHI3),
     (&["internlm2"], Family::INTERNLM2),
     (&["glm4"], Family::GLM4),

@@ -41,7 +41,9 @@ impl Default for Tiny {
             tokenizer: json!({
                 "added_tokens": [{"id": 0, "content": "t0", "special": true, "normalized": false}],
                 "normalizer": null,
-                "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "use_regex": true},
+                "pre_tokenizer": {
+                    "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true,
+                },
                 "post_processor": null,
                 "model": {"type": "BPE", "vocab": vocab, "merges": ["t 1"]},
             }),

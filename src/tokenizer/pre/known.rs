@@ -142,7 +142,8 @@ const YOUTU: &str = concat!(cased!("(?i:'s|'t|'re|'ve|'m|'ll|'d)?"), r"|\p{N}", 
 const KIMI: &str = concat!(r"[\p{Han}]+|", cased_not_han!(), r"|\p{N}{1,3}", rest!());
 const BLOOM: &str = " ?[^(\\s|[.,!?…。，、।۔،])]+";
 const THREE_DIGITS: &str = r"\p{N}{1,3}";
-/// Digits in threes, counted from the right.
+/// Digits in threes, counted from the right; here and in tiny-aya's expression, which wants a word to end there.
+const AFMOE_DIGITS: &str = r"\d{1,3}(?=(?:\d{3})*(?!\d))";
 const THOUSANDS: &str = r"\d{1,3}(?=(?:\d{3})*\b)";
 const NEWLINE: &str = r"[\r\n]";
 const LINES: &str = r"[^\n]+|[\n]+";
@@ -167,8 +168,8 @@ pub(super) const KNOWN: &[Known] = &[
     known("roberta-bpe", GPT2_RULES).by(Evidence::PostProcessor("RobertaProcessing")),
     known("modern-bert", GPT2_RULES).by(Evidence::Token("[CLS]")),
     known("exaone4", GPT2_RULES).by(Evidence::Token("[|endofturn|]")),
+    known("phi-2", GPT2_RULES).by(Evidence::Token("\t\t")),
     known("gpt-2", GPT2_RULES),
-    also("phi-2", GPT2_RULES),
     also("mpt", GPT2_RULES),
     also("olmo", GPT2_RULES),
     also("jais", GPT2_RULES),
@@ -197,13 +198,13 @@ pub(super) const KNOWN: &[Known] = &[
     also("midm-2.0", LLAMA3_RULES).ignoring_merges(),
     also("lfm2", LLAMA3_RULES).ignoring_merges(),
     also("jina-v5-nano", LLAMA3_RULES).ignoring_merges(),
-    known("chatglm-bpe", LLAMA3_RULES).by(Evidence::Token("[gMASK]")),
     known("dbrx", LLAMA3_RULES),
+    also("chatglm-bpe", LLAMA3_RULES),
     also("smaug-bpe", LLAMA3_RULES),
     known("jais-2", &[JAIS2, BYTES]),
     known("deepseek-r1-qwen", QWEN2_RULES).by(Evidence::Token("<｜begin▁of▁sentence｜>")),
+    known("stablelm2", QWEN2_RULES).by(Evidence::Token("<|endofprompt|>")),
     known("qwen2", QWEN2_RULES),
-    also("stablelm2", QWEN2_RULES),
     also("hunyuan", QWEN2_RULES),
     also("megrez", QWEN2_RULES),
     also("grok-2", QWEN2_RULES),
@@ -232,7 +233,7 @@ pub(super) const KNOWN: &[Known] = &[
     also("joyai-llm", DEEPSEEK3_RULES),
     also("hy_v4", DEEPSEEK3_RULES),
     known("spark2_5", &[THREE_DIGITS, CJK_AND_KANA, SPARK, DIGIT, BYTES]),
-    known("afmoe", &[THOUSANDS, AFMOE_SCRIPTS, DEEPSEEK3, BYTES]),
+    known("afmoe", &[AFMOE_DIGITS, AFMOE_SCRIPTS, DEEPSEEK3, BYTES]),
     known("falcon", &[PUNCTUATION_RUNS, GPT2, BYTES, DIGIT_RUNS, "[0-9][0-9][0-9]"]),
     known("bloom", &[BLOOM, BYTES]),
     also("poro-chat", &[BLOOM, BYTES]),

@@ -92,7 +92,7 @@ pub(super) fn identify(path: &Path, tokenizer: &Json) -> Result<Found, OpenError
     })
 }
 
-/// Of names with the same rules, the one with evidence; llama.cpp's ways with merges come first.
+/// Of names with the same rules, the one that something speaks for, and that goes about merges as the tokenizer does.
 fn choose<'a>(alike: &[&'a Known], tokenizer: &Json) -> Option<&'a Known> {
     let ignores_merges = tokenizer["model"]["ignore_merges"] == true;
     let added: HashSet<&str> =
@@ -106,9 +106,10 @@ fn choose<'a>(alike: &[&'a Known], tokenizer: &Json) -> Option<&'a Known> {
         }
         Evidence::Asked => false,
     };
-    let fitting: Vec<&Known> = alike.iter().copied().filter(|known| has(known.evidence)).collect();
-    let exact = fitting.iter().find(|known| known.ignores_merges == ignores_merges);
-    exact.or(fitting.first()).copied()
+    let fitting = alike.iter().copied().filter(|known| has(known.evidence));
+    let (general, special): (Vec<&Known>, Vec<&Known>) = fitting.partition(|known| known.evidence == Evidence::Rules);
+    let likely = if special.is_empty() { general } else { special };
+    likely.iter().find(|known| known.ignores_merges == ignores_merges).or(likely.first()).copied()
 }
 
 /// Compiling an expression costs memory and time that grow with it.
