@@ -100,7 +100,9 @@ fn tensor_differences(theirs: &Json, ours: &Json) -> Vec<String> {
     let mut found = absent(&theirs, &own, "lacks");
     found.extend(absent(&own, &theirs, "has"));
     let both = theirs.iter().filter_map(|(name, theirs)| Some((theirs, own.get(name)?)));
-    found.extend(both.filter(|(theirs, ours)| theirs != ours).map(|(theirs, ours)| format!("{ours} should be {theirs}")));
+    found.extend(
+        both.filter(|(theirs, ours)| theirs != ours).map(|(theirs, ours)| format!("{ours} should be {theirs}")),
+    );
     found
 }
 
@@ -111,7 +113,8 @@ fn compare(cases: &[Case]) {
     assert_eq!(described.len(), cases.len());
     let mut found = Vec::new();
     for (case, ours) in cases.iter().zip(&described) {
-        found.extend(case.differences(ours).iter().map(|problem| format!("{} as {}: {problem}", case.model, case.kind)));
+        found
+            .extend(case.differences(ours).iter().map(|problem| format!("{} as {}: {problem}", case.model, case.kind)));
     }
     assert!(found.is_empty(), "{} differences:\n{}", found.len(), found.join("\n"));
 }

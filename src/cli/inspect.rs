@@ -63,6 +63,7 @@ fn as_json(model: &Model, plans: &[Plan]) -> Json {
         "context": card.context,
         "vocabulary": card.vocabulary,
         "tied_output": card.tied,
+        "notes": model.notes,
         "bytes": card.bytes,
         "precision": card.precision.iter().map(|(f, bytes)| json!({"format": f.name, "bytes": bytes})).collect::<Vec<_>>(),
         "metadata": model.metadata.iter().map(|(key, value)| json!({
@@ -98,6 +99,9 @@ fn print(model: &Model, plans: &[Plan], arguments: &Arguments) {
     ];
     for (label, text) in rows {
         println!("  {label:<11} {text}");
+    }
+    for note in &model.notes {
+        println!("  {:<11} {note}", "Note");
     }
     println!("\n  {:<9} {:>10} {:>15}  {:>5}", "Type", "Size", "Bytes", "Bits");
     for plan in plans {
