@@ -20,7 +20,7 @@
 //! | [`gpu`] | runs a recording on a GPU: devices, shaders, buffers. `wgpu` is named only here |
 //! | [`gguf`] | the container: metadata values, reading, writing |
 //! | [`checkpoint`] | what a user can open, as one list of stored tensors; reads headers only |
-//! | [`arch`] | model families: one table each, from stored names to GGUF names; the list `ARCHS` |
+//! | [`arch`] | model families: one table each, from stored tensors and settings to those of a GGUF; the list `ARCHS` |
 //! | [`tokenizer`] | GGUF token lists from `tokenizer.json` |
 //! | [`model`] | a checkpoint understood: tensors and metadata of the file it becomes, and a card for people |
 //! | [`imatrix`] | how much each column of a matrix counts: files of llama.cpp's kind |
@@ -37,8 +37,8 @@
 //!
 //! # How a file is packed
 //!
-//! [`model::Model::open`] reads headers and documents. [`recipe::Plan`] gives every tensor a format and a position. The
-//! pack job cuts the plan into chunks of a few million weights, and threads pass slots of memory around: one reads weights
+//! [`model::Model::open`] reads headers and documents, and makes each tensor a list of views of stored tensors, whose weights
+//! may come in another order there. [`recipe::Plan`] gives every tensor a format and a position. The pack job cuts the plan into chunks of a few million weights, and threads pass slots of memory around: one reads weights
 //! from the files into a slot, one starts the kernels, one writes results to a temporary file beside the target, one
 //! reads them back and compares. Then the file is flushed to the disk and renamed. Memory is bounded by the
 //! slots, whatever the model's size; a failure at any point leaves the target as it was. Several types come from one

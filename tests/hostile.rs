@@ -204,6 +204,16 @@ fn documents() {
     );
     refused("rope without a factor", &["factor"], config(|c| c["rope_scaling"] = json!({"rope_type": "linear"})));
 
+    refused("experts that are not there", &["blk.0.ffn_gate_inp.weight", "block_sparse_moe.gate", "missing"], |m| {
+        spoil_json(&m.join("config.json"), |c| c["architectures"] = json!(["MixtralForCausalLM"]));
+    });
+    refused("a module elsewhere", &["modules.json", "../other", "refused"], |m| {
+        fs::write(m.join("modules.json"), json!([{"type": "a.Pooling", "path": "../other"}]).to_string()).unwrap();
+    });
+    let rope = |scaling: Json| move |m: &Path| spoil_json(&m.join("config.json"), move |c| c["rope_scaling"] = scaling);
+    refused("yarn without a length", &["original_max_position_embeddings"], rope(json!({"type": "yarn", "factor": 2})));
+    refused("rope that shrinks to nothing", &["factor 0"], rope(json!({"type": "linear", "factor": 0})));
+
     let tokenizer = |change: fn(&mut Json)| move |m: &Path| spoil_json(&m.join("tokenizer.json"), change);
     refused("no tokenizer", &["tokenizer.json", "not there"], |m| fs::remove_file(m.join("tokenizer.json")).unwrap());
     refused("another tokenizer", &["Unigram", "byte-level BPE"], tokenizer(|t| t["model"]["type"] = json!("Unigram")));

@@ -77,8 +77,8 @@ struct Mapper<'a> {
     out: Vec<Tensor>,
 }
 
-/// What a stored tensor gives, with its name.
-type Found<'a> = Option<(&'a StoredTensor, Vec<Part>)>;
+/// What a stored tensor gives, and how many units it has.
+type Found<'a> = Option<(&'a StoredTensor, u64, Vec<Part>)>;
 
 impl<'a> Mapper<'a> {
     /// Takes the tensors of a layer, or of none, which have to be all there.
@@ -106,7 +106,7 @@ impl<'a> Mapper<'a> {
         let shape = self.sizes(wanted.shape, layer);
         let count = if wanted.is_stack() { shape.last().copied().unwrap_or(0) } else { 1 };
         let pattern = wanted.from(self.arch.layers, layer);
-        let mut parts = Vec::new();
+        let (mut parts, mut reaches) = (Vec::new(), true);
         let mut stored_name = String::new();
         for n in 0..count {
             let from = pattern.replace("{}", &n.to_string());
@@ -115,7 +115,8 @@ impl<'a> Mapper<'a> {
                 _ => self.whole(wanted, &from, layer)?,
             };
             match found {
-                Some((stored, more)) => {
+                Some((stored, units, more)) => {
+                    reaches &= more.iter().all(|part| part.view.end() <= units);
                     parts.extend(more);
                     if n == 0 {
                         stored_name.clone_from(&stored.name);
@@ -126,7 +127,7 @@ impl<'a> Mapper<'a> {
             }
         }
         let (held, weights) = (parts.iter().map(Part::weights).sum::<u64>(), shape.iter().product::<u64>());
-        if held != weights || weights == 0 {
+        if held != weights || weights == 0 || !reaches {
             return Err(OpenError::new(
                 &self.checkpoint.path,
                 format!(
@@ -157,7 +158,7 @@ impl<'a> Mapper<'a> {
         let coding = stored.coded().map_or(Coding::Plain, |coded| Coding::Coded(Arc::clone(coded)));
         let plus = wanted.rule.plus;
         let part = |view| Part { at: Position::of(stored), format, view, coding: coding.clone(), plus };
-        Ok(Some((stored, self.views(wanted.rule, whole_view(stored)).map(part).collect())))
+        Ok(Some((stored, stored.weights(), self.views(wanted.rule, whole_view(stored, wanted.stored().len())).map(part).collect())))
     }
 
     fn split_mxfp4(&mut self, wanted: Wanted, name: &str, layer: Option<u64>) -> Result<Found<'a>, OpenError> {
@@ -177,7 +178,7 @@ impl<'a> Mapper<'a> {
         shape.reverse();
         let coding = Coding::SplitMxfp4 { exponents: Position::of(exponents) };
         let part = |view| Part { at: Position::of(codes), format: &MXFP4, view, coding: coding.clone(), plus: 0.0 };
-        Ok(Some((codes, self.views(wanted.rule, View::of(&shape)).map(part).collect())))
+        Ok(Some((codes, shape.iter().product(), self.views(wanted.rule, View::of(&shape)).map(part).collect())))
     }
 
     fn sizes(&self, dims: &[Dim], layer: Option<u64>) -> Vec<u64> {
@@ -198,10 +199,13 @@ impl<'a> Mapper<'a> {
 }
 
 /// All of a stored tensor, rows first, wherever its weights lie.
-fn whole_view(stored: &StoredTensor) -> View {
+fn whole_view(stored: &StoredTensor, dims: usize) -> View {
     match stored.coded().filter(|coded| coded.transposed) {
         Some(coded) => View::of(&[coded.codes.rows, coded.codes.columns]).swap(0, 1),
-        None => View::of(&stored.shape.iter().rev().copied().collect::<Vec<_>>()),
+        None => {
+            let axes = stored.shape.len().max(dims);
+            View::of(&(0..axes).rev().map(|axis| size(&stored.shape, axis)).collect::<Vec<_>>())
+        }
     }
 }
 
@@ -248,6 +252,11 @@ pub(super) fn missing(checkpoint: &Checkpoint, arch: &Arch, hparams: &Hparams, n
     )
 }
 
+/// That there is one of something may be said or not.
+fn size(shape: &[u64], axis: usize) -> u64 {
+    shape.get(axis).copied().unwrap_or(1)
+}
+
 /// Refuses a tensor whose shape is not what the settings say.
 pub(super) fn check_shape(
     path: &Path,
@@ -257,9 +266,7 @@ pub(super) fn check_shape(
     layer: Option<u64>,
 ) -> Result<(), OpenError> {
     let expected: Vec<u64> = dims.iter().map(|dim| hparams.size(*dim, layer.unwrap_or(0))).collect();
-    // That there is one of something may be said or not.
-    let at = |shape: &[u64], axis: usize| shape.get(axis).copied().unwrap_or(1);
-    let fits = |axis| dims.get(axis) == Some(&Dim::Any) || at(&stored.shape, axis) == at(&expected, axis);
+    let fits = |axis| dims.get(axis) == Some(&Dim::Any) || size(&stored.shape, axis) == size(&expected, axis);
     if (0..stored.shape.len().max(dims.len())).all(fits) {
         return Ok(());
     }

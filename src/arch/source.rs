@@ -113,6 +113,11 @@ impl Tensor {
         }
     }
 
+    /// Whether it was published in MXFP4, so that nothing of it is lost in that format and nothing gained in a larger one.
+    pub fn is_native_mxfp4(&self) -> bool {
+        self.parts().first().is_some_and(|part| matches!(part.coding, Coding::SplitMxfp4 { .. }))
+    }
+
     /// The layer it belongs to, from its name.
     pub fn layer(&self) -> Option<u64> {
         self.name.strip_prefix("blk.")?.split('.').next()?.parse().ok()

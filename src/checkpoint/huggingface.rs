@@ -61,13 +61,25 @@ pub(super) fn open_folder(folder: &Path) -> Result<Checkpoint, OpenError> {
     } else if single.is_file() {
         vec![single]
     } else {
-        return Err(no_weights(folder));
+        unlisted(folder)?
     };
     let checkpoint = open_files(folder, folder, &paths)?;
     if index.is_file() {
         check_index(&index, &checkpoint)?;
     }
     assembled(checkpoint)
+}
+
+/// Weights in files that no index lists: those called `model`-something.
+fn unlisted(folder: &Path) -> Result<Vec<PathBuf>, OpenError> {
+    let listed = std::fs::read_dir(folder).map_err(|error| OpenError::io(folder, &error))?;
+    let names = listed.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter(|n| n.starts_with("model") && n.ends_with(".safetensors")).collect();
+    names.sort();
+    match names.is_empty() {
+        true => Err(no_weights(folder)),
+        false => Ok(names.iter().map(|name| folder.join(name)).collect()),
+    }
 }
 
 /// Opens one safetensors file and the documents beside it.

@@ -64,6 +64,7 @@ fn as_json(model: &Model, plans: &[Plan]) -> Json {
         "context": card.context,
         "vocabulary": card.vocabulary,
         "tied_output": card.tied,
+        "notes": model.notes,
         "bytes": card.bytes,
         "precision": card.precision.iter().map(|(name, bytes)| json!({"format": name, "bytes": bytes})).collect::<Vec<_>>(),
         "metadata": model.metadata.iter().map(|(key, value)| json!({

@@ -7,7 +7,7 @@ use super::{PRESETS, Recipe, RecipeError, importance};
 use crate::arch::{Hparams, Tensor};
 use crate::gguf::{self, HeaderTensor, Layout, Metadata, Shard, Value};
 use crate::model::Model;
-use crate::quant::{FORMATS, FormatRef};
+use crate::quant::{FORMATS, FormatRef, MXFP4};
 
 /// What a tensor becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,10 +98,11 @@ impl Plan {
     pub fn metadata(&self, model: &Model) -> Metadata {
         let mut metadata = model.metadata.clone();
         for (key, value) in own_metadata(model, &self.recipe) {
-            match metadata.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, old)) => *old = value,
-                None => metadata.push((key, value)),
-            }
+            gguf::set(&mut metadata, &key, value);
+        }
+        let planned = model.tensors.iter().zip(&self.tensors);
+        if planned.clone().any(|(tensor, planned)| tensor.is_native_mxfp4() && planned.format == &MXFP4) {
+            gguf::set(&mut metadata, FILE_TYPE, Value::U32(MXFP4_MOE));
         }
         metadata
     }
@@ -128,11 +129,16 @@ impl Plan {
     }
 }
 
+const FILE_TYPE: &str = "general.file_type";
+
+/// The file type (`enum llama_ftype`) of a mixture of experts that stays in the MXFP4 it was published in.
+const MXFP4_MOE: u32 = 38;
+
 /// What a recipe says in the metadata, as llama-quantize does.
 fn own_metadata(model: &Model, recipe: &Recipe) -> Metadata {
     let file_type = recipe.preset.file_type.unwrap_or_else(|| own_file_type(model));
     let mut pairs: Vec<(&str, Value)> =
-        vec![("general.file_type", Value::U32(file_type)), ("general.quantization_version", Value::U32(2))];
+        vec![(FILE_TYPE, Value::U32(file_type)), ("general.quantization_version", Value::U32(2))];
     if let Some(imatrix) = &recipe.imatrix {
         let file = imatrix.path.file_name().unwrap_or_default().to_string_lossy();
         pairs.push(("quantize.imatrix.file", Value::String(file.into_owned())));

@@ -1,11 +1,12 @@
 """Greedy text from GGUF files by llama.cpp (the prebuilt `xllamacpp`), on the CPU: one JSON line a file.
 
-    generate.py GGUF... [--tokens 32] [--prompt TEXT] [--timeout 300] [--embed]
+    generate.py GGUF... [--tokens 32] [--prompt TEXT] [--timeout 300] [--embed] [--together]
 
 {"file", "text", "tokens": [ids], "prompt_tokens": count}, or with --embed {"file", "embedding": [numbers]} of the
 prompt, the mean over its tokens; a file that does not load gives
 {"file", "error"}, the last lines of llama.cpp's log on stderr and exit status 1 (after the others).
-Each file runs in a process of its own, so a crash in llama.cpp is an error of that file alone.
+Each file runs in a process of its own, so a crash in llama.cpp is an error of that file alone. With --together they share
+one as long as none fails, which is faster for many small files; the timeout is for all of them.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 
 PROMPT = "Once upon a time there was a"
 
@@ -75,17 +77,44 @@ def shape(path: str, answer: dict) -> dict:
     return out
 
 
-def child(path: str, prompt: str, count: int, embeds: bool) -> None:
+def answer(path: str, args) -> dict:
+    return embed(path, args.prompt) if args.embed else shape(path, generate(path, args.prompt, args.tokens))
+
+
+def child(args) -> None:
     """Answers on the original stdout; llama.cpp's chatter goes to stderr, which the parent keeps."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    try:
-        answer = embed(path, prompt) if embeds else shape(path, generate(path, prompt, count))
-    except Exception as failure:  # the parent shows the end of the log, where llama.cpp's own words are
-        print(failure, file=sys.stderr, flush=True)
-        os._exit(1)
-    print(json.dumps(answer, ensure_ascii=False), file=out, flush=True)
+    for path in args.files:
+        try:
+            line = answer(path, args)
+        except Exception as failure:  # the parent shows the end of the log, where llama.cpp's own words are
+            print(failure, file=sys.stderr, flush=True)
+            os._exit(1)
+        print(json.dumps(line, ensure_ascii=False), file=out, flush=True)
     os._exit(0)  # the server's threads need no goodbye
+
+
+def run(files: list[str], args) -> int:
+    """Answers for files up to the first that fails, of which the log's end is shown; how many these are."""
+    command = [sys.executable, os.path.abspath(__file__), "--child", "--tokens", str(args.tokens),
+               "--prompt=" + args.prompt, *["--embed"] * args.embed, "--", *files]
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8")
+        timer = threading.Timer(args.timeout, process.kill)
+        timer.start()
+        answered = 0
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            answered += 1
+        failure = f"exit status {process.wait()}" if timer.is_alive() else f"no answer in {args.timeout} s"
+        timer.cancel()
+        if answered < len(files):
+            log.seek(0)
+            tail = log.read().strip().splitlines()[-12:]
+            print(json.dumps({"file": os.path.basename(files[answered]), "error": failure}), flush=True)
+            print(f"{files[answered]}: {failure}", *tail, sep="\n", file=sys.stderr)
+        return answered
 
 
 def main() -> int:
@@ -95,29 +124,17 @@ def main() -> int:
     parser.add_argument("--prompt", default=PROMPT)
     parser.add_argument("--timeout", type=float, default=300)
     parser.add_argument("--embed", action="store_true")
+    parser.add_argument("--together", action="store_true")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        child(args.files[0], args.prompt, args.tokens, args.embed)
-    status = 0
-    for path in args.files:
-        command = [sys.executable, os.path.abspath(__file__), "--child", "--tokens", str(args.tokens),
-                   "--prompt=" + args.prompt, *["--embed"] * args.embed, "--", path]
-        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-            try:
-                done = subprocess.run(command, stdout=subprocess.PIPE, stderr=log, text=True,
-                                      encoding="utf-8", timeout=args.timeout)
-                failure = None if done.returncode == 0 and done.stdout else f"exit status {done.returncode}"
-            except subprocess.TimeoutExpired:
-                failure = f"no answer in {args.timeout} s"
-            if failure is None:
-                print(done.stdout, end="", flush=True)
-                continue
-            log.seek(0)
-            tail = log.read().strip().splitlines()[-12:]
-        status = 1
-        print(json.dumps({"file": os.path.basename(path), "error": failure}), flush=True)
-        print(f"{path}: {failure}", *tail, sep="\n", file=sys.stderr)
+        child(args)
+    left, status = args.files, 0
+    while left:
+        group = left if args.together else left[:1]
+        answered = run(group, args)
+        status |= answered < len(group)
+        left = left[answered + (answered < len(group)):]
     return status
 
 
