@@ -70,7 +70,8 @@ fn what_tuck_does_not_know_of_a_gguf_is_kept_with_a_note() {
         assert!(model.notes.len() == 1 && model.notes[0].contains(to), "{:?}", model.notes);
         let packed = common::pack(&file, "Q8_0", folder.path(), &["--device", "cpu"]);
         let packed = Model::open(&packed).unwrap();
-        let format = |name: &str| packed.tensors.iter().find(|t| t.name == format!("blk.0.{name}.weight")).unwrap().format;
+        let format =
+            |name: &str| packed.tensors.iter().find(|t| t.name == format!("blk.0.{name}.weight")).unwrap().format;
         assert_eq!((format("attn_v"), format("attn_norm")), (&Q8_0, &F32));
         let unknown = packed.tensors.iter().find(|tensor| tensor.name.contains("ffn_xy"));
         assert!(unknown.is_none_or(|tensor| tensor.format == &Q8_0));

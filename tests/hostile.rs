@@ -210,9 +210,7 @@ fn documents() {
     refused("a module elsewhere", &["modules.json", "../other", "refused"], |m| {
         fs::write(m.join("modules.json"), json!([{"type": "a.Pooling", "path": "../other"}]).to_string()).unwrap();
     });
-    let rope = |scaling: Json| {
-        move |m: &Path| spoil_json(&m.join("config.json"), move |c| c["rope_scaling"] = scaling)
-    };
+    let rope = |scaling: Json| move |m: &Path| spoil_json(&m.join("config.json"), move |c| c["rope_scaling"] = scaling);
     refused("yarn without a length", &["original_max_position_embeddings"], rope(json!({"type": "yarn", "factor": 2})));
     refused("rope that shrinks to nothing", &["factor 0"], rope(json!({"type": "linear", "factor": 0})));
 
