@@ -1,11 +1,13 @@
 //! A checkpoint understood: the tensors and metadata of the GGUF file it becomes, and a card for people.
 
+mod adapter;
 mod card;
 mod edit;
 mod general;
 mod identity;
 mod readme;
 
+pub use adapter::{AdapterChoice, Merged};
 pub use card::Card;
 pub use edit::{EditError, Pruning, Setting};
 
@@ -34,6 +36,8 @@ pub struct Model {
     pub card: Card,
     /// What a person should know about how it was understood, each in a sentence.
     pub cautions: Vec<String>,
+    /// Adapters that were merged into it, in order.
+    pub adapters: Vec<Merged>,
     /// Of the file to be, length of the header without padding, before a recipe says its own in the metadata.
     pub header_len: u64,
     /// Tensor data starts at multiples of this.
@@ -71,6 +75,7 @@ impl Model {
             hparams,
             card,
             cautions,
+            adapters: Vec::new(),
             header_len,
             alignment: alignment.unwrap_or(gguf::DEFAULT_ALIGNMENT),
         })

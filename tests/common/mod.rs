@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod jobs;
+pub mod packed;
 pub mod sparse;
 pub mod tiny;
 

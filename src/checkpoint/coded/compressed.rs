@@ -36,7 +36,9 @@ pub(super) fn read(pieces: &mut Pieces<'_>, settings: &Json) -> Result<(), OpenE
         [] => Scheme::default(),
         [scheme] => *scheme,
         _ => {
-            return Err(pieces.unreadable("its quantization_config has groups of weights that differ in bits or scales"));
+            return Err(
+                pieces.unreadable("its quantization_config has groups of weights that differ in bits or scales")
+            );
         }
     };
     for module in pieces.modules(".weight_packed") {
