@@ -95,7 +95,9 @@ fn a_merged_model_keeps_its_precision_to_the_last_bit() {
 #[test]
 fn a_gguf_base_gives_what_its_checkpoint_does() {
     let folder = tempfile::tempdir().unwrap();
-    for Made { name, base, adapter, .. } in made(folder.path(), &["llama-lora", "phi-lora", "mixtral-lora", "gpt2-lora"]) {
+    for Made { name, base, adapter, .. } in
+        made(folder.path(), &["llama-lora", "phi-lora", "mixtral-lora", "gpt2-lora"])
+    {
         let adapter = adapter.to_str().unwrap();
         let gguf = pack(&base, "F32", folder.path(), "base", &[]);
         let from_gguf = tensors(&pack(&gguf, "F32", folder.path(), "ours", &[adapter]));
@@ -184,7 +186,10 @@ fn an_adapter_alone_says_what_it_is_and_what_it_wants() {
     let refused = common::tuck(&["pack", adapter, "-t", "q8_0"]);
     let message = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(message.contains("LoRA adapter") && message.contains("tuck/llama3") && message.contains("--lora"), "{message}");
+    assert!(
+        message.contains("LoRA adapter") && message.contains("tuck/llama3") && message.contains("--lora"),
+        "{message}"
+    );
     let json: Json = serde_json::from_str(&common::tuck_ok(&["inspect", base, "--lora", adapter, "--json"])).unwrap();
     assert_eq!(json["adapters"][0]["tensors"], 14);
 }
@@ -219,7 +224,8 @@ impl Pair {
         fs::write(adapter.join("adapter_config.json"), self.settings.to_string()).unwrap();
         fs::write(adapter.join("adapter_model.safetensors"), safetensors(&self.tensors)).unwrap();
         let (model, adapter, output) = (model.to_str().unwrap(), adapter.to_str().unwrap(), folder.join("out.gguf"));
-        let arguments = ["pack", model, "-t", "q8_0", "--device", "cpu", "-o", output.to_str().unwrap(), "--lora", adapter];
+        let arguments =
+            ["pack", model, "-t", "q8_0", "--device", "cpu", "-o", output.to_str().unwrap(), "--lora", adapter];
         common::tuck(&[&arguments, more].concat())
     }
 }
@@ -261,7 +267,9 @@ fn adapters_that_do_not_fit_are_refused_by_name() {
         p.settings["rank_pattern"] = json!({"(": 4});
     });
     refused("layers replicated", &["layer_replication", "PEFT"], |p| p.settings["layer_replication"] = json!([[0, 2]]));
-    refused("activated", &["invocation tokens", "tuck adapter"], |p| p.settings["alora_invocation_tokens"] = json!([1, 2]));
+    refused("activated", &["invocation tokens", "tuck adapter"], |p| {
+        p.settings["alora_invocation_tokens"] = json!([1, 2])
+    });
     refused("rank of the config", &["lora_A", "rank 4", "it is 8"], |p| p.settings["r"] = json!(8));
     refused("rank of B", &["lora_B", "rank 4", "has 3"], |p| reshaped(p, 1, &[256, 3]));
     refused("no B", &["lora_A", "no lora_B"], |p| p.tensors.truncate(1));
@@ -278,7 +286,9 @@ fn adapters_that_do_not_fit_are_refused_by_name() {
     refused("a bias of its own", &["lora_bias", "PEFT"], |p| {
         more(p, "model.layers.0.self_attn.q_proj.lora_B.bias", &[256]);
     });
-    refused("more tokens", &["vocabulary of 70 tokens", "has 64"], |p| more(p, "model.embed_tokens.weight", &[70, 256]));
+    refused("more tokens", &["vocabulary of 70 tokens", "has 64"], |p| {
+        more(p, "model.embed_tokens.weight", &[70, 256])
+    });
     refused("more tokens by a product", &["vocabulary of 70 tokens", "has 64"], |p| {
         more(p, "model.embed_tokens.lora_embedding_A", &[4, 70]);
         more(p, "model.embed_tokens.lora_embedding_B", &[256, 4]);

@@ -144,10 +144,8 @@ fn f16s(value: f32, count: usize) -> Vec<u8> {
 }
 
 fn fp8() -> Tiny {
-    let parts: [(_, _, &[u64], _); 2] = [
-        (".weight", "F8_E4M3", &[256, 256], vec![0x38; 65536]),
-        (".weight_scale_inv", "F32", &[2, 2], f32s(0.5, 4)),
-    ];
+    let parts: [(_, _, &[u64], _); 2] =
+        [(".weight", "F8_E4M3", &[256, 256], vec![0x38; 65536]), (".weight_scale_inv", "F32", &[2, 2], f32s(0.5, 4))];
     pieces(json!({"quant_method": "fp8", "weight_block_size": [128, 128]}), &parts)
 }
 

@@ -2,7 +2,9 @@
 
     adapter_references.py LLAMA_CPP_TREE WORKDIR
 
-{name: {type: {"metadata": as describe.py says, "tensors": hash of tensor_digest.py}}}, for the adapters that it converts.
+{name: {type: {"metadata": as describe.py says, "tensors": hash of tensor_digest.py}}}, for the adapters that it converts
+rightly: it takes no notice of use_rslora, alpha_pattern and fan_in_fan_out (GPT-2), with which llama.cpp would run another
+adapter than PEFT does.
 Needs what family_references.py needs.
 """
 
@@ -19,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 OUT = HERE.parent / "data/adapters.json"
 ADAPTERS = {"llama-lora": ("F32", "F16", "Q8_0"), "llama-norm-lora": ("F32",), "llama-embedding-lora": ("F16",),
             "phi-lora": ("F32",), "qwen-moe-lora": ("F32", "Q8_0"), "neox-lora": ("F32",), "internlm-lora": ("F32",),
-            "mixtral-lora": ("F32",), "gpt2-lora": ("F32",)}
+            "mixtral-lora": ("F32",)}
 
 
 def main() -> None:

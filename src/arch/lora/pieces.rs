@@ -36,7 +36,7 @@ const ROLES: &[(&str, Role)] = &[
 ];
 
 /// Around the names of an adapter's tensors.
-const WRAPPER: &str = "base_model.";
+const WRAPPERS: &[&str] = &["base_model.model.", "base_model."];
 
 /// In the names of whole tensors, and saying nothing.
 const INFIXES: &[&str] = &[".base_layer", ".modules_to_save.default", ".modules_to_save"];
@@ -66,7 +66,7 @@ impl<'a> Pieces<'a> {
         let (mut wholes, mut senses) = (Vec::new(), 0);
         for stored in &adapter.tensors {
             let mut name = stored.name.as_str();
-            while let Some(inner) = name.strip_prefix(WRAPPER) {
+            while let Some(inner) = WRAPPERS.iter().find_map(|wrapper| name.strip_prefix(wrapper)) {
                 name = inner;
             }
             if OTHER_SENSES.iter().any(|part| name.contains(part)) {
