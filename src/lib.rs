@@ -19,7 +19,7 @@
 //! | [`cpu`] | runs a recording on the processor: the twin of every kernel |
 //! | [`gpu`] | runs a recording on a GPU: devices, shaders, buffers. `wgpu` is named only here |
 //! | [`gguf`] | the container: metadata values, reading, writing |
-//! | [`checkpoint`] | what a user can open, as one list of stored tensors; reads headers only |
+//! | [`checkpoint`] | what a user can open, as one list of stored tensors, whose codes and scales are put together, and LoRA adapters; reads headers only |
 //! | [`arch`] | model families: one table each, from stored tensors and settings to those of a GGUF; the list `ARCHS` |
 //! | [`tokenizer`] | GGUF token lists from `tokenizer.json` |
 //! | [`model`] | a checkpoint understood: tensors and metadata of the file it becomes, and a card for people |
@@ -46,6 +46,7 @@
 //!
 //! # Adding things
 //!
+//! A product that stores weights as codes is a line in `METHODS` of `checkpoint/coded`, and a file there if its layout is new.
 //! A format is one file in [`quant`], its shaders, and a line in `FORMATS`. A family is one file in [`arch`] and a line
 //! in `ARCHS`. A recipe is a line in `PRESETS`. Tests, command line and window loop over those lists.
 

@@ -56,7 +56,7 @@ impl Case {
         let metadata = |json: &Json| json["metadata"].as_array().unwrap().clone();
         let (mut theirs, mut own) = (metadata(&self.reference), metadata(ours));
         for (_, key, how, why) in DELIBERATE.iter().filter(|(model, ..)| *model == self.model) {
-            let mut take = |entries: &mut Vec<Json>| {
+            let take = |entries: &mut Vec<Json>| {
                 let at = entries.iter().position(|entry| entry[0] == *key);
                 at.map(|at| entries.remove(at)[2].take())
             };

@@ -34,8 +34,7 @@ pub fn map_huggingface(
     config: &Config<'_>,
     hparams: &Hparams,
 ) -> Result<Mapped, OpenError> {
-    let (names, half) = (Names::of(checkpoint)?, half(checkpoint));
-    let mut mapper = Mapper { checkpoint, arch, hparams, names, half, out: Vec::new() };
+    let mut mapper = Mapper::new(checkpoint, arch, hparams)?;
     let tied = config.flag("tie_word_embeddings");
     let outside = Wanted::of(arch.outside).filter_map(|wanted| match (wanted.rule.to, tied) {
         (OUTPUT, Some(true)) if arch.drops_tied_output => None,
@@ -67,7 +66,8 @@ pub(super) fn sort(tensors: &mut [Tensor]) {
     tensors.sort_by(|a, b| (a.layer(), &a.name).cmp(&(b.layer(), &b.name)));
 }
 
-struct Mapper<'a> {
+/// Makes tensors of a GGUF file from those of a checkpoint.
+pub(super) struct Mapper<'a> {
     checkpoint: &'a Checkpoint,
     arch: &'a Arch,
     hparams: &'a Hparams,
@@ -81,6 +81,11 @@ struct Mapper<'a> {
 type Found<'a> = Option<(&'a StoredTensor, u64, Vec<Part>)>;
 
 impl<'a> Mapper<'a> {
+    pub(super) fn new(checkpoint: &'a Checkpoint, arch: &'a Arch, hparams: &'a Hparams) -> Result<Self, OpenError> {
+        let (names, half) = (Names::of(checkpoint)?, half(checkpoint));
+        Ok(Self { checkpoint, arch, hparams, names, half, out: Vec::new() })
+    }
+
     /// Takes the tensors of a layer, or of none, which have to be all there.
     fn take(&mut self, wanted: impl Iterator<Item = Wanted> + Clone, layer: Option<u64>) -> Result<(), OpenError> {
         let start = self.out.len();
@@ -102,7 +107,12 @@ impl<'a> Mapper<'a> {
     }
 
     /// The tensor that a rule makes, where the checkpoint has what it takes.
-    fn tensor(&mut self, wanted: Wanted, name: String, layer: Option<u64>) -> Result<Option<Tensor>, OpenError> {
+    pub(super) fn tensor(
+        &mut self,
+        wanted: Wanted,
+        name: String,
+        layer: Option<u64>,
+    ) -> Result<Option<Tensor>, OpenError> {
         let shape = self.sizes(wanted.shape, layer);
         let count = if wanted.is_stack() { shape.last().copied().unwrap_or(0) } else { 1 };
         let pattern = wanted.from(self.arch.layers, layer);
@@ -158,7 +168,11 @@ impl<'a> Mapper<'a> {
         let coding = stored.coded().map_or(Coding::Plain, |coded| Coding::Coded(Arc::clone(coded)));
         let plus = wanted.rule.plus;
         let part = |view| Part { at: Position::of(stored), format, view, coding: coding.clone(), plus };
-        Ok(Some((stored, stored.weights(), self.views(wanted.rule, whole_view(stored, wanted.stored().len())).map(part).collect())))
+        Ok(Some((
+            stored,
+            stored.weights(),
+            self.views(wanted.rule, whole_view(stored, wanted.stored().len())).map(part).collect(),
+        )))
     }
 
     fn split_mxfp4(&mut self, wanted: Wanted, name: &str, layer: Option<u64>) -> Result<Found<'a>, OpenError> {

@@ -22,7 +22,7 @@ const COMPUTED_AGAIN: &[&str] =
     &[".rotary_emb.inv_freq", ".masked_bias", ".attention.bias", ".attn.bias", "position_ids"];
 
 /// In the names of tensors that see or hear.
-const OTHER_SENSES: &[&str] = &[
+pub(super) const OTHER_SENSES: &[&str] = &[
     "vision",
     "visual",
     "audio",
@@ -70,7 +70,7 @@ impl<'a> Names<'a> {
 }
 
 /// A name without what is around it.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     let mut rest = name;
     while let Some(inner) = WRAPPERS.iter().find_map(|wrapper| rest.strip_prefix(wrapper)) {
         rest = inner;

@@ -1,5 +1,6 @@
 //! The tensors of the GGUF file to be, and where their weights come from.
 
+use super::lora::Addend;
 use super::view::View;
 use crate::checkpoint::{Coded, Position};
 use crate::quant::{F32, FormatRef};
@@ -30,6 +31,8 @@ pub enum Source {
         format: FormatRef,
         /// In the order of the weights.
         parts: Vec<Part>,
+        /// What adapters add to them, in order. Reading gives F32 where there are any.
+        addends: Vec<Addend>,
     },
     /// Computed from the settings, in F32.
     Computed(Vec<f32>),
@@ -92,6 +95,14 @@ impl Tensor {
         }
     }
 
+    /// What adapters add to it.
+    pub fn addends(&self) -> &[Addend] {
+        match &self.source {
+            Source::Stored { addends, .. } => addends,
+            Source::Computed(_) => &[],
+        }
+    }
+
     /// The format in the user's file; none where the tensor is computed, or stored as codes of another kind.
     pub fn file_format(&self) -> Option<FormatRef> {
         self.parts().first().filter(|part| part.coded().is_none()).map(|part| part.format)
@@ -128,7 +139,11 @@ impl Source {
     /// One stored tensor as it is.
     pub fn whole(at: Position, format: FormatRef, weights: u64) -> Self {
         let view = View::of(&[weights / format.block_weights as u64]);
-        Self::Stored { format, parts: vec![Part { at, format, view, coding: Coding::Plain, plus: 0.0 }] }
+        Self::Stored {
+            format,
+            parts: vec![Part { at, format, view, coding: Coding::Plain, plus: 0.0 }],
+            addends: Vec::new(),
+        }
     }
 
     /// Several parts in a row. They are read as they lie where all have one format and nothing happens on the way, and
@@ -137,7 +152,7 @@ impl Source {
         let first = parts.first().map_or(&F32, |part| part.format);
         let alike = |part: &Part| part.format == first && part.plus == 0.0;
         let format = if parts.iter().all(alike) { first } else { &F32 };
-        Self::Stored { format, parts }
+        Self::Stored { format, parts, addends: Vec::new() }
     }
 }
 

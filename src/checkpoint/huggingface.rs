@@ -1,6 +1,8 @@
 //! Hugging Face folders: weights in one or many safetensors files, and JSON documents beside them.
 
-use super::{Checkpoint, Contents, OpenError, PICKLE, SourceFile, StoredTensor, coded, refuse_duplicates, safetensors};
+use super::{
+    Adapter, Checkpoint, Contents, OpenError, PICKLE, SourceFile, StoredTensor, coded, refuse_duplicates, safetensors,
+};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -13,7 +15,7 @@ const MAX_DOCUMENT: u64 = 256 << 20;
 pub struct Documents {
     /// The folder they lie in.
     pub folder: PathBuf,
-    /// `config.json`, always an object.
+    /// `config.json`, an object where there is a model.
     pub config: Json,
     /// `tokenizer.json`.
     pub tokenizer: Json,
@@ -47,6 +49,15 @@ const MAX_TEMPLATES: usize = 100;
 
 /// Opens a folder with a `config.json`.
 pub(super) fn open_folder(folder: &Path) -> Result<Checkpoint, OpenError> {
+    let single = folder.join("model.safetensors");
+    let index = folder.join("model.safetensors.index.json");
+    if Adapter::is_at(folder) && !single.is_file() && !index.is_file() {
+        let problem = format!(
+            "this is {}, and no model by itself; open that model with it (--lora), or make a GGUF adapter of it (tuck adapter)",
+            Adapter::open(folder, 0)?.describe()
+        );
+        return Err(OpenError::new(folder, problem));
+    }
     if !folder.join("config.json").is_file() {
         return Err(OpenError::new(
             folder,
@@ -54,8 +65,6 @@ pub(super) fn open_folder(folder: &Path) -> Result<Checkpoint, OpenError> {
              config.json and the .safetensors files",
         ));
     }
-    let single = folder.join("model.safetensors");
-    let index = folder.join("model.safetensors.index.json");
     let paths = if index.is_file() {
         shards(&index, folder)?
     } else if single.is_file() {
@@ -108,7 +117,13 @@ fn assembled(mut checkpoint: Checkpoint) -> Result<Checkpoint, OpenError> {
 }
 
 fn open_files(named: &Path, folder: &Path, paths: &[PathBuf]) -> Result<Checkpoint, OpenError> {
-    let documents = read_documents(folder)?;
+    let documents = Documents::read(folder)?;
+    if !documents.config.is_object() {
+        return Err(OpenError::new(folder.join("config.json"), "it holds no JSON object; download it again"));
+    }
+    if !documents.config.is_object() {
+        return Err(OpenError::new(folder.join("config.json"), "it holds no JSON object; download it again"));
+    }
     let mut files = Vec::with_capacity(paths.len());
     let mut tensors: Vec<StoredTensor> = Vec::new();
     for path in paths {
@@ -139,36 +154,29 @@ fn no_weights(folder: &Path) -> OpenError {
 }
 
 impl Documents {
-    /// Reads those of a folder, without any weights.
+    /// Reads those that a folder has, without any weights.
     pub fn read(folder: &Path) -> Result<Self, OpenError> {
-        read_documents(folder)
+        let config = read_json(&folder.join("config.json"))?;
+        let chat_template = read_text(&folder.join("chat_template.jinja"))?;
+        let additional = folder.join("additional_chat_templates");
+        let additional_chat_templates =
+            if chat_template.is_some() && additional.is_dir() { read_templates(&additional)? } else { Vec::new() };
+        Ok(Self {
+            folder: folder.to_owned(),
+            config,
+            tokenizer: read_json(&folder.join("tokenizer.json"))?,
+            tokenizer_config: read_json(&folder.join("tokenizer_config.json"))?,
+            generation_config: read_json(&folder.join("generation_config.json"))?,
+            special_tokens_map: read_json(&folder.join("special_tokens_map.json"))?,
+            pooling: read_pooling(folder)?,
+            readme: read_text(&folder.join("README.md"))?,
+            chat_template,
+            chat_template_json: read_json(&folder.join("chat_template.json"))?,
+            additional_chat_templates,
+            added_tokens: read_json(&folder.join("added_tokens.json"))?,
+            sentencepiece: read_sentencepiece(folder)?,
+        })
     }
-}
-
-fn read_documents(folder: &Path) -> Result<Documents, OpenError> {
-    let config = read_json(&folder.join("config.json"))?;
-    if !config.is_object() {
-        return Err(OpenError::new(folder.join("config.json"), "it holds no JSON object; download it again"));
-    }
-    let chat_template = read_text(&folder.join("chat_template.jinja"))?;
-    let additional = folder.join("additional_chat_templates");
-    let additional_chat_templates =
-        if chat_template.is_some() && additional.is_dir() { read_templates(&additional)? } else { Vec::new() };
-    Ok(Documents {
-        folder: folder.to_owned(),
-        config,
-        tokenizer: read_json(&folder.join("tokenizer.json"))?,
-        tokenizer_config: read_json(&folder.join("tokenizer_config.json"))?,
-        generation_config: read_json(&folder.join("generation_config.json"))?,
-        special_tokens_map: read_json(&folder.join("special_tokens_map.json"))?,
-        pooling: read_pooling(folder)?,
-        readme: read_text(&folder.join("README.md"))?,
-        chat_template,
-        chat_template_json: read_json(&folder.join("chat_template.json"))?,
-        additional_chat_templates,
-        added_tokens: read_json(&folder.join("added_tokens.json"))?,
-        sentencepiece: read_sentencepiece(folder)?,
-    })
 }
 
 fn read_sentencepiece(folder: &Path) -> Result<Vec<(&'static str, Vec<u8>)>, OpenError> {
@@ -238,7 +246,7 @@ fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, OpenError> {
     Ok(Some(bytes))
 }
 
-fn read_json(path: &Path) -> Result<Json, OpenError> {
+pub(super) fn read_json(path: &Path) -> Result<Json, OpenError> {
     match read_text(path)? {
         None => Ok(Json::Null),
         Some(text) => serde_json::from_str(&text)

@@ -4,6 +4,7 @@
 //! reads headers only. Weights are read later, by position, into the caller's memory: reads stay bounded, and a file
 //! that is cut short while it is open gives an error with its name, where a memory map would kill the process.
 
+mod adapter;
 mod coded;
 mod file;
 mod gguf;
@@ -12,6 +13,7 @@ mod number;
 mod safetensors;
 
 pub use ::safetensors::Dtype;
+pub use adapter::{Adapter, LoraSettings};
 pub use coded::{Coded, Grid, Layout, Neighbours, Position, Steps, Zero};
 pub use file::SourceFile;
 pub use huggingface::{Documents, SENTENCEPIECE_FILES};
@@ -52,6 +54,8 @@ pub enum Kind {
     HuggingFace,
     /// A GGUF file, or several that are one model.
     Gguf,
+    /// A LoRA adapter, which is no model by itself.
+    Adapter,
 }
 
 /// A tensor as it lies in a file.

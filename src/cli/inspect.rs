@@ -1,7 +1,9 @@
 //! `tuck inspect`.
 
+use super::lora::Lora;
 use super::session::{Quit, Session, exit, print_json};
-use crate::engine::{Command, EventKind};
+use crate::checkpoint::Adapter;
+use crate::engine::{Command, EventKind, OpenRequest};
 use crate::gguf::Value;
 use crate::model::Model;
 use crate::recipe::{PRESETS, Plan, Recipe};
@@ -16,8 +18,10 @@ const LONGEST_VALUE: usize = 100;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// A Hugging Face folder, a .safetensors or a .gguf file.
+    /// A Hugging Face folder, a .safetensors or a .gguf file, or the folder of a LoRA adapter.
     path: PathBuf,
+    #[command(flatten)]
+    lora: Lora,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -34,7 +38,11 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn inspect(arguments: &Arguments) -> Result<(), Quit> {
-    let EventKind::Opened(model) = Session::start().run(Command::Open(arguments.path.clone()))? else {
+    if Adapter::is_at(&arguments.path) && !arguments.path.join("config.json").is_file() {
+        return adapter(arguments);
+    }
+    let open = OpenRequest { path: arguments.path.clone(), adapters: arguments.lora.choices()? };
+    let EventKind::Opened(model) = Session::start().run(Command::Open(open))? else {
         return Err(Quit::Failed("the engine gave no model".to_owned()));
     };
     let plans = PRESETS
@@ -47,6 +55,39 @@ fn inspect(arguments: &Arguments) -> Result<(), Quit> {
     } else {
         print(&model, &plans, arguments);
     }
+    Ok(())
+}
+
+/// What an adapter is, which is no model by itself.
+fn adapter(arguments: &Arguments) -> Result<(), Quit> {
+    let EventKind::Adapter(adapter) = Session::start().run(Command::OpenAdapter(arguments.path.clone()))? else {
+        return Err(Quit::Failed("the engine gave no adapter".to_owned()));
+    };
+    let settings = &adapter.settings;
+    if arguments.json {
+        print_json(&json!({
+            "name": adapter.name(),
+            "adapter": "lora",
+            "base": settings.base,
+            "rank": settings.rank,
+            "alpha": settings.alpha,
+            "modules": adapter.modules(),
+            "bytes": adapter.file.bytes,
+            "tensors": adapter.tensors.iter().map(|t| json!({
+                "stored_name": t.name, "shape": t.shape, "format": t.precision.to_string()
+            })).collect::<Vec<_>>(),
+        }));
+        return Ok(());
+    }
+    let base = settings.base.as_deref().unwrap_or("not named; whoever trained it knows");
+    println!("{}", adapter.name());
+    println!("  {:<11} LoRA adapter, no model by itself", "Kind");
+    println!("  {:<11} {base}", "Base model");
+    println!("  {:<11} {}, alpha {}", "Rank", settings.rank, settings.alpha);
+    println!("  {:<11} {} modules, {} tensors", "Changes", adapter.modules(), adapter.tensors.len());
+    println!("  {:<11} {}", "Size", units::bytes(adapter.file.bytes));
+    let path = arguments.path.display();
+    println!("\nMerge it:   tuck pack BASE --lora {path} --type Q6_K\nExport it:  tuck adapter {path} --base BASE");
     Ok(())
 }
 
@@ -67,6 +108,9 @@ fn as_json(model: &Model, plans: &[Plan]) -> Json {
         "notes": model.notes,
         "bytes": card.bytes,
         "precision": card.precision.iter().map(|(name, bytes)| json!({"format": name, "bytes": bytes})).collect::<Vec<_>>(),
+        "adapters": model.adapters.iter().map(|merged| json!({
+            "path": merged.choice.path, "scale": merged.choice.scale, "about": merged.about, "tensors": merged.tensors
+        })).collect::<Vec<_>>(),
         "metadata": model.metadata.iter().map(|(key, value)| json!({
             "key": key, "type": value.value_type().name(), "value": shortened(value)
         })).collect::<Vec<_>>(),
@@ -102,6 +146,10 @@ fn print(model: &Model, plans: &[Plan], arguments: &Arguments) {
     ];
     for (label, text) in rows {
         println!("  {label:<11} {text}");
+    }
+    for merged in &model.adapters {
+        let scale = if merged.choice.scale == 1.0 { String::new() } else { format!(" at {}", merged.choice.scale) };
+        println!("  {:<11} {} ({}){scale}", "With", merged.choice.path.display(), merged.about);
     }
     for note in &model.notes {
         println!("  {:<11} {note}", "Note");

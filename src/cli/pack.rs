@@ -1,9 +1,10 @@
 //! `tuck pack`.
 
 use super::importance::Importance;
+use super::lora::Lora;
 use super::output;
 use super::session::{Quit, Session, exit, print_json};
-use crate::engine::{Command, DeviceChoice, EventKind, OutputReport, PackOutput, PackReport, PackRequest};
+use crate::engine::{Command, DeviceChoice, EventKind, OpenRequest, OutputReport, PackOutput, PackReport, PackRequest};
 use crate::imatrix::Imatrix;
 use crate::model::{EditError, Model, Pruning, Setting};
 use crate::quant::Effort;
@@ -38,6 +39,8 @@ pub(super) struct Arguments {
     effort: Effort,
     #[command(flatten)]
     importance: Importance,
+    #[command(flatten)]
+    lora: Lora,
     /// Cut the output into files of at most so many bytes of tensors, such as 2G or 500M, named and marked as
     /// llama-gguf-split does.
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes, group = "split")]
@@ -110,7 +113,8 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let recipes: Result<Vec<Recipe>, RecipeError> = arguments.presets.iter().map(recipe).collect();
     let recipes = recipes.map_err(|error| failed(&error))?;
     let mut session = Session::start();
-    let EventKind::Opened(model) = session.run(Command::Open(arguments.path.clone()))? else {
+    let open = OpenRequest { path: arguments.path.clone(), adapters: arguments.lora.choices()? };
+    let EventKind::Opened(model) = session.run(Command::Open(open))? else {
         return Err(Quit::Failed("the engine gave no model".to_owned()));
     };
     let model = match &arguments.pre_tokenizer {
@@ -161,8 +165,12 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     };
     if arguments.json {
         print_json(&report_json(&report));
-    } else {
-        print(&report);
+        return Ok(());
+    }
+    print(&report);
+    for (index, output) in report.outputs.iter().enumerate() {
+        let label = if index == 0 { "\nTry it:" } else { "       " };
+        println!("{label}  llama-cli -m {}", output.path.display());
     }
     Ok(())
 }
@@ -266,7 +274,7 @@ fn print_plan(model: &Model, path: &Path, plan: &Plan) {
     }
 }
 
-fn report_json(report: &PackReport) -> Json {
+pub(super) fn report_json(report: &PackReport) -> Json {
     let one = |output: &OutputReport| {
         json!({
             "output": output.path,
@@ -292,7 +300,7 @@ fn report_json(report: &PackReport) -> Json {
     one_or_list(report.outputs.iter().map(one).collect(), common)
 }
 
-fn print(report: &PackReport) {
+pub(super) fn print(report: &PackReport) {
     for output in &report.outputs {
         print_output(output);
         if report.outputs.len() > 1 {
@@ -308,10 +316,6 @@ fn print(report: &PackReport) {
         units::rate(report.source_bytes as f64 / seconds)
     );
     println!("  Verified  every tensor read back as written");
-    for (index, output) in report.outputs.iter().enumerate() {
-        let label = if index == 0 { "\nTry it:" } else { "       " };
-        println!("{label}  llama-cli -m {}", output.path.display());
-    }
 }
 
 /// The files of an output that has several.

@@ -1,6 +1,7 @@
 //! What the engine tells the window and the command line.
 
 use super::command::JobId;
+use crate::checkpoint::Adapter;
 use crate::eval::WeightError;
 use crate::imatrix::Imatrix;
 use crate::model::Model;
@@ -31,6 +32,8 @@ pub enum EventKind {
     Devices(Vec<Device>),
     /// A model was opened.
     Opened(Arc<Model>),
+    /// An adapter was opened.
+    Adapter(Arc<Adapter>),
     /// An importance matrix was read.
     Imatrix(Arc<Imatrix>),
     /// Every file of the request was written and verified.

@@ -82,7 +82,7 @@ impl App {
         }
         let job = self.engine.submit(match &target {
             Target::Sample => Command::OpenSample,
-            Target::Path(path) => Command::Open(path.clone()),
+            Target::Path(path) => Command::Open(path.clone().into()),
         });
         self.state.opening = Some(Opening { job, target });
         self.cancel_verify();

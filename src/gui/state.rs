@@ -268,6 +268,7 @@ impl State {
             EventKind::Cancelled => self.opening = None,
             EventKind::Progress(_)
             | EventKind::Devices(_)
+            | EventKind::Adapter(_)
             | EventKind::Imatrix(_)
             | EventKind::Packed(_)
             | EventKind::Verified(_) => {}
@@ -323,7 +324,11 @@ impl State {
             }
             EventKind::Failed(message) => self.fail("Nothing was written".to_owned(), message),
             EventKind::Cancelled => {}
-            EventKind::Opened(_) | EventKind::Devices(_) | EventKind::Imatrix(_) | EventKind::Verified(_) => return,
+            EventKind::Opened(_)
+            | EventKind::Adapter(_)
+            | EventKind::Devices(_)
+            | EventKind::Imatrix(_)
+            | EventKind::Verified(_) => return,
         }
         self.packing = None;
     }
@@ -348,7 +353,11 @@ impl State {
                 self.fail(format!("{name} cannot be compared"), message);
             }
             EventKind::Cancelled => {}
-            EventKind::Opened(_) | EventKind::Devices(_) | EventKind::Imatrix(_) | EventKind::Packed(_) => return,
+            EventKind::Opened(_)
+            | EventKind::Adapter(_)
+            | EventKind::Devices(_)
+            | EventKind::Imatrix(_)
+            | EventKind::Packed(_) => return,
         }
         self.verifying = None;
     }

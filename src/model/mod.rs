@@ -1,11 +1,13 @@
 //! A checkpoint understood: the tensors and metadata of the GGUF file it becomes, and a card for people.
 
+mod adapter;
 mod card;
 mod edit;
 mod general;
 mod identity;
 mod readme;
 
+pub use adapter::{AdapterChoice, Merged};
 pub use card::Card;
 pub use edit::{EditError, Pruning, Setting};
 
@@ -36,6 +38,8 @@ pub struct Model {
     pub notes: Vec<String>,
     /// What a person has to decide before it is packed.
     pub question: Option<Question>,
+    /// Adapters that were merged into it, in order.
+    pub adapters: Vec<Merged>,
     /// Of the file to be, length of the header without padding, before a recipe says its own in the metadata.
     pub header_len: u64,
     /// Tensor data starts at multiples of this.
@@ -74,6 +78,7 @@ impl Model {
             card,
             notes,
             question,
+            adapters: Vec::new(),
             header_len,
             alignment: alignment.unwrap_or(gguf::DEFAULT_ALIGNMENT),
         })

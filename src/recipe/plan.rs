@@ -5,6 +5,7 @@ use super::rules::Chooser;
 use super::warnings::warnings;
 use super::{PRESETS, Recipe, RecipeError, importance};
 use crate::arch::{Hparams, Tensor};
+use crate::checkpoint::Kind;
 use crate::gguf::{self, HeaderTensor, Layout, Metadata, Shard, Value};
 use crate::model::Model;
 use crate::quant::{FORMATS, FormatRef, MXFP4};
@@ -137,8 +138,11 @@ const MXFP4_MOE: u32 = 38;
 /// What a recipe says in the metadata, as llama-quantize does.
 fn own_metadata(model: &Model, recipe: &Recipe) -> Metadata {
     let file_type = recipe.preset.file_type.unwrap_or_else(|| own_file_type(model));
-    let mut pairs: Vec<(&str, Value)> =
-        vec![(FILE_TYPE, Value::U32(file_type)), ("general.quantization_version", Value::U32(2))];
+    let mut pairs: Vec<(&str, Value)> = vec![("general.quantization_version", Value::U32(2))];
+    // An adapter has no type: its matrices take on that of the model's.
+    if model.kind != Kind::Adapter {
+        pairs.insert(0, (FILE_TYPE, Value::U32(file_type)));
+    }
     if let Some(imatrix) = &recipe.imatrix {
         let file = imatrix.path.file_name().unwrap_or_default().to_string_lossy();
         pairs.push(("quantize.imatrix.file", Value::String(file.into_owned())));
@@ -163,7 +167,7 @@ fn header_len(model: &Model, recipe: &Recipe) -> u64 {
 
 /// The file type of an unchanged model: its own, where it is a GGUF, or that of its most frequent format by bytes.
 fn own_file_type(model: &Model) -> u32 {
-    if model.kind == crate::checkpoint::Kind::Gguf
+    if model.kind == Kind::Gguf
         && let Some(Value::U32(file_type)) = model.value("general.file_type")
     {
         return *file_type;

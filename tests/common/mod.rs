@@ -4,6 +4,7 @@
 
 pub mod families;
 pub mod jobs;
+pub mod packed;
 pub mod sparse;
 pub mod text;
 pub mod tiny;

@@ -1,8 +1,8 @@
 """Greedy text from GGUF files by llama.cpp (the prebuilt `xllamacpp`), on the CPU: one JSON line a file.
 
-    generate.py GGUF... [--tokens 32] [--prompt TEXT] [--timeout 300] [--embed] [--together]
+    generate.py GGUF... [--tokens 32] [--prompt TEXT] [--timeout 300] [--embed] [--lora GGUF] [--together]
 
-{"file", "text", "tokens": [ids], "prompt_tokens": count}, or with --embed {"file", "embedding": [numbers]} of the
+{"file", "text", "tokens": [ids], "logprobs": [numbers], "prompt_tokens": count}, or with --embed {"file", "embedding": [numbers]} of the
 prompt, the mean over its tokens; a file that does not load gives
 {"file", "error"}, the last lines of llama.cpp's log on stderr and exit status 1 (after the others).
 Each file runs in a process of its own, so a crash in llama.cpp is an error of that file alone. With --together they share
@@ -52,8 +52,15 @@ def embed(path: str, prompt: str) -> dict:
     return {"file": os.path.basename(path), "embedding": answer["data"][0]["embedding"]}
 
 
-def generate(path: str, prompt: str, count: int) -> dict:
-    answer = server(path, n_predict=count).handle_completions({
+def generate(path: str, prompt: str, count: int, lora: str | None) -> dict:
+    import xllamacpp as xlc
+
+    settings = {}
+    if lora:
+        adapter = xlc.CommonAdapterLoraInfo()
+        adapter.path, adapter.scale = lora, 1.0
+        settings["lora_adapters"] = [adapter]
+    answer = server(path, n_predict=count, **settings).handle_completions({
         "prompt": prompt, "max_tokens": count, "n_predict": count, "temperature": 0.0, "top_k": 1, "seed": 1,
         "ignore_eos": True, "cache_prompt": False, "return_tokens": True, "stream": False, "logprobs": 1,
     })
@@ -73,12 +80,15 @@ def shape(path: str, answer: dict) -> dict:
         tokens = [entry["id"] for entry in content]
     if tokens:
         out["tokens"] = tokens
+        out["logprobs"] = [entry["logprob"] for entry in content]
     out["prompt_tokens"] = answer.get("usage", {}).get("prompt_tokens")
     return out
 
 
 def answer(path: str, args) -> dict:
-    return embed(path, args.prompt) if args.embed else shape(path, generate(path, args.prompt, args.tokens))
+    if args.embed:
+        return embed(path, args.prompt)
+    return shape(path, generate(path, args.prompt, args.tokens, args.lora))
 
 
 def child(args) -> None:
@@ -98,7 +108,8 @@ def child(args) -> None:
 def run(files: list[str], args) -> int:
     """Answers for files up to the first that fails, of which the log's end is shown; how many these are."""
     command = [sys.executable, os.path.abspath(__file__), "--child", "--tokens", str(args.tokens),
-               "--prompt=" + args.prompt, *["--embed"] * args.embed, "--", *files]
+               "--prompt=" + args.prompt, *["--embed"] * args.embed,
+               *(["--lora", args.lora] if args.lora else []), "--", *files]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8")
         timer = threading.Timer(args.timeout, process.kill)
@@ -124,6 +135,7 @@ def main() -> int:
     parser.add_argument("--prompt", default=PROMPT)
     parser.add_argument("--timeout", type=float, default=300)
     parser.add_argument("--embed", action="store_true")
+    parser.add_argument("--lora")
     parser.add_argument("--together", action="store_true")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()

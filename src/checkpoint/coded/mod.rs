@@ -116,7 +116,7 @@ pub(super) fn assemble(
     };
     read(&mut pieces, settings)?;
     scaled::alone(&mut pieces)?;
-    Ok(pieces.finish(!settings.is_null()))
+    Ok(pieces.finish())
 }
 
 /// Their codes mean something only with the library's own tables.

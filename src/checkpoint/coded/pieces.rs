@@ -37,9 +37,10 @@ impl<'a> Pieces<'a> {
         Self { files, path, tensors: tensors.into_iter().map(Some).collect(), places }
     }
 
-    /// What is left, in the order it had; without what is of no use in a quantized checkpoint.
-    pub(super) fn finish(self, is_quantized: bool) -> Vec<StoredTensor> {
-        let is_unused = |tensor: &StoredTensor| is_quantized && UNUSED.iter().any(|end| tensor.name.ends_with(end));
+    /// What is left, in the order it had; without what is of no use among weights that were quantized.
+    pub(super) fn finish(self) -> Vec<StoredTensor> {
+        let has_codes = self.tensors.iter().flatten().any(|tensor| tensor.coded().is_some());
+        let is_unused = |tensor: &StoredTensor| has_codes && UNUSED.iter().any(|end| tensor.name.ends_with(end));
         self.tensors.into_iter().flatten().filter(|tensor| !is_unused(tensor)).collect()
     }
 

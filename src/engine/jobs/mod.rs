@@ -4,6 +4,7 @@ mod codes;
 mod decode;
 mod finite;
 mod gather;
+mod merge;
 pub(super) mod pack;
 mod read;
 pub(super) mod verify;
