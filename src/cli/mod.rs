@@ -4,8 +4,10 @@ mod devices;
 mod effort;
 mod importance;
 mod inspect;
+mod metadata;
 mod output;
 mod pack;
+mod pull;
 mod session;
 mod verify;
 
@@ -21,6 +23,7 @@ Examples:
   tuck pack ./Llama-3.2-1B-Instruct --type Q4_K_M  write Llama-3.2-1B-Instruct-Q4_K_M.gguf here
   tuck pack ./model --type Q4_K_M,Q6_K,Q8_0 -o out/  three files from one read
   tuck pack model.gguf --type Q5_K_M --tensor-type attn_v=Q8_0 -o out.gguf
+  tuck pull Qwen/Qwen3-0.6B                        fetch a model into ./Qwen3-0.6B
   tuck verify out.gguf --against model.gguf        how far its weights are from those it was packed from
 
 Exit codes: 0 done, 1 failed (one paragraph on stderr says why), 2 wrong usage, 130 cancelled.";
@@ -51,6 +54,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Write a model as a GGUF file.
     Pack(Box<pack::Arguments>),
+    /// Fetch a model from Hugging Face by name: the one command that uses the network.
+    Pull(pull::Arguments),
     /// Measure how far a model's weights are from those of another.
     Verify(verify::Arguments),
     /// List the devices that can compute.
@@ -64,6 +69,7 @@ impl Cli {
             None => Err(self.window),
             Some(Command::Inspect(arguments)) => Ok(inspect::run(&arguments)),
             Some(Command::Pack(arguments)) => Ok(pack::run(&arguments)),
+            Some(Command::Pull(arguments)) => Ok(pull::run(&arguments)),
             Some(Command::Verify(arguments)) => Ok(verify::run(&arguments)),
             Some(Command::Devices(arguments)) => Ok(devices::run(&arguments)),
         }

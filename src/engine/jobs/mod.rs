@@ -2,5 +2,6 @@
 
 mod finite;
 pub(super) mod pack;
+pub(super) mod pull;
 mod read;
 pub(super) mod verify;
