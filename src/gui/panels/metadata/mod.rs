@@ -10,7 +10,8 @@ use crate::gui::state::Opened;
 use crate::gui::theme;
 use egui::{Button, Ui};
 
-pub(super) use keys::{filter, value_id};
+pub(super) use keys::filter;
+pub(in crate::gui) use keys::value_id;
 
 pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     findings::show(ui, opened, actions);
