@@ -22,9 +22,11 @@
 //! | [`checkpoint`] | what a user can open, as one list of stored tensors, whose codes and scales are put together, and LoRA adapters; reads headers only |
 //! | [`arch`] | model families: one table each, from stored tensors and settings to those of a GGUF; the list `ARCHS` |
 //! | [`tokenizer`] | GGUF token lists from `tokenizer.json` |
-//! | [`model`] | a checkpoint understood: tensors and metadata of the file it becomes, and a card for people |
+//! | [`model`] | a checkpoint understood: tensors and metadata of the file it becomes, a card for people, changes, a lint |
 //! | [`imatrix`] | how much each column of a matrix counts: files of llama.cpp's kind |
 //! | [`recipe`] | which tensor gets which format; the list `PRESETS`; the plan, known to the byte |
+//! | [`chat`] | chat templates: rendered within bounds, and read for what has no place in them. `minijinja` is named only here |
+//! | [`hub`] | models by name, over the network. `hf_hub` and `ureq` are named only here |
 //! | [`eval`] | how good a packed model is, as figures: so far the error of its weights |
 //! | [`fit`] | what this machine has |
 //! | [`engine`] | one worker thread: commands in, events out; the jobs |
@@ -51,6 +53,7 @@
 //! in `ARCHS`. A recipe is a line in `PRESETS`. Tests, command line and window loop over those lists.
 
 pub mod arch;
+pub mod chat;
 pub mod checkpoint;
 pub mod cli;
 pub mod cpu;
@@ -61,6 +64,7 @@ pub mod gguf;
 pub mod gpu;
 pub mod graph;
 pub mod gui;
+pub mod hub;
 pub mod imatrix;
 pub mod model;
 mod positioned;

@@ -14,6 +14,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("sysinfo", &["fit"]),
     ("tokenizers", &["tokenizer"]),
+    ("minijinja", &["chat"]),
+    ("minijinja_contrib", &["chat"]),
+    ("hf_hub", &["hub"]),
+    ("ureq", &["hub"]),
 ];
 
 /// A room, and the rooms it may use. Nothing points back up.
@@ -29,7 +33,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("checkpoint", &["quant", "gguf", "positioned"]),
     ("arch", &["quant", "gguf", "checkpoint"]),
     ("tokenizer", &["gguf", "checkpoint"]),
-    ("model", &["quant", "gguf", "checkpoint", "arch", "tokenizer"]),
+    ("chat", &[]),
+    ("hub", &["units"]),
+    ("model", &["quant", "gguf", "checkpoint", "arch", "tokenizer", "chat"]),
     ("imatrix", &["gguf", "quant", "positioned"]),
     ("recipe", &["quant", "gguf", "checkpoint", "arch", "model", "imatrix", "units"]),
     ("eval", &[]),
@@ -48,11 +54,13 @@ const ROOMS: &[(&str, &[&str])] = &[
             "cpu",
             "gpu",
             "positioned",
+            "hub",
         ],
     ),
     (
         "cli",
         &[
+            "chat",
             "eval",
             "quant",
             "imatrix",
@@ -70,6 +78,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "gui",
         &[
+            "chat",
             "eval",
             "quant",
             "imatrix",

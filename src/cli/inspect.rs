@@ -5,7 +5,8 @@ use super::session::{Quit, Session, exit, print_json};
 use crate::checkpoint::Adapter;
 use crate::engine::{Command, EventKind, OpenRequest};
 use crate::gguf::Value;
-use crate::model::Model;
+use crate::model::lint::{self, Finding};
+use crate::model::{Model, Setting};
 use crate::recipe::{PRESETS, Plan, Recipe};
 use crate::tokenizer::Question;
 use crate::units;
@@ -50,10 +51,12 @@ fn inspect(arguments: &Arguments) -> Result<(), Quit> {
         .map(|preset| Plan::new(&model, &Recipe::new(preset)))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| Quit::Failed(error.to_string()))?;
+    let findings = lint::check(&model);
     if arguments.json {
-        print_json(&as_json(&model, &plans));
+        print_json(&as_json(&model, &plans, &findings));
     } else {
         print(&model, &plans, arguments);
+        print_findings(&findings);
     }
     Ok(())
 }
@@ -91,7 +94,7 @@ fn adapter(arguments: &Arguments) -> Result<(), Quit> {
     Ok(())
 }
 
-fn as_json(model: &Model, plans: &[Plan]) -> Json {
+fn as_json(model: &Model, plans: &[Plan], findings: &[Finding]) -> Json {
     let card = &model.card;
     json!({
         "name": card.name,
@@ -111,6 +114,7 @@ fn as_json(model: &Model, plans: &[Plan]) -> Json {
         "adapters": model.adapters.iter().map(|merged| json!({
             "path": merged.choice.path, "scale": merged.choice.scale, "about": merged.about, "tensors": merged.tensors
         })).collect::<Vec<_>>(),
+        "findings": findings.iter().map(finding_json).collect::<Vec<_>>(),
         "metadata": model.metadata.iter().map(|(key, value)| json!({
             "key": key, "type": value.value_type().name(), "value": shortened(value)
         })).collect::<Vec<_>>(),
@@ -126,6 +130,29 @@ fn as_json(model: &Model, plans: &[Plan]) -> Json {
             "fallbacks": plan.fallbacks.len(),
         })).collect::<Vec<_>>(),
     })
+}
+
+fn finding_json(finding: &Finding) -> Json {
+    json!({
+        "severity": finding.severity.label(),
+        "key": finding.key,
+        "found": finding.found,
+        "why": finding.why,
+        "advice": finding.advice,
+        "fix": finding.fix.as_ref().map(Setting::text),
+    })
+}
+
+/// What is wrong with the metadata, after all that is long.
+fn print_findings(findings: &[Finding]) {
+    if findings.is_empty() {
+        return;
+    }
+    println!("\n  Findings");
+    for finding in findings {
+        println!("  {:<8} {finding}.", finding.severity.label());
+        println!("           {}\n           {}", finding.why, finding.advice);
+    }
 }
 
 fn print(model: &Model, plans: &[Plan], arguments: &Arguments) {

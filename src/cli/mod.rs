@@ -6,8 +6,10 @@ mod effort;
 mod importance;
 mod inspect;
 mod lora;
+mod metadata;
 mod output;
 mod pack;
+mod pull;
 mod session;
 mod verify;
 
@@ -27,6 +29,7 @@ Examples:
                                                    a model with a LoRA adapter merged into it
   tuck adapter ./my-adapter --base ./base -o my-adapter.gguf
                                                    the adapter by itself, for llama-cli --lora
+  tuck pull Qwen/Qwen3-0.6B                        fetch a model into ./Qwen3-0.6B
   tuck verify out.gguf --against model.gguf        how far its weights are from those it was packed from
 
 Exit codes: 0 done, 1 failed (one paragraph on stderr says why), 2 wrong usage, 130 cancelled.";
@@ -59,6 +62,8 @@ enum Command {
     Pack(Box<pack::Arguments>),
     /// Write a LoRA adapter as a GGUF file of its own, for llama.cpp's --lora.
     Adapter(adapter::Arguments),
+    /// Fetch a model from Hugging Face by name: the one command that uses the network.
+    Pull(pull::Arguments),
     /// Measure how far a model's weights are from those of another.
     Verify(verify::Arguments),
     /// List the devices that can compute.
@@ -73,6 +78,7 @@ impl Cli {
             Some(Command::Inspect(arguments)) => Ok(inspect::run(&arguments)),
             Some(Command::Pack(arguments)) => Ok(pack::run(&arguments)),
             Some(Command::Adapter(arguments)) => Ok(adapter::run(&arguments)),
+            Some(Command::Pull(arguments)) => Ok(pull::run(&arguments)),
             Some(Command::Verify(arguments)) => Ok(verify::run(&arguments)),
             Some(Command::Devices(arguments)) => Ok(devices::run(&arguments)),
         }

@@ -2,11 +2,13 @@
 
 use super::importance::Importance;
 use super::lora::Lora;
+use super::metadata::Metadata;
 use super::output;
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{Command, DeviceChoice, EventKind, OpenRequest, OutputReport, PackOutput, PackReport, PackRequest};
 use crate::imatrix::Imatrix;
-use crate::model::{EditError, Model, Pruning, Setting};
+use crate::model::lint::{self, Severity};
+use crate::model::{Model, Pruning};
 use crate::quant::Effort;
 use crate::recipe::{Coverage, FallbackGroup, Plan, Recipe, RecipeError, Split, named_format};
 use crate::units;
@@ -66,10 +68,6 @@ pub(super) struct Arguments {
     /// Leave these layers out, counted from 0; the rest are counted anew.
     #[arg(long, value_name = "L0,L1,...")]
     prune_layers: Option<String>,
-    /// Set a piece of metadata, such as llama.context_length=int:8192; the types are int, float, bool and str. Can be given
-    /// again.
-    #[arg(long = "override-kv", value_name = "KEY=TYPE:VALUE")]
-    settings: Vec<String>,
     /// Cut text before merging as llama.cpp does under this name, whatever the model's own tokenizer states. Where that
     /// is none that llama.cpp knows, tuck inspect shows the nearest, and what it would cut differently.
     #[arg(long, value_name = "NAME")]
@@ -86,6 +84,8 @@ pub(super) struct Arguments {
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    metadata: Metadata,
 }
 
 impl Arguments {
@@ -105,7 +105,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let failed = |error: &dyn std::error::Error| Quit::Failed(error.to_string());
-    let (settings, pruning) = edits(arguments).map_err(|error| failed(&error))?;
+    let settings = arguments.metadata.settings().map_err(Quit::Failed)?;
+    let pruning = arguments.prune_layers.as_deref().map(Pruning::parse).transpose();
+    let pruning = pruning.map_err(|error| failed(&error))?.unwrap_or_default();
     // An imatrix names the layers as they were.
     let imatrix = arguments.importance.open()?;
     let imatrix = imatrix.map(|imatrix| Arc::new(imatrix.renamed(|name| pruning.rename(name))));
@@ -129,6 +131,9 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
         )));
     }
     let model = Arc::new(model.edited(&settings, &pruning).map_err(|error| failed(&error))?);
+    for finding in lint::check(&model).iter().filter(|finding| finding.severity >= Severity::Caution) {
+        eprintln!("tuck: {}: {finding}; {}", finding.severity.label(), lower(&finding.advice));
+    }
     let count = recipes.len();
     let output = |recipe: Recipe| {
         let name = recipe.preset.name;
@@ -175,6 +180,12 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     Ok(())
 }
 
+/// A sentence as the rest of another.
+fn lower(sentence: &str) -> String {
+    let mut letters = sentence.trim_end_matches('.').chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
 fn recipe(arguments: &Arguments, name: &str) -> Result<Recipe, RecipeError> {
     let named = |name: &Option<String>| name.as_deref().map(named_format).transpose();
     Ok(Recipe {
@@ -185,11 +196,6 @@ fn recipe(arguments: &Arguments, name: &str) -> Result<Recipe, RecipeError> {
         effort: arguments.effort,
         ..Recipe::parse(name, &arguments.tensor_types)?
     })
-}
-
-fn edits(arguments: &Arguments) -> Result<(Vec<Setting>, Pruning), EditError> {
-    let settings = arguments.settings.iter().map(|text| Setting::parse(text)).collect::<Result<_, _>>()?;
-    Ok((settings, arguments.prune_layers.as_deref().map(Pruning::parse).transpose()?.unwrap_or_default()))
 }
 
 /// `m.gguf: 56 of 57 searched tensors weighted (20 chunks of calibration.txt)`.

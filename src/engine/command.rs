@@ -1,5 +1,6 @@
 //! What the window and the command line can ask of the engine.
 
+use crate::hub::{Access, PullRequest};
 use crate::imatrix::Imatrix;
 use crate::model::{AdapterChoice, Model};
 use crate::quant::FormatRef;
@@ -28,6 +29,8 @@ pub enum Command {
     OpenImatrix(PathBuf),
     /// Write GGUF files. Ends in `Packed`, `Failed` or `Cancelled`.
     Pack(PackRequest),
+    /// Fetch a model by name. Ends in `Pulled`, `Choices`, `Failed` or `Cancelled`.
+    Pull(PullRequest, Access),
     /// Measure how far the weights of one model are from those of another. Ends in `Verified`, `Failed` or `Cancelled`.
     Verify(VerifyRequest),
 }

@@ -162,6 +162,7 @@ fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -
         }
         Command::OpenImatrix(path) => Ok(EventKind::Imatrix(Arc::new(Imatrix::open(&path)?))),
         Command::Pack(request) => Ok(EventKind::Packed(Arc::new(jobs::pack::run(devices, &request, context)?))),
+        Command::Pull(request, access) => jobs::pull::run(&request, access, context),
         Command::Verify(request) => Ok(EventKind::Verified(Arc::new(jobs::verify::run(&request, context)?))),
     }
 }

@@ -5,11 +5,17 @@ mod card;
 mod edit;
 mod general;
 mod identity;
+pub mod lint;
 mod readme;
+mod setting;
+mod special;
+mod usual;
 
 pub use adapter::{AdapterChoice, Merged};
 pub use card::Card;
-pub use edit::{EditError, Pruning, Setting};
+pub use edit::{EditError, Pruning};
+pub use setting::Setting;
+pub use usual::{CHAT_TEMPLATE, USUAL, Usual, UsualKind};
 
 use crate::arch::{self, Config, Hparams, Tensor};
 use crate::checkpoint::{Checkpoint, Contents, Documents, Kind, OpenError, SourceFile};

@@ -6,5 +6,6 @@ mod finite;
 mod gather;
 mod merge;
 pub(super) mod pack;
+pub(super) mod pull;
 mod read;
 pub(super) mod verify;

@@ -32,7 +32,7 @@ pub(super) fn filter(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
             label: "Filter tensors",
             hint: "Filter tensors",
             style: TextStyle::Body,
-            width: 180.0,
+            width: ui.available_width().min(180.0) - theme::NEAR,
         };
         let (response, changed) = field(ui, &opened.table.filter, looks);
         explain(response, &Action::FocusFilter);
