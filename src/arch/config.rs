@@ -1,5 +1,6 @@
 //! The settings of a Hugging Face checkpoint: `config.json`, with what transformers fills in.
 
+use super::keys::{HEADS, HIDDEN};
 use super::{ARCHS, Arch, Class, supported};
 use crate::checkpoint::{Documents, OpenError};
 use serde_json::{Map, Value as Json};
@@ -7,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 /// No setting of a model is larger; a larger one is a damaged or hostile file.
 pub(super) const MAX_SETTING: u64 = 1 << 31;
+
+/// No model has more layers.
+const MAX_LAYERS: u64 = 1 << 16;
 
 /// What transformers' configuration class takes for a setting that `config.json` leaves out.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +54,10 @@ impl<'a> Config<'a> {
         let named: Vec<&str> =
             self["architectures"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
         let classes = ARCHS.iter().flat_map(|arch| arch.classes.iter().map(move |class| (*arch, class)));
-        let known = |(_, class): &(_, &Class)| class.architectures.iter().any(|name| named.contains(name));
+        let known = |(_, class): &(_, &Class)| {
+            class.architectures.iter().any(|name| named.contains(name))
+                && class.needs.is_none_or(|setting| self[setting].as_u64().is_some_and(|n| n > 0))
+        };
         classes.into_iter().find(known).ok_or_else(|| {
             let model_type = self["model_type"].as_str().unwrap_or("not given");
             self.refuse(format!(
@@ -116,6 +123,45 @@ impl<'a> Config<'a> {
     /// A whole number, which may be 0.
     pub fn count(&self, key: &'static str) -> Result<Option<u64>, OpenError> {
         self.whole(&[key], 0)
+    }
+
+    /// The same without a setting.
+    pub fn without(&self, key: &str) -> Self {
+        let mut settings = self.settings.clone();
+        settings.remove(key);
+        Self { documents: self.documents, path: self.path.clone(), settings }
+    }
+
+    /// The number of layers.
+    pub fn layers(&self) -> Result<u64, OpenError> {
+        self.required(&["num_hidden_layers", "n_layers", "n_layer", "num_layers"])
+    }
+
+    /// Which layers have a sliding window: what `layer_types` says, or else `default` of each.
+    pub fn windowed_layers(&self, default: impl Fn(u64) -> bool) -> Result<Vec<bool>, OpenError> {
+        let layers = self.layers()?;
+        match self["layer_types"].as_array() {
+            Some(types) if types.len() as u64 == layers => {
+                Ok(types.iter().map(|kind| kind == "sliding_attention").collect())
+            }
+            Some(types) => {
+                Err(self.refuse(format!("its layer_types are {}, and the model has {layers} layers", types.len())))
+            }
+            None => Ok((0..layers.min(MAX_LAYERS)).map(default).collect()),
+        }
+    }
+
+    /// The size of a head, which is the model's width by its heads where it is not given.
+    pub fn head(&self) -> Result<u64, OpenError> {
+        match self.size(&["head_dim"])? {
+            Some(size) => Ok(size),
+            None => Ok(self.required(HIDDEN)? / self.required(HEADS)?),
+        }
+    }
+
+    /// How much of a head rotates: `part` of it.
+    pub fn rotating(&self, part: f64) -> Result<u64, OpenError> {
+        Ok((part * (self.required(HIDDEN)? / self.required(HEADS)?) as f64) as u64)
     }
 
     /// A number.

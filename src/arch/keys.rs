@@ -4,32 +4,28 @@
 use super::Config;
 use super::rope::Rope;
 use crate::checkpoint::OpenError;
-use crate::gguf::{Array, Metadata, Value, ValueType};
+use crate::gguf::{self, Array, Metadata, Value, ValueType};
 
 /// The keys of a model to be, each under its family's name.
 pub struct Keys {
     family: &'static str,
     pairs: Metadata,
     /// What a person should know about what was left out, each in a sentence.
-    pub cautions: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 impl Keys {
     pub(super) fn new(family: &'static str) -> Self {
-        Self { family, pairs: Metadata::new(), cautions: Vec::new() }
+        Self { family, pairs: Metadata::new(), notes: Vec::new() }
     }
 
     pub(super) fn finish(self) -> (Metadata, Vec<String>) {
-        (self.pairs, self.cautions)
+        (self.pairs, self.notes)
     }
 
     /// Sets a key that is not the family's. One that is there keeps its place.
     pub fn set_general(&mut self, key: &str, value: impl Into<Value>) {
-        let value = value.into();
-        match self.pairs.iter_mut().find(|(known, _)| known == key) {
-            Some((_, old)) => *old = value,
-            None => self.pairs.push((key.to_owned(), value)),
-        }
+        gguf::set(&mut self.pairs, key, value.into());
     }
 
     /// Sets a key of the family.
@@ -73,9 +69,17 @@ impl Keys {
         Ok(())
     }
 
+    /// A setting that may be 0, where it is there.
+    pub fn count_from(&mut self, config: &Config<'_>, key: &str, name: &'static str) -> Result<(), OpenError> {
+        if let Some(n) = config.count(name)? {
+            self.whole(key, n);
+        }
+        Ok(())
+    }
+
     /// What most families have, by all the names that configurations give it.
     pub fn common(&mut self, config: &Config<'_>) -> Result<(), OpenError> {
-        self.whole("block_count", layers(config)?);
+        self.whole("block_count", config.layers()?);
         self.whole_from(config, "context_length", CONTEXT)?;
         self.whole("embedding_length", config.required(HIDDEN)?);
         self.whole_from(config, "feed_forward_length", FEED_FORWARD)?;
@@ -96,6 +100,25 @@ impl Keys {
         Ok(())
     }
 
+    /// How an embedder makes one vector of many, where the folder says so: the settings of sentence-transformers.
+    pub fn pooling(&mut self, config: &Config<'_>) -> Result<(), OpenError> {
+        let pooling = &config.documents.pooling;
+        let chosen =
+            |(setting, mode, _): &&(&str, &str, u32)| pooling[*setting] == true || pooling["pooling_mode"] == *mode;
+        match POOLING.iter().find(chosen) {
+            Some((_, _, kind)) => self.whole("pooling_type", u64::from(*kind)),
+            None if pooling.is_null() => {}
+            None => {
+                return Err(config.refuse(format!("its folder asks for a pooling {pooling} that llama.cpp has not")));
+            }
+        }
+        let chosen = |(_, mode, _): &&(&str, &str, u32)| config.text("classifier_pooling") == Some(*mode);
+        if let Some((_, _, kind)) = POOLING.iter().find(chosen) {
+            self.whole("classifier.pooling_type", u64::from(*kind));
+        }
+        Ok(())
+    }
+
     fn experts(&mut self, config: &Config<'_>) -> Result<(), OpenError> {
         self.whole_from(config, "expert_count", EXPERTS)?;
         self.whole_from(config, "expert_used_count", EXPERTS_USED)?;
@@ -109,11 +132,6 @@ impl Keys {
         self.set("expert_gating_func", kind.1);
         Ok(())
     }
-}
-
-/// The number of layers.
-pub(super) fn layers(config: &Config<'_>) -> Result<u64, OpenError> {
-    config.required(&["num_hidden_layers", "n_layers", "n_layer", "num_layers"])
 }
 
 pub(super) const CONTEXT: &[&str] =
@@ -134,6 +152,13 @@ const GATING: &[&str] = &[
     "moe_router_activation",
     "moe_router_activation_func",
     "expert_selection_fn",
+];
+
+/// Settings of sentence-transformers, older and newer, and `enum llama_pooling_type` of llama.cpp.
+const POOLING: [(&str, &str, u32); 3] = [
+    ("pooling_mode_mean_tokens", "mean", 1),
+    ("pooling_mode_cls_token", "cls", 2),
+    ("pooling_mode_lasttoken", "lasttoken", 3),
 ];
 
 /// `enum llama_expert_gating_func_type` of llama.cpp.

@@ -16,6 +16,7 @@ mod config;
 mod gguf;
 mod hparams;
 mod keys;
+mod lora;
 mod map;
 mod names;
 mod parts;
@@ -24,18 +25,52 @@ mod rule;
 mod source;
 mod view;
 
+mod arcee;
+mod bert;
+mod bloom;
+mod cohere2;
+mod command_r;
+mod deepseek2;
+mod exaone4;
+mod falcon;
+mod gemma;
+mod gemma2;
+mod gemma3;
+mod glm4;
+mod glm4moe;
+mod gpt2;
+mod gpt_oss;
+mod gptneox;
+mod granite;
+mod granitemoe;
+mod internlm2;
 mod llama;
+mod minicpm;
+mod mistral3;
+mod modern_bert;
+mod nemotron;
+mod nomic_bert;
+mod olmo2;
+mod phi2;
+mod phi3;
 mod qwen2;
+mod qwen2moe;
 mod qwen3;
+mod qwen3moe;
+mod smollm3;
+mod stablelm;
+mod starcoder2;
 
+pub use crate::checkpoint::Position;
 pub use config::{Config, Fill};
 pub use gguf::map_gguf;
 pub use hparams::{Hparams, PerLayer};
 pub use keys::Keys;
+pub use lora::{Adapted, Addend, Target, export_adapter, map_adapter};
 pub use map::{Computed, Mapped, map_huggingface};
 pub use rope::Rope;
 pub use rule::{Arrange, Dim, Kind, Rule};
-pub use source::{Coding, Part, Position, Source, Tensor};
+pub use source::{Coding, Part, Source, Tensor};
 pub use view::{Axis, View};
 
 use crate::checkpoint::OpenError;
@@ -71,6 +106,20 @@ pub struct Class {
     pub architectures: &'static [&'static str],
     /// What transformers fills in for settings that `config.json` leaves out.
     pub defaults: &'static [(&'static str, Fill)],
+    /// A setting that such a checkpoint has, and that is not 0.
+    pub needs: Option<&'static str>,
+}
+
+impl Class {
+    const fn new(architectures: &'static [&'static str], defaults: &'static [(&'static str, Fill)]) -> Self {
+        Self { architectures, defaults, needs: None }
+    }
+
+    /// Only checkpoints that have this setting.
+    const fn with(mut self, setting: &'static str) -> Self {
+        self.needs = Some(setting);
+        self
+    }
 }
 
 impl Arch {
@@ -102,7 +151,44 @@ impl Arch {
 }
 
 /// Every family Tuck opens.
-pub static ARCHS: &[&Arch] = &[&llama::LLAMA, &qwen2::QWEN2, &qwen3::QWEN3];
+pub static ARCHS: &[&Arch] = &[
+    &arcee::ARCEE,
+    &bert::BERT,
+    &bloom::BLOOM,
+    &cohere2::COHERE2,
+    &command_r::COMMAND_R,
+    &deepseek2::DEEPSEEK2,
+    &exaone4::EXAONE4,
+    &falcon::FALCON,
+    &gemma::GEMMA,
+    &gemma2::GEMMA2,
+    &gemma3::GEMMA3,
+    &glm4::GLM4,
+    &glm4moe::GLM4MOE,
+    &gpt2::GPT2,
+    &gpt_oss::GPT_OSS,
+    &gptneox::GPTNEOX,
+    &granite::GRANITE,
+    &granitemoe::GRANITEMOE,
+    &internlm2::INTERNLM2,
+    &llama::LLAMA,
+    &minicpm::MINICPM,
+    &mistral3::MISTRAL3,
+    &modern_bert::MODERN_BERT,
+    &nemotron::NEMOTRON,
+    &nomic_bert::NOMIC_BERT_MOE,
+    &nomic_bert::NOMIC_BERT,
+    &olmo2::OLMO2,
+    &phi2::PHI2,
+    &phi3::PHI3,
+    &qwen2::QWEN2,
+    &qwen2moe::QWEN2MOE,
+    &qwen3::QWEN3,
+    &qwen3moe::QWEN3MOE,
+    &smollm3::SMOLLM3,
+    &stablelm::STABLELM,
+    &starcoder2::STARCODER2,
+];
 
 /// What an error says is supported.
 pub fn supported() -> String {

@@ -88,6 +88,24 @@ impl Rope {
         self.positive(config, "original_max_position_embeddings", None)
     }
 
+    /// What longrope multiplies attention by, for its scale shrinks when `context` is longer than what the model saw first
+    /// (transformers, `modeling_rope_utils.py`).
+    pub fn attention_factor(&self, config: &Config<'_>, context: u64) -> Result<Option<f64>, OpenError> {
+        if self.get("long_factor").is_null() {
+            return Ok(None);
+        }
+        let original = self.original_context(config)?;
+        let scale = context as f64 / original;
+        match self.kind() {
+            _ if scale <= 1.0 => Ok(Some(1.0)),
+            "longrope" | "su" => Ok(Some((1.0 + scale.ln() / original.ln()).sqrt())),
+            "yarn" => Ok(Some(0.1 * scale.ln() + 1.0)),
+            other => Err(config.refuse(format!(
+                "its rope scaling is of the type {other:?} and has a long_factor; longrope was expected"
+            ))),
+        }
+    }
+
     /// The kind of scaling.
     fn kind(&self) -> &str {
         self.get("rope_type").as_str().unwrap_or("default")
@@ -110,7 +128,7 @@ impl Rope {
                 }
             }
             "longrope" | "su" => keys.set("rope.scaling.type", "longrope"),
-            "dynamic" => keys.cautions.push(
+            "dynamic" => keys.notes.push(
                 "its rope scaling is dynamic, which llama.cpp cannot do, so it is left out: contexts longer than the model \
                  was trained on will not work well"
                     .to_owned(),

@@ -240,6 +240,12 @@ impl Rule {
         Self::of(Kind::SplitMxfp4, from, to, shape)
     }
 
+    /// The same by another name.
+    pub const fn named(mut self, from: &'static str) -> Self {
+        self.from = from;
+        self
+    }
+
     /// The module has a bias.
     pub const fn biased(mut self) -> Self {
         self.kind = Kind::WeightAndBias;

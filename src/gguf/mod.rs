@@ -16,6 +16,14 @@ pub use write::{HeaderTensor, Layout, encode_header, lay_out, pair_len};
 /// Keys and values, in file order.
 pub type Metadata = Vec<(String, Value)>;
 
+/// Sets a key; one that is there keeps its place.
+pub fn set(metadata: &mut Metadata, key: &str, value: Value) {
+    match metadata.iter_mut().find(|(known, _)| known == key) {
+        Some((_, old)) => *old = value,
+        None => metadata.push((key.to_owned(), value)),
+    }
+}
+
 /// The first four bytes of every GGUF file.
 pub const MAGIC: [u8; 4] = *b"GGUF";
 

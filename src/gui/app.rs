@@ -7,12 +7,15 @@ use super::state::{Dialog, State, Target};
 use super::{Options, files, panels, theme};
 use crate::engine::{Command, Engine};
 use crate::fit;
+use crate::hub::Access;
 
 /// The window's application.
 pub struct App {
     pub(super) state: State,
     pub(super) engine: Engine,
     pub(super) pickers: Pickers,
+    /// Where models are fetched from.
+    pub(super) hub: Option<Access>,
     /// Asked for while drawing, carried out before the next frame.
     actions: Vec<Action>,
     script: Option<Script>,
@@ -26,7 +29,8 @@ impl App {
         let engine = Engine::start(Box::new(move || repaint.request_repaint()));
         let state = State { memory: fit::this_machine(), ..State::default() };
         let script = options.screenshots.map(Script::new);
-        let mut app = Self { state, engine, pickers: Pickers::new(ctx), actions: Vec::new(), script };
+        let (pickers, hub) = (Pickers::new(ctx), options.hub);
+        let mut app = Self { state, engine, pickers, hub, actions: Vec::new(), script };
         if app.script.is_some() {
             app.open(Target::Sample);
         } else if let Some(path) = options.path {
@@ -54,6 +58,9 @@ impl App {
         };
         for event in events {
             self.state.apply(event);
+        }
+        if let Some(path) = self.state.fetched.take() {
+            self.actions.push(Action::Open(Target::Path(path)));
         }
     }
 

@@ -2,11 +2,13 @@
 
 use super::action::Action;
 use super::app::App;
+use super::download::{Download, Downloading};
 use super::selection::Select;
 use super::state::{Dialog, Opened, Opening, Packing, Reading, Tab, Target, Verifying};
 use super::{files, panels};
 use crate::engine::{Command, PackOutput, PackRequest, VerifyRequest};
 use crate::fit;
+use crate::hub::Access;
 use crate::recipe::Split;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +25,18 @@ impl App {
                 self.state.packing = None;
                 self.open(target);
             }
+            Action::Download => self.state.dialog = Some(Dialog::Download(Download::new())),
+            Action::StartDownload => self.download(),
+            Action::ChooseDownloadFolder => {
+                if let Some(Dialog::Download(form)) = &self.state.dialog {
+                    self.pickers.download_folder(&form.folder);
+                }
+            }
+            Action::NameDownload(id) => self.change_download(|form| form.rename(id)),
+            Action::ReviseDownload(revision) => self.change_download(|form| form.revision = revision),
+            Action::PickDownload(name) => self.change_download(|form| form.chosen = Some(name)),
+            Action::DownloadInto(folder) => self.change_download(|form| form.folder = folder),
+            Action::ReadTemplate => self.pickers.template(),
             Action::UseImatrix => self.pickers.imatrix(),
             Action::OpenImatrix(path) => self.open_imatrix(path),
             Action::Cancel if !self.state.is_busy() => {
@@ -52,7 +66,10 @@ impl App {
             Action::Verify(file) => self.verify(file),
             Action::CancelVerify => self.cancel_verify(),
             Action::DismissWarnings => self.state.warnings.clear(),
-            Action::Dismiss => self.state.dialog = None,
+            Action::Dismiss => {
+                self.stop_download();
+                self.state.dialog = None;
+            }
             Action::ShowShortcuts => self.state.dialog = Some(Dialog::Shortcuts),
             Action::FocusFilter => ctx.memory_mut(|memory| memory.request_focus(panels::filter_id())),
             Action::Copy(text) => ctx.copy_text(text),
@@ -68,6 +85,9 @@ impl App {
                 ctx.send_viewport_cmd(egui::ViewportCommand::Close);
             }
             choice => {
+                if let Action::EditValue(usual) = &choice {
+                    ctx.memory_mut(|memory| memory.request_focus(panels::value_id(usual)));
+                }
                 if let Some(opened) = &mut self.state.opened {
                     opened.perform(choice);
                 }
@@ -82,13 +102,42 @@ impl App {
         }
         let job = self.engine.submit(match &target {
             Target::Sample => Command::OpenSample,
-            Target::Path(path) => Command::Open(path.clone()),
+            Target::Path(path) => Command::Open(path.clone().into()),
         });
         self.state.opening = Some(Opening { job, target });
         self.cancel_verify();
         self.state.dialog = None;
         self.state.warnings.clear();
         self.state.memory = fit::this_machine();
+    }
+
+    fn change_download(&mut self, change: impl FnOnce(&mut Download)) {
+        if let (Some(Dialog::Download(form)), None) = (&mut self.state.dialog, &self.state.downloading) {
+            change(form);
+        }
+    }
+
+    fn download(&mut self) {
+        let Some(Dialog::Download(form)) = &mut self.state.dialog else { return };
+        if self.state.downloading.is_some() {
+            return;
+        }
+        match form.request() {
+            Ok(request) => {
+                form.problem = None;
+                let access = self.hub.clone().unwrap_or_else(Access::from_environment);
+                let job = self.engine.submit(Command::Pull(request, access));
+                self.state.downloading = Some(Downloading { job, progress: None });
+            }
+            Err(problem) => form.problem = Some(problem),
+        }
+    }
+
+    /// What came is kept, and nobody waits for its end.
+    fn stop_download(&mut self) {
+        if let Some(downloading) = self.state.downloading.take() {
+            self.engine.cancel(downloading.job);
+        }
     }
 
     fn open_imatrix(&mut self, path: PathBuf) {
@@ -116,6 +165,7 @@ impl App {
             self.engine.cancel(opening.job);
         }
         self.cancel_verify();
+        self.stop_download();
         self.state.dialog = None;
     }
 
@@ -177,6 +227,9 @@ impl App {
 impl Opened {
     /// Carries out a choice about the opened model.
     fn perform(&mut self, action: Action) {
+        if self.perform_edit(&action) {
+            return;
+        }
         let (model, choice) = (&self.model, &mut self.choice);
         let picked = &self.table.selection.tensors;
         match action {
@@ -205,8 +258,12 @@ impl Opened {
                     decision.patterns.remove(index);
                 })
             }
-            Action::Undo => choice.undo(model),
-            Action::Redo => choice.redo(model),
+            Action::Undo | Action::Redo => {
+                let is_undo = matches!(action, Action::Undo);
+                if if is_undo { choice.undo() } else { choice.redo() } {
+                    self.follow_settings();
+                }
+            }
             Action::Select(select) => return self.table.selection.apply(select, model, &self.table.rows),
             Action::Filter(text) => self.table.filter = text,
             Action::Sort(column) => self.table.sort(column),

@@ -2,7 +2,9 @@
 //! user's changes come from `perform.rs`.
 
 use super::choice::Choice;
+use super::download::{Download, Downloading};
 use super::errors::Errors;
+use super::metadata::Sheet;
 use super::picker::Picker;
 use super::table::Table;
 use crate::engine::{Device, DeviceChoice, Event, EventKind, JobId, PackReport, Progress};
@@ -35,6 +37,10 @@ pub struct State {
     pub packing: Option<Packing>,
     /// A comparison under way.
     pub verifying: Option<Verifying>,
+    /// A model being fetched; its dialog is open.
+    pub downloading: Option<Downloading>,
+    /// A model that was fetched and is to be opened.
+    pub fetched: Option<PathBuf>,
     /// Things to know that stopped nothing.
     pub warnings: Vec<String>,
     /// A question or a message in front of everything.
@@ -82,14 +88,18 @@ pub struct Reading {
 
 /// The opened model with the user's choices.
 pub struct Opened {
-    /// The model.
+    /// The model as it will be written, with the user's metadata.
     pub model: Arc<Model>,
+    /// The model as it was opened.
+    pub source: Arc<Model>,
     /// Type, overrides and the plan that follows.
     pub choice: Choice,
     /// The list of types.
     pub picker: Picker,
     /// The tensor table.
     pub table: Table,
+    /// The metadata tab.
+    pub sheet: Sheet,
     /// Where to write.
     pub destination: Destination,
     /// What is in front.
@@ -159,6 +169,8 @@ pub enum Dialog {
     Quit,
     /// The keyboard's shortcuts.
     Shortcuts,
+    /// A model is to be fetched by name, or being fetched.
+    Download(Download),
 }
 
 /// What is in front in the middle of the window.
@@ -167,6 +179,8 @@ pub enum Tab {
     /// The table of tensors.
     #[default]
     Tensors,
+    /// Keys and values, and the chat template.
+    Metadata,
     /// The tensors that cannot have the type of the recipe.
     Fallbacks,
     /// The files that were written.
@@ -177,12 +191,13 @@ pub enum Tab {
 
 impl Tab {
     /// From left to right.
-    pub const ALL: [Self; 4] = [Self::Tensors, Self::Fallbacks, Self::Result, Self::Errors];
+    pub const ALL: [Self; 5] = [Self::Tensors, Self::Metadata, Self::Fallbacks, Self::Result, Self::Errors];
 
     /// On its head.
     pub fn label(self) -> &'static str {
         match self {
             Self::Tensors => "Tensors",
+            Self::Metadata => "Metadata",
             Self::Fallbacks => "Fallbacks",
             Self::Result => "Result",
             Self::Errors => "Error",
@@ -242,6 +257,8 @@ impl State {
             self.apply_to_packing(event.kind);
         } else if job == self.verifying.as_ref().map(|verifying| verifying.job) {
             self.apply_to_verifying(event.kind);
+        } else if job == self.downloading.as_ref().map(|downloading| downloading.job) {
+            self.apply_to_downloading(event.kind);
         }
     }
 
@@ -266,11 +283,7 @@ impl State {
                 self.fail(format!("{name} cannot be opened"), message);
             }
             EventKind::Cancelled => self.opening = None,
-            EventKind::Progress(_)
-            | EventKind::Devices(_)
-            | EventKind::Imatrix(_)
-            | EventKind::Packed(_)
-            | EventKind::Verified(_) => {}
+            _ => {}
         }
     }
 
@@ -291,7 +304,8 @@ impl State {
 
     /// Whether something runs that can be cancelled.
     pub fn is_busy(&self) -> bool {
-        self.packing.is_some() || self.opening.is_some() || self.reading.is_some() || self.verifying.is_some()
+        let is_reading = self.opening.is_some() || self.reading.is_some() || self.verifying.is_some();
+        is_reading || self.packing.is_some() || self.downloading.is_some()
     }
 
     fn apply_to_packing(&mut self, kind: EventKind) {
@@ -323,7 +337,7 @@ impl State {
             }
             EventKind::Failed(message) => self.fail("Nothing was written".to_owned(), message),
             EventKind::Cancelled => {}
-            EventKind::Opened(_) | EventKind::Devices(_) | EventKind::Imatrix(_) | EventKind::Verified(_) => return,
+            _ => return,
         }
         self.packing = None;
     }
@@ -348,9 +362,32 @@ impl State {
                 self.fail(format!("{name} cannot be compared"), message);
             }
             EventKind::Cancelled => {}
-            EventKind::Opened(_) | EventKind::Devices(_) | EventKind::Imatrix(_) | EventKind::Packed(_) => return,
+            _ => return,
         }
         self.verifying = None;
+    }
+
+    fn apply_to_downloading(&mut self, kind: EventKind) {
+        let form = match &mut self.dialog {
+            Some(Dialog::Download(form)) => Some(form),
+            _ => None,
+        };
+        match (kind, form) {
+            (EventKind::Progress(progress), _) => {
+                if let Some(downloading) = &mut self.downloading {
+                    downloading.progress = Some(progress);
+                }
+                return;
+            }
+            (EventKind::Pulled(pulled), _) => {
+                self.fetched = Some(pulled.model.clone());
+                self.dialog = None;
+            }
+            (EventKind::Choices(choices, _), Some(form)) => form.choices = choices.to_vec(),
+            (EventKind::Failed(message), Some(form)) => form.problem = Some(message),
+            _ => {}
+        }
+        self.downloading = None;
     }
 
     /// Shows an opened model, with the type that was chosen for the one before.
@@ -360,12 +397,16 @@ impl State {
         let choice = Choice::new(&model, preset);
         let mut table = Table::default();
         table.update(&model, &choice.plan);
+        let mut sheet = Sheet::default();
+        sheet.update(&model, &[]);
         let destination = Destination { folder: default_folder(&model.path, is_sample), name: None };
         self.opened = Some(Opened {
+            source: model.clone(),
             model,
             choice,
             picker: Picker::default(),
             table,
+            sheet,
             destination,
             tab: Tab::default(),
             unfolded: BTreeSet::new(),

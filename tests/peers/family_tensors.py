@@ -25,7 +25,7 @@ def from_class(name: str, config: dict) -> dict[str, list[int]]:
         (Path(folder) / "config.json").write_text(json.dumps(config))
         parsed = transformers.AutoConfig.from_pretrained(folder)
     parsed._attn_implementation = "eager"
-    with torch.device("meta"):
+    with torch.device("meta"), transformers.modeling_utils.no_init_weights():
         model = getattr(transformers, name)(parsed)
     tied = (model._tied_weights_keys or []) if parsed.get_text_config().tie_word_embeddings else []
     out = {}

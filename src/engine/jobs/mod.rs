@@ -1,8 +1,11 @@
 //! Jobs: what a command does.
 
+mod codes;
 mod decode;
 mod finite;
 mod gather;
+mod merge;
 pub(super) mod pack;
+pub(super) mod pull;
 mod read;
 pub(super) mod verify;

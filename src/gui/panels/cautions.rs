@@ -5,8 +5,9 @@ use crate::gui::theme;
 use egui::{Frame, Label, Margin, Panel, RichText, Ui};
 
 pub(super) fn show(ui: &mut Ui, opened: &Opened) {
+    let findings: Vec<String> = opened.sheet.cautions().map(ToString::to_string).collect();
     let warnings = &opened.choice.cautions;
-    if warnings.is_empty() {
+    if warnings.is_empty() && findings.is_empty() {
         return;
     }
     let colours = theme::palette(ui);
@@ -16,6 +17,15 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened) {
         for warning in warnings {
             let text = format!("{}.", capital(warning));
             ui.add(Label::new(RichText::new(text).small().color(colours.warn)).wrap());
+        }
+        if let [first, rest @ ..] = &findings[..] {
+            // The tab tells the rest.
+            let more = match rest.len() {
+                0 => String::new(),
+                n => format!(" ({n} more in Metadata)"),
+            };
+            let text = RichText::new(format!("{first}{more}.")).small().color(colours.warn);
+            ui.add(Label::new(text).truncate());
         }
     });
 }

@@ -1,7 +1,8 @@
 //! Questions and messages in front of everything. Enter presses the button in focus, Escape is the careful answer.
 
+use super::download;
 use crate::gui::action::Action;
-use crate::gui::state::{Dialog, file_name};
+use crate::gui::state::{Dialog, State, file_name};
 use crate::gui::theme;
 use crate::gui::widgets::explain;
 use egui::{Align, Context, Frame, Id, Label, Layout, Modal, RichText, ScrollArea, Ui};
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 
 const WIDTH: f32 = 480.0;
 
-pub(super) fn show(ctx: &Context, dialog: &Dialog, actions: &mut Vec<Action>) {
+pub(super) fn show(ctx: &Context, state: &State, dialog: &Dialog, actions: &mut Vec<Action>) {
     let colours = theme::of(ctx.theme());
     let frame = Frame::window(&ctx.global_style()).inner_margin(egui::Margin::same(24));
     let modal = Modal::new(Id::unique("dialog")).frame(frame).backdrop_color(colours.veil);
@@ -38,6 +39,7 @@ pub(super) fn show(ctx: &Context, dialog: &Dialog, actions: &mut Vec<Action>) {
                 message_box(ui, "A file is being packed", text, &buttons, actions);
             }
             Dialog::Shortcuts => shortcuts(ui, actions),
+            Dialog::Download(form) => download::show(ui, form, state.downloading.as_ref(), actions),
         }
     });
     if response.should_close() {

@@ -3,6 +3,7 @@
 mod card;
 mod cautions;
 mod dialogs;
+mod download;
 mod dropping;
 mod errors;
 mod fallbacks;
@@ -11,6 +12,7 @@ mod formats;
 mod heat_map;
 mod importance;
 mod menu;
+mod metadata;
 mod notices;
 mod overrides;
 mod pack_bar;
@@ -21,6 +23,7 @@ mod type_row;
 mod types;
 mod welcome;
 
+pub(super) use metadata::value_id;
 pub(super) use tensors::filter_id;
 
 use super::action::Action;
@@ -44,7 +47,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         }
     }
     if let Some(dialog) = &state.dialog {
-        dialogs::show(ui.ctx(), dialog, actions);
+        dialogs::show(ui.ctx(), state, dialog, actions);
     }
     dropping::show(ui, state);
 }

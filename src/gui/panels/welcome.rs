@@ -1,4 +1,4 @@
-//! The window without a model: what Tuck does, and the three ways to start.
+//! The window without a model: what Tuck does, and the ways to start.
 
 use crate::gui::action::Action;
 use crate::gui::state::{State, Target};
@@ -46,6 +46,7 @@ fn invitation(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         let shown = ui.horizontal(|ui| {
             button(ui, actions, Action::OpenFile);
             button(ui, actions, Action::Open(Target::Sample));
+            button(ui, actions, Action::Download);
         });
         ui.data_mut(|data| data.insert_temp(id, shown.response.rect.width()));
     });

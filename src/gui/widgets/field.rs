@@ -1,4 +1,4 @@
-//! A line of text.
+//! A line of text, and several.
 
 use egui::{FontSelection, Id, Response, TextEdit, TextStyle, Ui};
 
@@ -12,6 +12,21 @@ pub(in crate::gui) struct Field<'a> {
     pub(in crate::gui) hint: &'a str,
     pub(in crate::gui) style: TextStyle,
     pub(in crate::gui) width: f32,
+}
+
+/// Several lines of text, as [`field`] has one.
+pub(in crate::gui) fn text_area(ui: &mut Ui, text: &str, field: Field<'_>, lines: usize) -> (Response, Option<String>) {
+    let mut edited = text.to_owned();
+    let edit = TextEdit::multiline(&mut edited)
+        .id(field.id)
+        .hint_text(field.hint)
+        .font(FontSelection::Style(field.style))
+        .desired_rows(lines)
+        .desired_width(field.width);
+    let response = ui.add(edit);
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(field.label));
+    let changed = response.changed().then_some(edited);
+    (response, changed)
 }
 
 /// Edits a copy of `text`; returns the new one where it changed.

@@ -9,5 +9,5 @@ mod tick;
 pub(super) use bar::{Segment, bar};
 pub(super) use button::{button, cross, explain, menu_item, primary};
 pub(super) use fact::fact_list;
-pub(super) use field::{Field, field};
+pub(super) use field::{Field, field, text_area};
 pub(super) use tick::tick;
