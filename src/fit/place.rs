@@ -132,6 +132,7 @@ impl Subject {
             // A tied output is loaded a second time, for the embeddings stay in main memory.
             terms[layout.output].weights += self.outside.get("token_embd.weight").map_or(0, |part| part.bytes);
         }
+        terms[usize::from(layout.output > 0)].projector = self.projector;
         terms[0].output = 4 * self.vocabulary * settings.sequences;
         for ((terms, bytes), backend) in
             terms.iter_mut().zip(compute_buffers(self, settings, &layout)).zip(&layout.backends)
@@ -143,7 +144,7 @@ impl Subject {
     }
 
     /// Which device each layer is on: `llama_model_base::load_tensors` in `llama-model.cpp`.
-    fn layout(&self, spread: &Spread) -> Layout {
+    pub(super) fn layout(&self, spread: &Spread) -> Layout {
         let placeable = self.placeable();
         let wanted = spread.gpu_layers.min(placeable);
         let first = placeable - wanted;

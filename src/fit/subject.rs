@@ -73,6 +73,11 @@ pub struct Part {
 }
 
 impl Part {
+    /// Number of weights.
+    pub(super) fn weights(&self) -> u64 {
+        self.shape.iter().product()
+    }
+
     fn padded(&self) -> u64 {
         self.bytes.next_multiple_of(CPU.alignment)
     }
@@ -105,6 +110,10 @@ impl Parts {
     pub(super) fn split(&self, chosen: impl Fn(&str) -> bool) -> (u64, u64) {
         let of = |wanted: bool| self.0.iter().filter(|(name, _)| chosen(name) == wanted).map(|(_, part)| part.padded()).sum();
         (of(true), of(false))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Part)> {
+        self.0.iter().map(|(name, part)| (name.as_str(), part))
     }
 
     /// Bytes of the stacks of experts among them.
@@ -146,6 +155,8 @@ pub struct Subject {
     pub experts_used: u64,
     /// Experts of a layer.
     pub experts: u64,
+    /// Bytes of the projector file (`--mmproj`) that is loaded beside the model.
+    pub projector: u64,
     pub(super) expert_groups: u64,
     pub(super) expert_groups_used: u64,
     pub(super) scales_experts: bool,
@@ -216,6 +227,7 @@ impl Subject {
             trained_context: hparams.context,
             experts_used: hparams.experts_used,
             experts: hparams.experts,
+            projector: 0,
             expert_groups: facts.whole("expert_group_count"),
             expert_groups_used: facts.whole("expert_group_used_count"),
             scales_experts: facts.number("expert_weights_scale").is_some_and(|scale| scale != 0.0 && scale != 1.0),

@@ -1,0 +1,177 @@
+//! Whether a model fits a machine, how it is spread there, with how much context, and how fast it will be.
+
+use super::backend::Backend;
+use super::machine::Machine;
+use super::place::{Placement, Spread};
+use super::settings::{CELLS, Settings};
+use super::speed::{Costs, Speed};
+use super::subject::Subject;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The longest context that is looked for where a model does not say what it was made for.
+const LONGEST: u64 = 1 << 17;
+
+/// How a model fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// All of it is where it is fastest: on the GPUs, or in main memory where there is none.
+    Fully,
+    /// A part of it is in main memory, for the GPUs have too little.
+    Partly,
+    /// The machine has too little memory.
+    Not,
+}
+
+/// What comes of a model on a machine.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Whether it fits.
+    pub fit: Fit,
+    /// How it is spread; of one that does not fit, how it would be if there were room.
+    pub spread: Spread,
+    /// What that takes of each device.
+    pub placement: Arc<Placement>,
+    /// The largest context with which all of it is on the GPUs, or in main memory where there is none.
+    pub fully_up_to: Option<u64>,
+    /// The largest context with the spread that was found.
+    pub up_to: Option<u64>,
+    /// About how fast it is; none where a device's speed is unknown.
+    pub speed: Option<Speed>,
+}
+
+/// Backends, layers on each, whether experts are on the host, context.
+type Key = (Vec<(&'static str, usize)>, usize, bool, u64);
+
+/// Answers questions about one model with one set of settings. What is asked again is remembered.
+pub struct Fitter<'a> {
+    subject: &'a Subject,
+    settings: Settings,
+    costs: Costs,
+    placements: Mutex<HashMap<Key, Arc<Placement>>>,
+}
+
+impl<'a> Fitter<'a> {
+    /// For a model that is run so.
+    pub fn new(subject: &'a Subject, settings: Settings) -> Self {
+        Self { subject, settings, costs: Costs::new(subject, &settings), placements: Mutex::default() }
+    }
+
+    /// Where what lies on a machine, how far it reaches, and how fast it is.
+    pub fn answer(&self, machine: &Machine) -> Answer {
+        let context = self.settings.context;
+        let whole = self.whole(machine);
+        let fully_up_to = self.reach(machine, &whole);
+        let (fit, spread) = if self.fits(machine, &whole, context) {
+            (Fit::Fully, whole)
+        } else {
+            match self.partial(machine) {
+                Some(spread) => (Fit::Partly, spread),
+                None => (Fit::Not, whole),
+            }
+        };
+        let up_to = match fit {
+            Fit::Fully => fully_up_to,
+            Fit::Partly => self.reach(machine, &spread),
+            Fit::Not => None,
+        };
+        let placement = self.placement(&spread, context);
+        let layout = self.subject.layout(&spread);
+        let speed = self.costs.speed(machine, &spread, &layout, &self.settings).filter(|_| fit != Fit::Not);
+        Answer { fit, spread, placement, fully_up_to, up_to, speed }
+    }
+
+    /// Whether all of it fits where it is fastest.
+    pub fn fits_fully(&self, machine: &Machine) -> bool {
+        self.fits(machine, &self.whole(machine), self.settings.context)
+    }
+
+    /// All of it on the GPUs, or in main memory where there is none.
+    fn whole(&self, machine: &Machine) -> Spread {
+        self.spread(machine, self.subject.placeable(), false)
+    }
+
+    fn spread(&self, machine: &Machine, gpu_layers: u64, experts_on_host: bool) -> Spread {
+        if machine.gpus.is_empty() || gpu_layers == 0 {
+            return Spread::host();
+        }
+        let gpus = machine.gpus.iter().map(|gpu| (gpu.backend, gpu.pool.budget.usable as f64)).collect();
+        Spread { gpus, gpu_layers, experts_on_host }
+    }
+
+    /// The fastest of: experts in main memory, some layers in main memory, all in main memory.
+    fn partial(&self, machine: &Machine) -> Option<Spread> {
+        let context = self.settings.context;
+        let mut found: Option<(f64, Spread)> = None;
+        for experts_on_host in [true, false] {
+            if experts_on_host && self.subject.experts == 0 {
+                continue;
+            }
+            let Some(spread) = self.most_layers(machine, experts_on_host) else { continue };
+            let layout = self.subject.layout(&spread);
+            let speed = self.costs.speed(machine, &spread, &layout, &self.settings).map_or(0.0, |speed| speed.generation);
+            if found.as_ref().is_none_or(|(best, _)| speed > *best) {
+                found = Some((speed, spread));
+            }
+        }
+        let host = Spread::host();
+        found.map(|(_, spread)| spread).or_else(|| self.fits(machine, &host, context).then_some(host))
+    }
+
+    /// As many layers on the GPUs as they have room for, if main memory has room for the others.
+    fn most_layers(&self, machine: &Machine, experts_on_host: bool) -> Option<Spread> {
+        if machine.gpus.is_empty() {
+            return None;
+        }
+        let context = self.settings.context;
+        let spread = |layers| self.spread(machine, layers, experts_on_host);
+        let fits = |layers: &u64| self.has_room_on_gpus(machine, &self.placement(&spread(*layers), context));
+        let layers = last(1, self.subject.placeable(), fits)?;
+        let spread = spread(layers);
+        self.fits(machine, &spread, context).then_some(spread)
+    }
+
+    /// The largest context with which this spread fits.
+    fn reach(&self, machine: &Machine, spread: &Spread) -> Option<u64> {
+        let longest = if self.subject.trained_context > 0 { self.subject.trained_context } else { LONGEST };
+        let unit = CELLS * self.settings.sequences.max(1);
+        let most = longest.max(self.settings.context).div_ceil(unit);
+        last(1, most, |units: &u64| self.fits(machine, spread, units * unit)).map(|units| (units * unit).min(longest.max(self.settings.context)))
+    }
+
+    fn fits(&self, machine: &Machine, spread: &Spread, context: u64) -> bool {
+        let placement = self.placement(spread, context);
+        let on_gpus: u64 = placement.gpus.iter().map(|terms| terms.total()).sum();
+        let on_host = placement.host.total() + if machine.is_unified { on_gpus } else { 0 };
+        on_host <= machine.host.budget.usable && self.has_room_on_gpus(machine, &placement)
+    }
+
+    fn has_room_on_gpus(&self, machine: &Machine, placement: &Placement) -> bool {
+        placement.gpus.iter().zip(&machine.gpus).all(|(terms, gpu)| terms.total() <= gpu.pool.budget.usable)
+    }
+
+    fn placement(&self, spread: &Spread, context: u64) -> Arc<Placement> {
+        let layout = self.subject.layout(spread);
+        let on = |device: usize| layout.layers.iter().chain([&layout.output]).filter(|home| **home == device).count();
+        let name = |backend: &&'static Backend| backend.name;
+        let devices = layout.backends.iter().map(name).enumerate().map(|(device, name)| (name, on(device))).collect();
+        let key = (devices, layout.output, spread.experts_on_host, context);
+        let lock = || self.placements.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().get(&key) {
+            return known.clone();
+        }
+        let placement = Arc::new(self.subject.place(&Settings { context, ..self.settings }, spread));
+        lock().insert(key, placement.clone());
+        placement
+    }
+}
+
+/// The last of `first..=end` that is so, where those that are so come first.
+fn last(first: u64, end: u64, is_so: impl Fn(&u64) -> bool) -> Option<u64> {
+    let (mut low, mut high) = (first, end + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if is_so(&middle) { low = middle + 1 } else { high = middle }
+    }
+    (low > first).then(|| low - 1)
+}
