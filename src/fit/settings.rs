@@ -44,7 +44,31 @@ impl Default for Settings {
     }
 }
 
+/// Reads `q8_0`, or `q8_0/q4_0` for keys and values apart.
+pub fn parse_cache_types(text: &str) -> Result<(FormatRef, FormatRef), String> {
+    let known = || CACHE_TYPES.iter().map(|format| format.name.to_lowercase()).collect::<Vec<_>>().join(", ");
+    let named = |name: &str| {
+        let found = CACHE_TYPES.iter().copied().find(|format| format.name.eq_ignore_ascii_case(name.trim()));
+        found.ok_or_else(|| format!("a cache cannot be of type {name:?}; choose one of {}", known()))
+    };
+    match text.split_once('/') {
+        Some((keys, values)) => Ok((named(keys)?, named(values)?)),
+        None => named(text).map(|format| (format, format)),
+    }
+}
+
 impl Settings {
+    /// Why llama.cpp would not run a model so; none where it would.
+    pub fn problem(&self, is_latent: bool) -> Option<&'static str> {
+        if !self.flash_attention && !self.values.is_float() {
+            return Some("llama.cpp quantizes cached values only with flash attention");
+        }
+        if is_latent && self.keys != self.values {
+            return Some("a model with latent attention (MLA) has one cache, so keys and values need one type");
+        }
+        None
+    }
+
     /// Cells that the cache has for each sequence: the context and then its share are rounded up to [`CELLS`].
     pub fn cells(&self) -> u64 {
         (self.context.next_multiple_of(CELLS) / self.sequences.max(1)).next_multiple_of(CELLS)

@@ -182,6 +182,11 @@ impl Subject {
         Self::new(&model.hparams, &model.metadata, parts)
     }
 
+    /// With a projector file of so many bytes beside it.
+    pub fn with_projector(self, bytes: u64) -> Self {
+        Self { projector: bytes, ..self }
+    }
+
     /// Of these tensors, by their GGUF names.
     pub fn new<'a>(
         hparams: &Hparams,
@@ -245,6 +250,11 @@ impl Subject {
             clamps: facts.has("attention.clamp_kqv"),
             architecture: architecture.to_owned(),
         }
+    }
+
+    /// Whether it has latent attention (MLA).
+    pub fn is_latent(&self) -> bool {
+        self.layers.iter().any(|layer| matches!(layer.mixer, Mixer::Latent { .. }))
     }
 
     /// Bytes of all weights in memory.

@@ -11,6 +11,21 @@ use std::path::{Path, PathBuf};
 /// The bundled list.
 const BUNDLED: &str = include_str!("../../assets/targets.toml");
 
+/// Machines to begin with, of many kinds.
+pub const USUAL: &[&str] = &[
+    "Apple M4 16 GB",
+    "Apple M4 Max (40-core GPU) 64 GB",
+    "GeForce RTX 4060",
+    "GeForce RTX 5070 Ti",
+    "GeForce RTX 3090",
+    "Radeon RX 7900 XTX",
+    "Ryzen AI Max+ 395 128 GB",
+    "Core Ultra 7 258V",
+    "Steam Deck",
+    "Raspberry Pi 5 8 GB",
+    "H100 SXM",
+];
+
 /// A file of the user's own is no longer than this.
 const LONGEST: u64 = 1 << 20;
 
@@ -254,10 +269,11 @@ mod tests {
             let name = &machine.name;
             assert!(source.len() > 5 && url.starts_with("https://"), "{name} has no source");
             assert!(!basis.is_empty(), "{name} does not say which figure its compute is");
-            assert!(names.insert(name), "{name} is there twice");
+            assert!(names.insert(name.as_str()), "{name} is there twice");
             let needs_gpu = !matches!(kind, Kind::Cpu | Kind::Phone);
             assert!(!needs_gpu || !machine.gpus.is_empty(), "{name} has no backend");
         }
+        assert!(USUAL.iter().all(|name| names.contains(name)), "{USUAL:?}");
     }
 
     #[test]

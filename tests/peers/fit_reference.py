@@ -18,7 +18,7 @@ OUT_DIR/NAME.json:
     gpu_runs                [GPUs, layers on GPUs as asked for, experts on the processor, context, sequences, ubatch, K type,
                             V type, flash attention, compute of the processor and of each GPU]
 
---gguf does the same for a file of its own, loaded for real, without listing its tensors. LLAMA_CPP_TREE is the vendor/llama.cpp
+--gguf does the same for a file of its own, loaded for real, without GPUs. LLAMA_CPP_TREE is the vendor/llama.cpp
 folder of the unpacked llama-cpp-python 0.3.36 source, whose headers pretend_gpu.cpp needs.
 """
 
@@ -32,6 +32,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import gguf
 import llama_cpp
 from fit_shapes import SHAPES, TYPES
 
@@ -230,6 +231,16 @@ def folded(tensors):
     return out
 
 
+def described(path):
+    """Architecture, numbers of its metadata, and tensors of a GGUF file."""
+    reader = gguf.GGUFReader(path)
+    fields = {name: field.contents() for name, field in reader.fields.items()}
+    architecture = fields["general.architecture"]
+    numbers = {name: value for name, value in fields.items()
+               if name.startswith(f"{architecture}.") and not isinstance(value, str)}
+    return architecture, numbers, [[t.name, [int(n) for n in t.shape], t.tensor_type.name] for t in reader.tensors]
+
+
 def pretty(document) -> str:
     """One line for each tensor and run."""
     lines = []
@@ -252,8 +263,10 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     if args.gguf:
+        architecture, metadata, tensors = described(args.gguf)
         weights, runs, refused = measure(args.gguf, False, SETTINGS)
-        document = {"weights": weights, "runs": runs, "refused": refused}
+        document = {"architecture": architecture, "metadata": metadata, "tensors": folded(tensors), "weights": weights,
+                    "runs": runs, "refused": refused}
         (args.out / f"{args.names[0]}.json").write_text(pretty(document))
         return
     for name in args.names or SHAPES:
