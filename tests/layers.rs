@@ -92,6 +92,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "model",
             "recipe",
             "engine",
+            "hub",
             "fit",
             "units",
             "cli",

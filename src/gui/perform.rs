@@ -53,6 +53,7 @@ impl App {
                     self.pickers.output_folder(&opened.destination.folder);
                 }
             }
+            Action::Fit(change) => self.state.fit.change(change),
             Action::ChooseDevice(device) => self.state.device = device,
             Action::Pack => self.pack(false),
             Action::Replace => self.pack(true),
@@ -93,6 +94,7 @@ impl App {
                 }
             }
         }
+        self.state.refit();
     }
 
     pub(super) fn open(&mut self, target: Target) {

@@ -94,7 +94,7 @@ fn bar(svg: &mut String, top: f64, row: &Row<'_>) {
         Fit::Partly => "partly".to_owned(),
         Fit::Not => "does not fit".to_owned(),
     };
-    let speed = row.answer.speed.map(|speed| format!(", {} tokens/s", super::table::rounded(speed.generation)));
+    let speed = row.answer.speed.map(|speed| format!(", {} tokens/s", units::rounded(speed.generation)));
     let colour = if row.answer.fit == Fit::Fully { MUTED } else { LIMIT };
     text(svg, (LEFT + LONG + 14.0, middle), 12.0, colour, "start", &(says + &speed.unwrap_or_default()));
 }

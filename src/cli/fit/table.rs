@@ -46,7 +46,7 @@ fn line(row: &Row<'_>) -> String {
     };
     let (needs, has) = row.first_memory();
     let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), units::grouped);
-    let speed = |speed: Option<f64>| speed.map_or_else(|| "-".to_owned(), rounded);
+    let speed = |speed: Option<f64>| speed.map_or_else(|| "-".to_owned(), units::rounded);
     format!(
         "{fits:<24} {:>9} {:>9} {:>9} {:>9} {:>11} {:>8}",
         units::bytes(needs),
@@ -66,18 +66,6 @@ impl Row<'_> {
             return (self.answer.placement.host.total(), self.machine.host.budget.usable);
         }
         (on_gpus, self.machine.gpus.iter().map(|gpu| gpu.pool.budget.usable).sum())
-    }
-}
-
-/// Two digits that count.
-pub(super) fn rounded(number: f64) -> String {
-    match number {
-        n if n >= 100.0 => {
-            let unit = 10f64.powf(n.log10().floor() - 1.0);
-            units::grouped(((n / unit).round() * unit) as u64)
-        }
-        n if n >= 10.0 => format!("{n:.0}"),
-        n => format!("{n:.1}"),
     }
 }
 
