@@ -61,6 +61,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "chat",
+            "hub",
             "eval",
             "quant",
             "imatrix",
@@ -79,6 +80,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "gui",
         &[
             "chat",
+            "hub",
             "eval",
             "quant",
             "imatrix",
