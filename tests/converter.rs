@@ -23,6 +23,8 @@ enum How {
     Place,
 }
 
+const SPACE_PREFIX: &str = "tokenizer.ggml.add_space_prefix";
+
 /// Every deliberate difference: the model, the key, how it differs, and why.
 const DELIBERATE: &[(&str, &str, How, &str)] = &[
     ("gptneox", "general.file_type", How::Added, "every file of Tuck's says its type"),
@@ -31,6 +33,8 @@ const DELIBERATE: &[(&str, &str, How, &str)] = &[
     ("phi4-mini", "phi3.rope.scaling.attn_factor", How::Place, "with the other keys of rope"),
     ("command-r", "tokenizer.chat_templates", How::Value, "in the order of the model's list, not of a Python set"),
     ("cohere2", "tokenizer.chat_templates", How::Value, "in the order of the model's list, not of a Python set"),
+    ("nomic-bert-moe", SPACE_PREFIX, How::Value, "as tokenizer.json has it; the converter's false finds other tokens"),
+    ("xlm-roberta-json", SPACE_PREFIX, How::Value, "as tokenizer.json has it; the converter's false finds other tokens"),
     ("llama-longrope", "tokenizer.ggml.scores", How::Value, "the converter's make llama.cpp find other tokens"),
 ];
 

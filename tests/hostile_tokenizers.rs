@@ -277,10 +277,11 @@ fn tokenizer_model() {
             piece(b"a", &[&[0x15][..], &score.to_le_bytes()].concat()),
         );
     }
-    model("two pieces with one text", &["tokens 0 and 1", "both \"a\""], [piece(b"a", &[]), piece(b"a", &[])].concat());
+    // The first three have other texts in tokenizer_config.json.
+    model("two pieces with one text", &["tokens 3 and 4", "both \"a\""], piece(b"a", &[]).repeat(5));
     model("a word model", &["model type is 3"], [piece(b"a", &[]), field(2, &[0x18, 3])].concat());
     model("settings cut short", &["are left"], [piece(b"a", &[]), field(3, &[0x12, 0x7f])].concat());
-    model("a million pieces", &["tokens 0 and 1"], piece(b"a", &[]).repeat(1_000_000));
+    model("a million pieces", &["tokens 3 and 4"], piece(b"a", &[]).repeat(1_000_000));
     let spoil = |spoil: fn(&mut Json)| change("added_tokens.json", spoil);
     taken("added tokens past the end", "spm-llama2", &Family::LLAMA, spoil(|a| a["x"] = json!(u64::MAX)));
     taken("added tokens of another kind", "spm-llama2", &Family::LLAMA, spoil(|a| *a = json!([["x", 1]])));

@@ -64,6 +64,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "chat",
+            "hub",
             "eval",
             "quant",
             "imatrix",
@@ -82,6 +83,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "gui",
         &[
             "chat",
+            "hub",
             "eval",
             "quant",
             "imatrix",

@@ -20,7 +20,7 @@ struct Made {
 /// Makes adapters by `adapter_models.py`, all of them where none is named.
 fn made(folder: &Path, names: &[&str]) -> Vec<Made> {
     let out = folder.join("models");
-    let arguments = [&[out.to_str().unwrap(), "--vocabulary", "bpe-gpt2"], names].concat();
+    let arguments = [&[out.to_str().unwrap()], names].concat();
     let made = common::peer_json("adapter_models.py", &arguments).into_iter().map(|json| {
         let text = |key: &str| json[key].as_str().unwrap().to_owned();
         Made {
@@ -178,7 +178,7 @@ fn an_adapter_alone_says_what_it_is_and_what_it_wants() {
     let [Made { base, adapter, .. }] = &made(folder.path(), &["llama-lora"])[..] else { unreachable!() };
     let (adapter, base) = (adapter.to_str().unwrap(), base.to_str().unwrap());
     let text = common::tuck_ok(&["inspect", adapter]);
-    for word in ["LoRA adapter", "tuck/llama3", "4, alpha 6", "14 modules", "--lora"] {
+    for word in ["LoRA adapter", "tuck/llama3", "4, alpha 6", "21 modules", "--lora"] {
         assert!(text.contains(word), "{word} is not in {text}");
     }
     let json: Json = serde_json::from_str(&common::tuck_ok(&["inspect", adapter, "--json"])).unwrap();
@@ -191,7 +191,7 @@ fn an_adapter_alone_says_what_it_is_and_what_it_wants() {
         "{message}"
     );
     let json: Json = serde_json::from_str(&common::tuck_ok(&["inspect", base, "--lora", adapter, "--json"])).unwrap();
-    assert_eq!(json["adapters"][0]["tensors"], 14);
+    assert_eq!(json["adapters"][0]["tensors"], 21);
 }
 
 /// A tiny model and an adapter for its queries.

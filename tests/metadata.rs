@@ -155,7 +155,7 @@ fn each_mistake_is_found_and_fixed_where_it_can_be() {
         ),
         (
             |m| {
-                template(m, &TEMPLATE.replace("{% for", "{{- bos_token -}}\n{% for"));
+                template(m, &TEMPLATE.replace("<s>", "").replace("{% for", "{{- bos_token -}}\n{% for"));
                 set(m, BOS, Value::Bool(true));
             },
             Severity::Note,

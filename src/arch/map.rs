@@ -166,7 +166,7 @@ impl<'a> Mapper<'a> {
         check_shape(path, stored, wanted.stored(), self.hparams, layer)?;
         let format = stored.format(path)?;
         let coding = stored.coded().map_or(Coding::Plain, |coded| Coding::Coded(Arc::clone(coded)));
-        let plus = wanted.rule.plus;
+        let plus = if wanted.suffix == ".bias" { 0.0 } else { wanted.rule.plus };
         let part = |view| Part { at: Position::of(stored), format, view, coding: coding.clone(), plus };
         Ok(Some((
             stored,

@@ -1,6 +1,6 @@
 //! LoRA adapters as PEFT writes them: a folder with `adapter_config.json` and `adapter_model.safetensors`.
 
-use super::huggingface::read_json;
+use super::huggingface::{INDEX, SINGLE, read_json};
 use super::{Documents, OpenError, PICKLE, SourceFile, StoredTensor, refuse_duplicates, safetensors};
 use regex::Regex;
 use serde_json::Value as Json;
@@ -52,6 +52,15 @@ impl Adapter {
     /// Whether a folder is one.
     pub fn is_at(folder: &Path) -> bool {
         folder.join(SETTINGS).is_file()
+    }
+
+    /// The folder of the adapter that a path means: the folder, or one of the two files that make it one. None where it
+    /// holds a model besides, or is something else.
+    pub fn folder_of(path: &Path) -> Option<&Path> {
+        let is_part = path.file_name().is_some_and(|name| name == SETTINGS || name == WEIGHTS);
+        let folder = if is_part { path.parent()? } else { path };
+        let is_model = [SINGLE, INDEX].iter().any(|name| folder.join(name).is_file());
+        (Self::is_at(folder) && (is_part || !is_model)).then_some(folder)
     }
 
     /// Opens a folder, reading headers and documents only. Its file is to have the place `index` in a list of files.

@@ -44,14 +44,17 @@ pub struct Documents {
 /// What a SentencePiece model is called: usually, by T5, and by XLM-RoBERTa.
 pub const SENTENCEPIECE_FILES: [&str; 3] = ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model"];
 
+/// Weights in one file, and the list of the files that they are in where there are several.
+pub(super) const SINGLE: &str = "model.safetensors";
+pub(super) const INDEX: &str = "model.safetensors.index.json";
+
 /// A model has no more templates than this.
 const MAX_TEMPLATES: usize = 100;
 
 /// Opens a folder with a `config.json`.
 pub(super) fn open_folder(folder: &Path) -> Result<Checkpoint, OpenError> {
-    let single = folder.join("model.safetensors");
-    let index = folder.join("model.safetensors.index.json");
-    if Adapter::is_at(folder) && !single.is_file() && !index.is_file() {
+    let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
+    if Adapter::folder_of(folder).is_some() {
         let problem = format!(
             "this is {}, and no model by itself; open that model with it (--lora), or make a GGUF adapter of it (tuck adapter)",
             Adapter::open(folder, 0)?.describe()

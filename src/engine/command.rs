@@ -21,6 +21,8 @@ pub enum Command {
     ReadHardware,
     /// Open a folder or file, with adapters merged into it. Ends in `Opened` or `Failed`.
     Open(OpenRequest),
+    /// Open a folder or file, whatever it is. Ends in `Opened`, `Adapter` or `Failed`.
+    OpenAny(PathBuf),
     /// Open a LoRA adapter alone, to see what it is. Ends in `Adapter` or `Failed`.
     OpenAdapter(PathBuf),
     /// Open a LoRA adapter as what its own GGUF file is to be. Ends in `Opened` or `Failed`.
@@ -53,7 +55,7 @@ impl From<PathBuf> for OpenRequest {
 }
 
 /// An adapter to make a GGUF file of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AdapterRequest {
     /// Its folder.
     pub path: PathBuf,

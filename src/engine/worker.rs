@@ -151,6 +151,10 @@ fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -
         Command::ListDevices => Ok(EventKind::Devices(devices.list())),
         Command::ReadHardware => Ok(EventKind::Hardware(Arc::new(jobs::hardware::read(devices.adapters())))),
         Command::Open(request) => Ok(EventKind::Opened(Arc::new(Model::open_with(&request.path, &request.adapters)?))),
+        Command::OpenAny(path) => Ok(match Adapter::folder_of(&path) {
+            Some(folder) => EventKind::Adapter(Arc::new(Adapter::open(folder, 0)?)),
+            None => EventKind::Opened(Arc::new(Model::open(&path)?)),
+        }),
         Command::OpenAdapter(path) => Ok(EventKind::Adapter(Arc::new(Adapter::open(&path, 0)?))),
         Command::ExportAdapter(AdapterRequest { path, base, format }) => {
             Ok(EventKind::Opened(Arc::new(Model::open_adapter(&path, &base, format)?)))

@@ -7,7 +7,7 @@ use super::selection::Select;
 use super::state::{Column, Tab, Target};
 use crate::chat::EXAMPLES;
 use crate::engine::DeviceChoice;
-use crate::model::Usual;
+use crate::model::{Usual, UsualKind};
 use crate::quant::FormatRef;
 use crate::recipe::Preset;
 use egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
@@ -36,6 +36,26 @@ pub enum Action {
     ChooseDownloadFolder,
     /// Fetch into this folder.
     DownloadInto(PathBuf),
+    /// Choose the folder of a LoRA adapter in a dialog.
+    ChooseAdapter,
+    /// Choose the folder of the adapter's model in a dialog.
+    ChooseBaseFolder,
+    /// Choose the adapter's model, a file, in a dialog.
+    ChooseBaseFile,
+    /// The adapter's model is this.
+    UseBase(PathBuf),
+    /// Type how strongly to merge the adapter.
+    ScaleAdapter(String),
+    /// Merge the adapter into its model.
+    MergeAdapter,
+    /// Open the adapter as what its own GGUF file is to be.
+    ExportAdapter,
+    /// Do without an adapter that was merged, by its place.
+    RemoveAdapter(usize),
+    /// Show what has to be decided before packing.
+    Ask,
+    /// Cut text as this pre-tokenizer does, although the model's own differs.
+    UsePreTokenizer(&'static str),
     /// Cancel the running pack and open this.
     CancelAndOpen(Target),
     /// Stop opening, or stop packing.
@@ -184,13 +204,23 @@ impl Action {
             Self::OpenFolder => "Open folder…",
             Self::OpenFile => "Open file…",
             Self::Open(Target::Sample) => "Open the sample",
-            Self::Open(Target::Path(path)) => return format!("Open {}", path.display()),
+            Self::Open(target) => return format!("Open {}", target.name()),
             Self::Download => "Download by name…",
             Self::StartDownload => "Download",
             Self::NameDownload(_) => "Model",
             Self::ReviseDownload(_) => "Revision",
             Self::PickDownload(name) => name,
             Self::ChooseDownloadFolder | Self::DownloadInto(_) => "Choose folder…",
+            Self::ChooseAdapter => "Merge LoRA adapter…",
+            Self::ChooseBaseFolder => "Folder…",
+            Self::ChooseBaseFile => "File…",
+            Self::UseBase(_) => "Model",
+            Self::ScaleAdapter(_) => "Scale",
+            Self::MergeAdapter => "Merge",
+            Self::ExportAdapter => "Export as GGUF",
+            Self::RemoveAdapter(_) => "Remove adapter",
+            Self::Ask => "Decide…",
+            Self::UsePreTokenizer(name) => return format!("Use {name}"),
             Self::CancelAndOpen(_) => "Cancel the pack and open",
             Self::Cancel | Self::CancelVerify => "Cancel",
             Self::ChooseType(preset) => preset.name,
@@ -218,6 +248,7 @@ impl Action {
             Self::FilterMetadata(_) => "Filter metadata",
             Self::UnfoldFinding(_) => "Tell more",
             Self::Fix(_) => "Fix",
+            Self::EditValue(usual) if usual.kind == UsualKind::Template => "Edit",
             Self::EditValue(usual) => return format!("Edit {}", usual.label),
             Self::TypeValue(_) => "Value",
             Self::SetValue => "Set",
@@ -263,6 +294,13 @@ impl Action {
             Self::Open(Target::Sample) => "Open the small model that comes with Tuck.",
             Self::Download => "Fetch a model from Hugging Face by its name. Nothing else in Tuck uses the network.",
             Self::StartDownload => "Fetch the files that Tuck reads, verify them, and open the model.",
+            Self::ChooseAdapter => "Open the folder of a LoRA adapter, as PEFT saves it, and merge it into a model.",
+            Self::ChooseBaseFolder => "Choose the Hugging Face folder of the model that the adapter was made for.",
+            Self::ChooseBaseFile => "Choose a .gguf or .safetensors file of the model that the adapter was made for.",
+            Self::ScaleAdapter(_) => "How strongly: 1 is as it was trained, 0.5 half of it, -1 takes it away.",
+            Self::MergeAdapter => "Add what the adapter learnt to the model’s weights, while they are packed.",
+            Self::ExportAdapter => "Make a small file of the adapter alone, which llama.cpp loads beside the model.",
+            Self::RemoveAdapter(_) => "Leave the model as it was without this adapter.",
             Self::ReadTemplate => "Use the chat template of a file of Jinja text.",
             Self::Fix(_) => "Make this change. Undo takes it back.",
             Self::RemoveValue(_) => "Leave it out of the file.",

@@ -4,7 +4,7 @@ use super::action::Action;
 use super::files::Pickers;
 use super::screenshots::Script;
 use super::state::{Dialog, State, Target};
-use super::{Options, files, panels, theme};
+use super::{Options, panels, theme};
 use crate::engine::{Command, Engine};
 use crate::fit;
 use crate::hub::Access;
@@ -88,11 +88,7 @@ impl App {
 
     fn take_drops(&mut self, ctx: &egui::Context) {
         let dropped = ctx.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_owned()));
-        let is_model_open = self.state.opened.is_some();
-        self.actions.extend(dropped.map(|path| match is_model_open && files::is_imatrix(&path) {
-            true => Action::OpenImatrix(path),
-            false => Action::Open(Target::Path(path)),
-        }));
+        self.actions.extend(dropped.map(|path| self.state.dropped(path)));
     }
 
     fn take_close(&mut self, ctx: &egui::Context) {

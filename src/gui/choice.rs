@@ -3,7 +3,7 @@
 
 use super::history::History;
 use crate::imatrix::Imatrix;
-use crate::model::{Model, Setting};
+use crate::model::{Model, PRE_TOKENIZER, Setting};
 use crate::quant::FormatRef;
 use crate::recipe::{Coverage, FallbackGroup, Override, PRESETS, Plan, Preset, Recipe, RecipeError};
 use rayon::prelude::*;
@@ -29,6 +29,8 @@ pub struct Decision {
     pub patterns: Vec<String>,
     /// Changes to the metadata; one for a key at most.
     pub settings: Vec<Setting>,
+    /// The pre-tokenizer to use although it cuts some text otherwise than the model's own.
+    pub pre_tokenizer: Option<&'static str>,
 }
 
 impl PartialEq for Decision {
@@ -41,14 +43,28 @@ impl PartialEq for Decision {
             && self.picks == other.picks
             && self.patterns == other.patterns
             && self.settings == other.settings
+            && self.pre_tokenizer == other.pre_tokenizer
     }
 }
 
 impl Decision {
     /// Without overrides.
     fn new(preset: &'static Preset) -> Self {
-        let (picks, patterns, settings) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { preset, ticked: vec![preset], imatrix: None, picks, patterns, settings }
+        Self {
+            preset,
+            ticked: vec![preset],
+            imatrix: None,
+            picks: BTreeMap::new(),
+            patterns: Vec::new(),
+            settings: Vec::new(),
+            pre_tokenizer: None,
+        }
+    }
+
+    /// The metadata keys that are not as they came, in a model of this architecture.
+    pub fn changed_keys(&self, architecture: &str) -> Vec<String> {
+        let settings = self.settings.iter().map(|setting| setting.key(architecture));
+        settings.chain(self.pre_tokenizer.map(|_| PRE_TOKENIZER.to_owned())).collect()
     }
 
     /// Shows a type, and writes it where no others are ticked.

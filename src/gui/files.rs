@@ -39,6 +39,20 @@ impl Pickers {
         self.wait(dialog.pick_file(), |path| Action::Open(Target::Path(path.to_owned())));
     }
 
+    pub(super) fn adapter(&self) {
+        let dialog = AsyncFileDialog::new().set_title("Open the folder of a LoRA adapter");
+        self.wait(dialog.pick_folder(), |path| Action::Open(Target::Path(path.to_owned())));
+    }
+
+    pub(super) fn base_folder(&self) {
+        let dialog = AsyncFileDialog::new().set_title("Choose the adapter’s model");
+        self.wait(dialog.pick_folder(), |path| Action::UseBase(path.to_owned()));
+    }
+
+    pub(super) fn base_file(&self) {
+        self.wait(models("Choose the adapter’s model").pick_file(), |path| Action::UseBase(path.to_owned()));
+    }
+
     pub(super) fn compare(&self) {
         self.wait(models("Compare with a model file").pick_file(), |path| Action::Verify(path.to_owned()));
     }

@@ -4,7 +4,7 @@
 use crate::chat::{EXAMPLES, Template};
 use crate::gguf::Value;
 use crate::model::lint::{Finding, Severity, check};
-use crate::model::{CHAT_TEMPLATE, Model, Setting, USUAL, Usual, UsualKind};
+use crate::model::{CHAT_TEMPLATE, Model, USUAL, Usual, UsualKind};
 
 /// Characters of a value that a row shows.
 const SHOWN: usize = 400;
@@ -83,18 +83,17 @@ pub struct Row {
 }
 
 impl Sheet {
-    /// Looks at the metadata anew.
-    pub fn update(&mut self, model: &Model, settings: &[Setting]) {
+    /// Looks at the metadata anew, of which the user changed these keys.
+    pub fn update(&mut self, model: &Model, changed: &[String]) {
         self.findings = check(model);
         self.unfolded = None;
-        self.list(model, settings);
+        self.list(model, changed);
         self.render(model);
     }
 
     /// Lists the rows anew.
-    pub fn list(&mut self, model: &Model, settings: &[Setting]) {
+    pub fn list(&mut self, model: &Model, changed: &[String]) {
         let arch = &model.hparams.architecture;
-        let changed: Vec<String> = settings.iter().map(|setting| setting.key(arch)).collect();
         let row = |key: &str, usual: Option<&'static Usual>| {
             let value = model.value(key);
             Row {
@@ -119,9 +118,15 @@ impl Sheet {
         self.rows = usual.chain(others.map(|key| row(key, None))).filter(is_wanted).collect();
     }
 
-    /// Renders the preview anew.
+    /// The chat template while it is typed.
+    pub fn typed_template(&self) -> Option<&Editing> {
+        self.editing.as_ref().filter(|editing| editing.usual.kind == UsualKind::Template)
+    }
+
+    /// Renders the preview anew, of the template as typed where it is.
     pub fn render(&mut self, model: &Model) {
-        let source = model.value(CHAT_TEMPLATE).and_then(Value::as_str);
+        let typed = self.typed_template().map(|editing| editing.text.as_str());
+        let source = typed.or_else(|| model.value(CHAT_TEMPLATE)?.as_str());
         let messages = EXAMPLES[self.example.min(EXAMPLES.len() - 1)].messages;
         let render = |source: &str| Template::parse(source)?.render(messages, &model.template_texts(), true);
         self.preview = source.map(|source| render(source).map_err(|error| error.to_string()));

@@ -4,6 +4,7 @@
 //! actions out, in one place each. Nothing here reads a model, computes, or waits.
 
 mod action;
+mod adapter;
 mod app;
 mod choice;
 mod download;
@@ -25,6 +26,7 @@ mod theme;
 mod widgets;
 
 pub use action::Action;
+pub use adapter::AdapterForm;
 pub use app::App;
 pub use choice::{Choice, Decision, Size};
 pub use download::{Download, Downloading};

@@ -1,14 +1,16 @@
 //! Carries actions out: the one place where what the user asks for changes the window's state or starts a job.
 
 use super::action::Action;
+use super::adapter::AdapterForm;
 use super::app::App;
 use super::download::{Download, Downloading};
 use super::selection::Select;
 use super::state::{Dialog, Opened, Opening, Packing, Reading, Tab, Target, Verifying};
 use super::{files, panels};
-use crate::engine::{Command, PackOutput, PackRequest, VerifyRequest};
+use crate::engine::{AdapterRequest, Command, PackOutput, PackRequest, VerifyRequest};
 use crate::fit;
 use crate::hub::Access;
+use crate::quant::F32;
 use crate::recipe::Split;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +38,36 @@ impl App {
             Action::ReviseDownload(revision) => self.change_download(|form| form.revision = revision),
             Action::PickDownload(name) => self.change_download(|form| form.chosen = Some(name)),
             Action::DownloadInto(folder) => self.change_download(|form| form.folder = folder),
+            Action::ChooseAdapter => self.pickers.adapter(),
+            Action::ChooseBaseFolder => self.pickers.base_folder(),
+            Action::ChooseBaseFile => self.pickers.base_file(),
+            Action::UseBase(path) => self.change_adapter(|form| form.base = Some(path)),
+            Action::ScaleAdapter(text) => self.change_adapter(|form| form.scale = text),
+            Action::MergeAdapter => {
+                if let Some(target) = self.state.merged() {
+                    self.perform(Action::Open(target), ctx);
+                }
+            }
+            Action::ExportAdapter => {
+                if let Some(Dialog::Adapter(AdapterForm { path, base: Some(base), .. })) = &self.state.dialog {
+                    let request = AdapterRequest { path: path.clone(), base: base.clone(), format: &F32 };
+                    self.perform(Action::Open(Target::Adapter(request)), ctx);
+                }
+            }
+            Action::RemoveAdapter(place) => {
+                if let Some(target) = self.state.opened.as_ref().and_then(|opened| opened.without_adapter(place)) {
+                    self.perform(Action::Open(target), ctx);
+                }
+            }
+            Action::Ask => {
+                self.state.ask();
+            }
+            Action::UsePreTokenizer(_) => {
+                self.state.dialog = None;
+                if let Some(opened) = &mut self.state.opened {
+                    opened.perform(action);
+                }
+            }
             Action::ReadTemplate => self.pickers.template(),
             Action::UseImatrix => self.pickers.imatrix(),
             Action::OpenImatrix(path) => self.open_imatrix(path),
@@ -66,7 +98,12 @@ impl App {
             Action::CompareWith => self.pickers.compare(),
             Action::Verify(file) => self.verify(file),
             Action::CancelVerify => self.cancel_verify(),
-            Action::DismissWarnings => self.state.warnings.clear(),
+            Action::DismissWarnings => {
+                self.state.warnings.clear();
+                if let Some(opened) = &mut self.state.opened {
+                    opened.shows_notes = false;
+                }
+            }
             Action::Dismiss => {
                 self.stop_download();
                 self.state.dialog = None;
@@ -104,13 +141,21 @@ impl App {
         }
         let job = self.engine.submit(match &target {
             Target::Sample => Command::OpenSample,
-            Target::Path(path) => Command::Open(path.clone().into()),
+            Target::Path(path) => Command::OpenAny(path.clone()),
+            Target::Merged(request) => Command::Open(request.clone()),
+            Target::Adapter(request) => Command::ExportAdapter(request.clone()),
         });
         self.state.opening = Some(Opening { job, target });
         self.cancel_verify();
         self.state.dialog = None;
         self.state.warnings.clear();
         self.state.memory = fit::this_machine();
+    }
+
+    fn change_adapter(&mut self, change: impl FnOnce(&mut AdapterForm)) {
+        if let Some(Dialog::Adapter(form)) = &mut self.state.dialog {
+            change(form);
+        }
     }
 
     fn change_download(&mut self, change: impl FnOnce(&mut Download)) {
@@ -198,6 +243,10 @@ impl App {
         if self.state.packing.is_some() || self.state.opening.is_some() || !opened.choice.is_valid() {
             return;
         }
+        if self.state.ask() {
+            return;
+        }
+        let Some(opened) = &self.state.opened else { return };
         let paths = opened.outputs();
         let existing: Vec<PathBuf> = paths.iter().filter(|path| path.exists()).cloned().collect();
         if !overwrite && !existing.is_empty() {
@@ -263,7 +312,7 @@ impl Opened {
             Action::Undo | Action::Redo => {
                 let is_undo = matches!(action, Action::Undo);
                 if if is_undo { choice.undo() } else { choice.redo() } {
-                    self.follow_settings();
+                    self.follow_decision();
                 }
             }
             Action::Select(select) => return self.table.selection.apply(select, model, &self.table.rows),

@@ -1,14 +1,18 @@
 //! Everything the window shows, as plain data. [`State::apply`] is the only change that comes from the engine; the
 //! user's changes come from `perform.rs`.
 
+use super::action::Action;
+use super::adapter::AdapterForm;
 use super::choice::Choice;
 use super::download::{Download, Downloading};
 use super::errors::Errors;
+use super::files::is_imatrix;
 use super::fit::Fitting;
 use super::metadata::Sheet;
 use super::picker::Picker;
 use super::table::Table;
-use crate::engine::{Device, DeviceChoice, Event, EventKind, JobId, PackReport, Progress};
+use crate::checkpoint::{Adapter, Kind};
+use crate::engine::{AdapterRequest, Device, DeviceChoice, Event, EventKind, JobId, OpenRequest, PackReport, Progress};
 use crate::fit::Memory;
 use crate::model::Model;
 use crate::recipe::{Preset, preset_from_name};
@@ -18,6 +22,9 @@ use std::sync::Arc;
 
 /// The type a model starts with.
 pub(super) const USUAL: &str = "Q4_K_M";
+
+/// The type an adapter starts with: it is small, and counts in full.
+const OF_ADAPTERS: &str = "F32";
 
 /// What the window shows.
 #[derive(Default)]
@@ -53,12 +60,16 @@ pub struct State {
 }
 
 /// What to open.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Target {
     /// The bundled sample.
     Sample,
     /// A folder or file.
     Path(PathBuf),
+    /// A model with adapters merged into it.
+    Merged(OpenRequest),
+    /// An adapter, to make a file of its own.
+    Adapter(AdapterRequest),
 }
 
 impl Target {
@@ -66,7 +77,20 @@ impl Target {
     pub fn name(&self) -> String {
         match self {
             Self::Sample => "the sample model".to_owned(),
-            Self::Path(path) => file_name(path),
+            Self::Path(path) | Self::Merged(OpenRequest { path, .. }) | Self::Adapter(AdapterRequest { path, .. }) => {
+                file_name(path)
+            }
+        }
+    }
+
+    /// What a failure to open it is called.
+    fn failure(&self) -> String {
+        match self {
+            Self::Merged(OpenRequest { path, adapters }) if !adapters.is_empty() => {
+                let adapters: Vec<String> = adapters.iter().map(|adapter| file_name(&adapter.path)).collect();
+                format!("{} cannot be merged into {}", adapters.join(", "), file_name(path))
+            }
+            _ => format!("{} cannot be opened", self.name()),
         }
     }
 }
@@ -109,6 +133,8 @@ pub struct Opened {
     pub tab: Tab,
     /// Groups of fallbacks whose tensors are listed, by their place in [`Choice::fallbacks`].
     pub unfolded: BTreeSet<usize>,
+    /// Whether what there is to know about the model is in sight.
+    pub shows_notes: bool,
     /// Whether the user agreed to pack it although weights are NaN or infinite.
     pub allows_nonfinite: bool,
     /// The last files written from it.
@@ -153,7 +179,7 @@ pub struct Verifying {
 }
 
 /// A question or a message in front of everything.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Dialog {
     /// Something failed.
     Failed {
@@ -174,6 +200,10 @@ pub enum Dialog {
     Shortcuts,
     /// A model is to be fetched by name, or being fetched.
     Download(Download),
+    /// What to do with a LoRA adapter.
+    Adapter(AdapterForm),
+    /// Whether to use the nearest pre-tokenizer, as [`Model::question`] of the opened model has it.
+    PreTokenizer,
 }
 
 /// What is in front in the middle of the window.
@@ -298,11 +328,21 @@ impl State {
             EventKind::Warning(warning) => self.warnings.push(warning),
             EventKind::Opened(model) => {
                 let target = self.opening.take().map(|opening| opening.target);
-                self.show(model, target == Some(Target::Sample));
+                let is_merged = matches!(target, Some(Target::Merged(_)));
+                if !(is_merged && self.opened.as_mut().is_some_and(|opened| opened.rebase(&model))) {
+                    self.show(model, target == Some(Target::Sample));
+                }
+                self.ask();
+            }
+            EventKind::Adapter(adapter) => {
+                self.opening = None;
+                let base = self.opened.as_ref().filter(|opened| opened.model.kind != Kind::Adapter);
+                let base = base.map(|opened| opened.source.path.clone());
+                self.dialog = Some(Dialog::Adapter(AdapterForm::new(&adapter, base)));
             }
             EventKind::Failed(message) => {
-                let name = self.opening.take().map(|opening| opening.target.name()).unwrap_or_default();
-                self.fail(format!("{name} cannot be opened"), message);
+                let title = self.opening.take().map(|opening| opening.target.failure()).unwrap_or_default();
+                self.fail(title, message);
             }
             EventKind::Cancelled => self.opening = None,
             _ => {}
@@ -322,6 +362,34 @@ impl State {
             (EventKind::Failed(message), _) => self.fail(format!("{name} cannot be used"), message),
             _ => {}
         }
+    }
+
+    /// What a file means that is let go of over the window.
+    pub(super) fn dropped(&self, path: PathBuf) -> Action {
+        match &self.dialog {
+            // Another adapter takes its place.
+            Some(Dialog::Adapter(_)) if Adapter::folder_of(&path).is_none() => Action::UseBase(path),
+            _ if self.opened.is_some() && is_imatrix(&path) => Action::OpenImatrix(path),
+            _ => Action::Open(Target::Path(path)),
+        }
+    }
+
+    /// The model of the adapter's dialog with the adapter merged into it, besides those that are merged already.
+    pub(super) fn merged(&self) -> Option<Target> {
+        let Some(Dialog::Adapter(form)) = &self.dialog else { return None };
+        let (path, choice) = (form.base.clone()?, form.choice().ok()?);
+        let opened = self.opened.as_ref().filter(|opened| opened.source.path == path);
+        let merged = opened.into_iter().flat_map(|opened| &opened.source.adapters).map(|merged| merged.choice.clone());
+        Some(Target::Merged(OpenRequest { adapters: merged.chain([choice]).collect(), path }))
+    }
+
+    /// Asks what has to be decided before the opened model is packed; false where nothing has.
+    pub(super) fn ask(&mut self) -> bool {
+        let is_open = self.opened.as_ref().is_some_and(|opened| opened.model.question.is_some());
+        if is_open {
+            self.dialog = Some(Dialog::PreTokenizer);
+        }
+        is_open
     }
 
     /// Whether something runs that can be cancelled.
@@ -415,7 +483,11 @@ impl State {
     /// Shows an opened model, with the type that was chosen for the one before.
     fn show(&mut self, model: Arc<Model>, is_sample: bool) {
         let usual = || preset_from_name(USUAL).expect("the usual type is in the list");
-        let preset: &'static Preset = self.opened.as_ref().map_or_else(usual, |opened| opened.choice.decision().preset);
+        let before = self.opened.as_ref().filter(|opened| opened.model.kind != Kind::Adapter);
+        let preset: &'static Preset = match model.kind {
+            Kind::Adapter => preset_from_name(OF_ADAPTERS).expect("the list has it"),
+            _ => before.map_or_else(usual, |opened| opened.choice.decision().preset),
+        };
         let choice = Choice::new(&model, preset);
         let mut table = Table::default();
         table.update(&model, &choice.plan);
@@ -432,6 +504,7 @@ impl State {
             destination,
             tab: Tab::default(),
             unfolded: BTreeSet::new(),
+            shows_notes: true,
             allows_nonfinite: false,
             report: None,
             shown_output: 0,
@@ -447,6 +520,13 @@ impl State {
 }
 
 impl Opened {
+    /// The same model without an adapter that is merged into it.
+    pub(super) fn without_adapter(&self, place: usize) -> Option<Target> {
+        let mut adapters: Vec<_> = self.source.adapters.iter().map(|merged| merged.choice.clone()).collect();
+        (place < adapters.len()).then(|| adapters.remove(place))?;
+        Some(Target::Merged(OpenRequest { path: self.source.path.clone(), adapters }))
+    }
+
     /// The files that Pack writes, in the order of [`Decision::ticked`](super::Decision::ticked).
     pub fn outputs(&self) -> Vec<PathBuf> {
         let default = |preset: &&Preset| self.model.default_file_name(preset.name);
@@ -465,7 +545,7 @@ impl Opened {
     }
 
     /// Shows these errors, in the table as well.
-    fn set_errors(&mut self, errors: Option<Errors>) {
+    pub(super) fn set_errors(&mut self, errors: Option<Errors>) {
         let relative = |errors: &Errors| {
             let of = |tensor| errors.of(tensor).map(|found| found.error.judged().relative_rmse());
             (0..self.model.tensors.len()).map(of).collect()

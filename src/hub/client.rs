@@ -171,16 +171,27 @@ fn is_offline(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::ConnectProxyFailed(_) => true,
         ureq::Error::Timeout(timeout) => matches!(timeout, ureq::Timeout::Resolve | ureq::Timeout::Connect),
-        ureq::Error::Io(error) => matches!(
-            error.kind(),
-            Kind::ConnectionRefused
-                | Kind::HostUnreachable
-                | Kind::NetworkUnreachable
-                | Kind::NetworkDown
-                | Kind::AddrNotAvailable
-        ),
+        ureq::Error::Io(error) => {
+            is_unknown_name(error)
+                || matches!(
+                    error.kind(),
+                    Kind::ConnectionRefused
+                        | Kind::HostUnreachable
+                        | Kind::NetworkUnreachable
+                        | Kind::NetworkDown
+                        | Kind::AddrNotAvailable
+                )
+        }
         _ => false,
     }
+}
+
+/// Whether a name was looked up in vain, for which the standard library has no kind of error: it says so in words where
+/// `getaddrinfo` fails, and has the codes of Winsock on Windows.
+fn is_unknown_name(error: &std::io::Error) -> bool {
+    const WINSOCK: std::ops::RangeInclusive<i32> = 11001..=11004;
+    error.to_string().contains("lookup address information")
+        || cfg!(windows) && error.raw_os_error().is_some_and(|code| WINSOCK.contains(&code))
 }
 
 /// The library's words, where ours say no more.
@@ -190,6 +201,7 @@ pub(super) fn plainly(error: &ureq::Error) -> String {
         ureq::Error::Timeout(ureq::Timeout::Resolve) => "looking its name up takes too long".to_owned(),
         ureq::Error::Timeout(ureq::Timeout::Connect) => "connecting takes too long".to_owned(),
         ureq::Error::Timeout(_) => format!("silent for {} s", SILENCE.as_secs()),
+        ureq::Error::Io(error) if is_unknown_name(error) => "its name is not found".to_owned(),
         ureq::Error::Io(error) => error.to_string(),
         other => other.to_string(),
     }

@@ -65,7 +65,10 @@ pub(super) fn fetch(
     let path = part_path(entry, folder);
     let mut part = Part::open(&path, entry, tally)?;
     let resumed_at = part.length;
-    part.complete(client, commit, tally)?;
+    if let Err(error) = part.complete(client, commit, tally) {
+        part.leave();
+        return Err(error);
+    }
     part.finish(&place)?;
     Ok(Origin::Fetched { resumed_at })
 }
@@ -241,6 +244,13 @@ impl<'e> Part<'e> {
             tally.reach(self.base + self.length, &self.entry.path);
         }
         Ok(())
+    }
+
+    /// What came is there to go on from; of nothing, nothing stays.
+    fn leave(self) {
+        if self.length == 0 {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 
     /// Compares the digest and gives the file its name.

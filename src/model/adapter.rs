@@ -22,6 +22,8 @@ pub struct AdapterChoice {
 pub struct Merged {
     /// What was chosen.
     pub choice: AdapterChoice,
+    /// Its name.
+    pub name: String,
     /// What it is, in a sentence without an end.
     pub about: String,
     /// Tensors that it changes.
@@ -92,7 +94,8 @@ impl Model {
                 adapter.name()
             )
         }));
-        self.adapters.push(Merged { choice: choice.clone(), about: adapter.describe(), tensors });
+        let (name, about) = (adapter.name(), adapter.describe());
+        self.adapters.push(Merged { choice: choice.clone(), name, about, tensors });
         self.header_len = header_len(&self.metadata, &self.tensors);
         self.card = Card::new(&self.path, self.kind, &self.hparams, &self.tensors, &self.metadata);
         Ok(())

@@ -9,6 +9,9 @@ use std::collections::BTreeSet;
 /// A list with as many entries as there are parts of a rotation, not layers.
 const ROPE_SECTIONS: &str = "rope.dimension_sections";
 
+/// The key that says how text is cut before it is merged into tokens.
+pub const PRE_TOKENIZER: &str = "tokenizer.ggml.pre";
+
 /// Why a change cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
@@ -103,14 +106,13 @@ impl Model {
 
     /// This model with a pre-tokenizer of llama.cpp, whatever its own tokenizer states. It answers [`Model::question`].
     pub fn with_pre_tokenizer(&self, name: &str) -> Result<Self, EditError> {
-        const KEY: &str = "tokenizer.ggml.pre";
         let refuse = |problem: String| Err(EditError::PreTokenizer { name: name.to_owned(), problem });
         let Some(known) = tokenizer::known_name(name) else {
             let names: Vec<&str> = tokenizer::pre_tokenizers().collect();
             return refuse(format!("is none that llama.cpp has; it has {}", names.join(", ")));
         };
         let mut answered = self.clone();
-        let chosen = answered.metadata.iter_mut().find(|(key, _)| key == KEY);
+        let chosen = answered.metadata.iter_mut().find(|(key, _)| key == PRE_TOKENIZER);
         match chosen.filter(|_| self.value("tokenizer.ggml.model").and_then(Value::as_str) == Some("gpt2")) {
             Some((_, value)) => *value = known.into(),
             None => {

@@ -13,7 +13,7 @@ mod usual;
 
 pub use adapter::{AdapterChoice, Merged};
 pub use card::Card;
-pub use edit::{EditError, Pruning};
+pub use edit::{EditError, PRE_TOKENIZER, Pruning};
 pub use setting::Setting;
 pub use usual::{CHAT_TEMPLATE, USUAL, Usual, UsualKind};
 

@@ -142,7 +142,7 @@ fn charsmap(path: &Path, normalizer: &Json) -> Result<Vec<u8>, OpenError> {
     let Some(stage) = stages.find(|stage| stage["type"] == "Precompiled") else { return Ok(Vec::new()) };
     let text = stage["precompiled_charsmap"].as_str().unwrap_or_default();
     BASE64_STANDARD.decode(text).map_err(|error| {
-        OpenError::new(path, format!("its precompiled_charsmap is damaged ({error}); download it again"))
+        OpenError::new(path, format!("its precompiled_charsmap is no base64 ({error}); download it again"))
     })
 }
 

@@ -82,7 +82,11 @@ fn what_goes_wrong_is_said_in_the_dialog() {
     window.state_mut().ask(Action::NameDownload("somebody/tiny".to_owned()));
     window.run_steps(2);
     window.get_by_role_and_label(Role::Button, "Download").click();
-    wait(&mut window, "the refusal", |state| state.downloading.is_none());
+    wait(
+        &mut window,
+        "the refusal",
+        |state| matches!(&state.dialog, Some(Dialog::Download(form)) if form.problem.is_some()),
+    );
     window.get_by_label_contains("there is no model somebody/tiny");
     assert_eq!(form(&window).id, "somebody/tiny", "what was typed stays");
 }
@@ -122,7 +126,11 @@ fn one_of_several_models_is_chosen() {
     let mut window = window(&server);
     name(&mut window, folder.path(), "somebody/tiny");
     press(&mut window, Modifiers::NONE, Key::Enter);
-    wait(&mut window, "the choice", |state| state.downloading.is_none());
+    wait(
+        &mut window,
+        "the choice",
+        |state| matches!(&state.dialog, Some(Dialog::Download(form)) if !form.choices.is_empty()),
+    );
     window.get_by_label("It holds 2 models. Choose one:");
     assert!(window.get_by_role_and_label(Role::Button, "Download").accesskit_node().is_disabled());
     window.get_by_label("M-Q8_0.gguf, 2.00 kB").click();

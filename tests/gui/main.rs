@@ -1,6 +1,7 @@
 //! The window, without a display: the real application and engine, driven by accessible labels.
 
 mod download;
+mod fit;
 mod fixture;
 mod flows;
 mod layout;

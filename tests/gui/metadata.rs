@@ -112,8 +112,6 @@ fn what_makes_no_sense_is_explained_and_changes_nothing() {
     type_in(&mut window, "Context length", "many");
     press(&mut window, Modifiers::NONE, Key::Enter);
     window.get_by_label_contains("It has no whole number");
-    window.get_by_label("Context length").focus();
-    window.run_steps(2);
     window.get_by_role_and_label(Role::TextInput, "Context length").focus();
     window.run_steps(2);
     press(&mut window, Modifiers::NONE, Key::Escape);
@@ -155,8 +153,7 @@ fn a_finding_is_told_and_fixed() {
     let place =
         opened(&window).sheet.findings.iter().position(|finding| finding.found.contains("nobody sees")).unwrap();
     window.get_by_label("Metadata 1");
-    window.get_by_label_contains("1 characters that nobody sees (U+200B)").click();
-    window.run_steps(4);
+    click(&mut window, "caution: 1 characters that nobody sees (U+200B) (line 1).");
     assert_eq!(opened(&window).sheet.unfolded, Some(place));
     window.get_by_label_contains("orders that only the model reads");
 }
@@ -165,7 +162,8 @@ fn a_finding_is_told_and_fixed() {
 fn the_chat_template_is_shown_with_what_comes_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = metadata(folder.path(), |config| config["chat_template"] = TEMPLATE.into());
-    click(&mut window, "Chat template");
+    window.get_by_role_and_label(Role::Button, "Chat template").click();
+    window.run_steps(4);
     assert_eq!(opened(&window).sheet.page, Page::Template);
     window.get_by_label_contains("user: What is the capital of France?<|turn|>");
     click(&mut window, "With a system message");

@@ -85,11 +85,6 @@ impl Server {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub(crate) fn with(self, trouble: Trouble) -> Self {
-        self.set(trouble);
-        self
-    }
-
     pub(crate) fn set(&self, trouble: Trouble) {
         *self.shared.trouble.lock().unwrap() = trouble;
     }
@@ -160,9 +155,11 @@ impl Shared {
     }
 
     fn send_file(&self, connection: &mut TcpStream, asked: &Asked) -> std::io::Result<()> {
-        let mut trouble = self.trouble.lock().unwrap();
-        let cut = if trouble.cuts.is_empty() { None } else { Some(trouble.cuts.remove(0)) };
-        let trouble = trouble.clone();
+        let (cut, trouble) = {
+            let mut trouble = self.trouble.lock().unwrap();
+            let cut = if trouble.cuts.is_empty() { None } else { Some(trouble.cuts.remove(0)) };
+            (cut, trouble.clone())
+        };
         if let (Some(elsewhere), false) = (&trouble.moved_to, asked.path.starts_with("/elsewhere")) {
             let location = format!("Location: {elsewhere}/elsewhere{}\r\n", asked.path);
             return respond(connection, 302, &location, b"");

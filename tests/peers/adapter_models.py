@@ -1,6 +1,6 @@
 """Makes tiny LoRA adapters as PEFT saves them, and what merging gives: a folder with the adapter, one with the model merged.
 
-    adapter_models.py OUTDIR NAME... [--vocabulary NAME]
+    adapter_models.py OUTDIR NAME...
 
 NAME is one of ADAPTERS below. OUTDIR/CARD is the base model, OUTDIR/NAME the adapter, OUTDIR/NAME-merged the base with
 `scale * B A` added, computed in float64 and stored as F32. Prints a JSON line for each.
@@ -58,11 +58,9 @@ def factor(name: str, shape, spread: float) -> np.ndarray:
     return family_models.uniform(name, shape, spread).astype(np.float16).astype(np.float32)
 
 
-def make(name: str, outdir: Path, vocabulary: str | None = None) -> dict:
+def make(name: str, outdir: Path) -> dict:
     card_name, modules, settings, more = ADAPTERS[name]
     card = family_models.cards([card_name])[card_name]
-    if vocabulary:
-        card["vocabulary"] = vocabulary
     base = family_models.make(card_name, card, outdir)
     settings = {"r": 4, "lora_alpha": 6, **settings}
     adapter, merged, listed = [], [], family_models.tensors(card_name, card)
@@ -111,10 +109,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("outdir", type=Path)
     parser.add_argument("names", nargs="*")
-    parser.add_argument("--vocabulary", help="a folder of tests/data/vocab that stands in for the card's")
     args = parser.parse_args()
     for name in args.names or ADAPTERS:
-        print(json.dumps({"name": name, **make(name, args.outdir, args.vocabulary)}))
+        print(json.dumps({"name": name, **make(name, args.outdir)}))
 
 
 if __name__ == "__main__":

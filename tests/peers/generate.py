@@ -2,7 +2,8 @@
 
     generate.py GGUF... [--tokens 32] [--prompt TEXT] [--timeout 300] [--embed] [--lora GGUF] [--together]
 
-{"file", "text", "tokens": [ids], "logprobs": [numbers], "prompt_tokens": count}, or with --embed {"file", "embedding": [numbers]} of the
+{"file", "text", "tokens": [ids], "logprobs": [numbers], "prompt_tokens": count,
+ "completion_tokens": count}, or with --embed {"file", "embedding": [numbers]} of the
 prompt, the mean over its tokens; a file that does not load gives
 {"file", "error"}, the last lines of llama.cpp's log on stderr and exit status 1 (after the others).
 Each file runs in a process of its own, so a crash in llama.cpp is an error of that file alone. With --together they share
@@ -81,7 +82,8 @@ def shape(path: str, answer: dict) -> dict:
     if tokens:
         out["tokens"] = tokens
         out["logprobs"] = [entry["logprob"] for entry in content]
-    out["prompt_tokens"] = answer.get("usage", {}).get("prompt_tokens")
+    for name in ("prompt_tokens", "completion_tokens"):
+        out[name] = answer.get("usage", {}).get(name)
     return out
 
 

@@ -179,10 +179,8 @@ def is_projection(name: str, shape) -> bool:
     return len(shape) == 2 and name.endswith(".weight") and any(part in name for part in PROJECTIONS)
 
 
-def make(card_name: str, way: str, outdir: Path, vocabulary: str | None = None) -> list[Path]:
+def make(card_name: str, way: str, outdir: Path) -> list[Path]:
     card = family_models.cards([card_name])[card_name]
-    if vocabulary:
-        card["vocabulary"] = vocabulary
     quantize, config = WAYS[way]
     quantized, plain = [], []
     for name, dtype, values in family_models.tensors(card_name, card):
@@ -213,10 +211,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("outdir", type=Path)
     parser.add_argument("models", nargs="+", metavar="CARD:WAY")
-    parser.add_argument("--vocabulary", help="a folder of tests/data/vocab that stands in for the card's")
     args = parser.parse_args()
     for model in args.models:
-        print(*make(*model.split(":"), args.outdir, args.vocabulary), sep="\n")
+        print(*make(*model.split(":"), args.outdir), sep="\n")
 
 
 if __name__ == "__main__":

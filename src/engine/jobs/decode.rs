@@ -5,7 +5,8 @@ use super::gather::gather;
 use super::read::Reader;
 use crate::arch::{Coding, Part, Position};
 use crate::engine::worker::Stop;
-use crate::quant::{F32, FormatRef, MXFP4};
+use crate::quant::{F16, F32, FormatRef, MXFP4};
+use half::f16;
 use std::ops::Range;
 
 /// Bytes of a unit of codes, where exponents lie in a tensor of their own.
@@ -39,7 +40,14 @@ impl Memory {
         self.weights.resize(count * part.format.block_weights, 0.0);
         self.units.read(reader, part, units, &mut self.stored)?;
         (part.format.dequantize)(&self.stored, &mut self.weights);
-        self.weights.iter_mut().for_each(|weight| *weight += part.plus);
+        if part.plus != 0.0 {
+            // llama.cpp's converter adds to F16 in F16, and to all else in F32.
+            let sum = |weight: f32| weight + part.plus;
+            let stays_half = std::ptr::eq(part.format, &F16);
+            self.weights.iter_mut().for_each(|weight| {
+                *weight = if stays_half { f16::from_f32(sum(*weight)).to_f32() } else { sum(*weight) };
+            });
+        }
         out.copy_from_slice(bytemuck::cast_slice(&self.weights));
         Ok(())
     }

@@ -5,13 +5,11 @@ use crate::engine::Progress;
 use crate::gui::action::Action;
 use crate::gui::download::{Download, Downloading};
 use crate::gui::theme;
-use crate::gui::widgets::{Field, Segment, bar, button, field, primary};
+use crate::gui::widgets::{Field, Segment, bar, button, field, labelled, primary};
 use crate::units;
 use egui::accesskit::Role;
 use egui::{Align, Id, Key, Label, Layout, RichText, ScrollArea, Sense, TextStyle, Ui, UiBuilder, WidgetInfo, vec2};
 
-/// Of the labels before the fields.
-const LABEL_WIDTH: f32 = 84.0;
 /// Of the list of models, before it scrolls, in lines.
 const LINES: f32 = 7.0;
 
@@ -40,7 +38,7 @@ pub(super) fn show(ui: &mut Ui, form: &Download, downloading: Option<&Downloadin
 
 fn fields(ui: &mut Ui, form: &Download, actions: &mut Vec<Action>) {
     let id = Id::unique("download id");
-    row(ui, "Model", |ui| {
+    labelled(ui, "Model", |ui| {
         let looks = Field { id, label: "Model", hint: "owner/name", style: TextStyle::Body, width: f32::INFINITY };
         let (response, changed) = field(ui, &form.id, looks);
         actions.extend(changed.map(Action::NameDownload));
@@ -51,14 +49,14 @@ fn fields(ui: &mut Ui, form: &Download, actions: &mut Vec<Action>) {
             actions.push(Action::StartDownload);
         }
     });
-    row(ui, "Revision", |ui| {
+    labelled(ui, "Revision", |ui| {
         let id = Id::unique("download revision");
         let hint = "the newest, or a branch, tag or commit";
         let looks = Field { id, label: "Revision", hint, style: TextStyle::Body, width: f32::INFINITY };
         let (_, changed) = field(ui, &form.revision, looks);
         actions.extend(changed.map(Action::ReviseDownload));
     });
-    row(ui, "Into", |ui| {
+    labelled(ui, "Into", |ui| {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             button(ui, actions, Action::ChooseDownloadFolder);
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
@@ -66,16 +64,6 @@ fn fields(ui: &mut Ui, form: &Download, actions: &mut Vec<Action>) {
                 ui.add(Label::new(&place).truncate()).on_hover_text(place);
             });
         });
-    });
-}
-
-fn row(ui: &mut Ui, label: &str, add: impl FnOnce(&mut Ui)) {
-    let size = vec2(ui.available_width(), theme::ROW);
-    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
-        let left = ui.cursor().left();
-        ui.label(RichText::new(label).color(theme::palette(ui).muted));
-        ui.add_space(left + LABEL_WIDTH - ui.cursor().left());
-        add(ui);
     });
 }
 

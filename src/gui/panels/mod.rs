@@ -1,5 +1,7 @@
 //! The window's parts, from top to bottom. Each draws a part of the state and pushes what the user asks for.
 
+mod adapter;
+mod adapters;
 mod card;
 mod cautions;
 mod dialogs;
@@ -17,6 +19,7 @@ mod metadata;
 mod notices;
 mod overrides;
 mod pack_bar;
+mod pre_tokenizer;
 mod result;
 mod tabs;
 mod tensors;
@@ -35,13 +38,13 @@ use egui::{CentralPanel, Frame, Ui};
 /// Draws the whole window.
 pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     menu::show(ui, state, actions);
-    notices::show(ui, &state.warnings, actions);
+    notices::show(ui, state, actions);
     match &state.opened {
         None => welcome::show(ui, state, actions),
         Some(opened) => {
             card::show(ui, &opened.model);
             pack_bar::show(ui, state, opened, actions);
-            cautions::show(ui, opened);
+            cautions::show(ui, opened, actions);
             types::show(ui, state, opened, actions);
             let frame = Frame::new().fill(theme::palette(ui).window).inner_margin(theme::MARGIN);
             CentralPanel::default().frame(frame).show(ui, |ui| tabs::show(ui, state, opened, actions));
@@ -56,4 +59,10 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
 /// The frame of bars and side panels.
 fn panel_frame(ui: &Ui) -> Frame {
     Frame::new().fill(theme::palette(ui).panel).inner_margin(theme::MARGIN)
+}
+
+/// A capital letter at the beginning, and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.trim_end_matches('.').chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).chain(['.']).collect())
 }

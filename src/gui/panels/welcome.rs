@@ -26,10 +26,7 @@ fn invitation(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     let muted = theme::palette(ui).muted;
     ui.add_space(theme::APART);
     ui.label(RichText::new("Drop a model here").text_style(theme::title()));
-    ui.label(
-        RichText::new("A Hugging Face folder, a .safetensors file beside its config.json, or a .gguf file.")
-            .color(muted),
-    );
+    ui.label(RichText::new("A Hugging Face folder, a .safetensors or .gguf file, or a LoRA adapter.").color(muted));
     ui.add_space(theme::APART);
     if let Some(opening) = &state.opening {
         ui.add(Spinner::new().size(theme::ROW));

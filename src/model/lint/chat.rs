@@ -151,7 +151,11 @@ fn end_of_turn(
     let (example, text) = rendered.iter().find(|(example, _)| example.messages.len() > 2)?;
     let answer = example.messages.iter().find(|message| message.role == "assistant")?.content;
     let (_, after) = text.split_once(answer)?;
-    let Some(end) = vocabulary.special_at_start_of(after.trim_start()).map(u64::from) else {
+    let is_known_end = |id: u64| [eos, eot, eom].contains(&Some(id));
+    // What begins the conversation begins the next turn, where nothing ends the one before.
+    let begins = |id| vocabulary.text(id).is_some_and(|token| text.trim_start().starts_with(token));
+    let next = vocabulary.special_at_start_of(after.trim_start()).map(u64::from);
+    let Some(end) = next.filter(|id| is_known_end(*id) || !begins(*id)) else {
         // Some templates end the last answer only.
         let closed = template.render(&example.messages[..2], texts, false).ok();
         let written = |id| vocabulary.text(id).is_some_and(|token| closed.as_ref().is_some_and(|c| c.contains(token)));
@@ -163,7 +167,7 @@ fn end_of_turn(
             .advise("Compare it with the template of the model's publisher.");
         return is_open.then_some(finding);
     };
-    if [eos, eot, eom].contains(&Some(end)) {
+    if is_known_end(end) {
         return None;
     }
     let name = vocabulary.text(end)?;

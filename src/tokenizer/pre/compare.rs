@@ -3,9 +3,10 @@
 use super::known::{KNOWN, Known};
 use super::steps::flat;
 use serde_json::{Value as Json, json};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{
-    NormalizedString, Normalizer, NormalizerWrapper, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
-    PreTokenizerWrapper,
+    Decoder, NormalizedString, Normalizer, NormalizerWrapper, OffsetReferential, OffsetType, PreTokenizedString,
+    PreTokenizer, PreTokenizerWrapper,
 };
 
 /// Texts in which rules that are not the same are unlikely to look the same.
@@ -116,6 +117,8 @@ const PRE_TOKENIZERS: &[&str] = &[
 pub(super) struct Cutter {
     normalizers: Vec<NormalizerWrapper>,
     pre_tokenizer: Option<PreTokenizerWrapper>,
+    /// Whether the pieces are written in the characters that stand for bytes.
+    is_byte_level: bool,
 }
 
 impl Cutter {
@@ -137,6 +140,7 @@ impl Cutter {
         Ok(Self {
             normalizers: normalizers.map_err(|error| format!("its normalizer is not understood: {error}"))?,
             pre_tokenizer: pre_tokenizer.map_err(|error| format!("its pre_tokenizer is not understood: {error}"))?,
+            is_byte_level: flat(stated, "pretokenizers").iter().any(|stage| stage["type"] == "ByteLevel"),
         })
     }
 
@@ -159,12 +163,21 @@ impl Cutter {
         let pieces = cut.get_splits(OffsetReferential::Normalized, OffsetType::Byte);
         Ok(pieces.into_iter().map(|(piece, _, _)| piece.to_owned()).collect())
     }
+
+    /// Pieces as people read them; half a character is a question mark.
+    fn readable(&self, pieces: &[String]) -> Vec<String> {
+        let text = |piece: &String| match self.is_byte_level {
+            true => ByteLevel::default().decode(vec![piece.clone()]).unwrap_or_else(|_| piece.clone()),
+            false => piece.clone(),
+        };
+        pieces.iter().map(text).collect()
+    }
 }
 
 /// The name whose rules cut the fewest of [`TEXTS`] differently, with those texts.
 pub(super) fn nearest(tokenizer: &Json) -> Result<(&'static Known, Vec<Difference>), String> {
-    let stated = Cutter::stated(tokenizer)?;
-    let stated: Vec<Vec<String>> = TEXTS.iter().map(|text| stated.cut(text)).collect::<Result<_, _>>()?;
+    let own = Cutter::stated(tokenizer)?;
+    let stated: Vec<Vec<String>> = TEXTS.iter().map(|text| own.cut(text)).collect::<Result<_, _>>()?;
     let mut best: Option<(&Known, Vec<Difference>)> = None;
     for known in KNOWN.iter().filter(|known| known.stands_for_its_rules()) {
         let cutter = Cutter::known(known)?;
@@ -172,7 +185,8 @@ pub(super) fn nearest(tokenizer: &Json) -> Result<(&'static Known, Vec<Differenc
         for (text, stated) in TEXTS.iter().zip(&stated) {
             let known = cutter.cut(text)?;
             if known != *stated {
-                differences.push(Difference { text: (*text).to_owned(), stated: stated.clone(), known });
+                let [stated, known] = [own.readable(stated), cutter.readable(&known)];
+                differences.push(Difference { text: (*text).to_owned(), stated, known });
             }
         }
         if best.as_ref().is_none_or(|(_, least)| differences.len() < least.len()) {

@@ -1,13 +1,13 @@
 //! The chat template, and what it makes of a conversation.
 
-use super::choice;
+use super::{choice, value_id};
 use crate::chat::EXAMPLES;
-use crate::gguf::Value;
 use crate::gui::action::Action;
+use crate::gui::metadata::Editing;
 use crate::gui::state::Opened;
 use crate::gui::theme;
-use crate::gui::widgets::button;
-use crate::model::CHAT_TEMPLATE;
+use crate::gui::widgets::{Field, button, text_area};
+use crate::model::{CHAT_TEMPLATE, Usual};
 use egui::text::{LayoutJob, TextFormat};
 use egui::{
     Align, Color32, FontId, Frame, Label, Layout, Margin, RichText, ScrollArea, TextStyle, Ui, UiBuilder, vec2,
@@ -23,7 +23,13 @@ const WIDE: f32 = 700.0;
 /// Another template, or none, at the right of the pages.
 pub(super) fn buttons(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        if opened.sheet.typed_template().is_some() {
+            button(ui, actions, Action::LeaveValue);
+            button(ui, actions, Action::SetValue);
+            return;
+        }
         button(ui, actions, Action::ReadTemplate);
+        button(ui, actions, Action::EditValue(Usual::named("chat-template").expect("one of the list")));
         if opened.model.value(CHAT_TEMPLATE).is_some() {
             button(ui, actions, Action::RemoveValue(CHAT_TEMPLATE.to_owned()));
         }
@@ -36,11 +42,12 @@ pub(super) fn buttons(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
 
 pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     let colours = theme::palette(ui);
-    let problem = opened.sheet.editing.as_ref().filter(|editing| editing.usual.option == "chat-template");
-    if let Some(problem) = problem.and_then(|editing| editing.problem.as_ref()) {
+    let typed = opened.sheet.typed_template();
+    if let Some(problem) = typed.and_then(|editing| editing.problem.as_ref()) {
         ui.add(Label::new(RichText::new(problem).color(colours.error)).wrap());
     }
-    let source = opened.model.value(CHAT_TEMPLATE).and_then(Value::as_str);
+    let source = typed.map(|editing| editing.text.as_str());
+    let source = source.or_else(|| opened.model.value(CHAT_TEMPLATE)?.as_str());
     let (Some(source), Some(preview)) = (source, &opened.sheet.preview) else {
         ui.add_space(theme::APART);
         let text = "The model has no chat template. Programs then write conversations down as they see fit.";
@@ -61,7 +68,10 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         head(ui, |ui| {
             ui.label(RichText::new("Template").text_style(theme::value()));
         });
-        text(ui, "template", source_job(ui, source));
+        match typed {
+            Some(editing) => edit(ui, editing, actions),
+            None => text(ui, "template", source_job(ui, source)),
+        }
     });
     ui.scope_builder(UiBuilder::new().max_rect(right), |ui| {
         head(ui, |ui| {
@@ -80,6 +90,22 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
 fn head(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
     let size = vec2(ui.available_width(), theme::ROW);
     ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), add);
+}
+
+/// The template as it is typed. What it makes is shown at each key.
+fn edit(ui: &mut Ui, editing: &Editing, actions: &mut Vec<Action>) {
+    let lines = (ui.available_height() / ui.text_style_height(&TextStyle::Monospace)) as usize;
+    ScrollArea::vertical().id_salt("editor").auto_shrink(false).show(ui, |ui| {
+        let looks = Field {
+            id: value_id(editing.usual),
+            label: editing.usual.label,
+            hint: "A Jinja template that writes a conversation down for the model",
+            style: TextStyle::Monospace,
+            width: f32::INFINITY,
+        };
+        let (_, changed) = text_area(ui, &editing.text, looks, lines.saturating_sub(1));
+        actions.extend(changed.map(Action::TypeValue));
+    });
 }
 
 fn text(ui: &mut Ui, name: &str, job: LayoutJob) {
