@@ -103,7 +103,7 @@ impl Worst {
 #[test]
 fn main_memory_is_what_llama_cpp_allocates() {
     println!("| model | settings | weights | KV and state | compute | total |\n|---|---|---|---|---|---|");
-    let mut settings_seen = 0;
+    let (mut settings_seen, mut off) = (0, Vec::new());
     for (name, reference) in references() {
         let subject = subject(&reference);
         let weights = reference["weights"].as_f64().unwrap();
@@ -117,7 +117,9 @@ fn main_memory_is_what_llama_cpp_allocates() {
             worst.take(ours, [weights, cache + state, compute, output]);
             // The log has two digits of a MiB.
             let is_exact = |ours: f64, theirs: f64| (ours - theirs).abs() <= 0.011 * MIB;
-            assert!(is_exact(ours[1], cache + state) && is_exact(ours[2], compute), "{name} {run}: {terms:?}");
+            if !is_exact(ours[1], cache + state) || !is_exact(ours[2], compute) {
+                off.push(format!("{name} {run}: {:.2} and {:.2} MiB", ours[1] / MIB, ours[2] / MIB));
+            }
         }
         for run in reference["refused"].as_array().unwrap() {
             let settings = settings(run.as_array().unwrap());
@@ -128,6 +130,7 @@ fn main_memory_is_what_llama_cpp_allocates() {
         settings_seen += worst.runs;
     }
     println!("{settings_seen} settings");
+    assert!(off.is_empty(), "{} differ:\n{}", off.len(), off.join("\n"));
     assert!(settings_seen > 1000, "only {settings_seen} settings have a reference");
 }
 
@@ -140,6 +143,17 @@ fn a_gpu_that_holds_all_holds_what_llama_cpp_puts_there() {
     println!("| model | settings | weights | KV and state | compute | total |\n|---|---|---|---|---|---|");
     for (name, reference) in references() {
         let subject = subject(&reference);
+        for listed in reference["gpu_layers"].as_array().into_iter().flatten() {
+            let spread = Spread {
+                gpus: vec![(&CUDA, 1.0); listed[0].as_u64().unwrap() as usize],
+                gpu_layers: listed[1].as_u64().unwrap(),
+                experts_on_host: false,
+            };
+            // C for the processor, then the number of the GPU.
+            let letters = listed[2].as_str().unwrap().bytes();
+            let theirs: Vec<usize> = letters.map(|c| if c == b'C' { 0 } else { usize::from(c - b'0') + 1 }).collect();
+            assert_eq!(subject.devices(&spread), theirs, "{name} {listed}");
+        }
         let (mut worst, mut others) = (Worst::default(), Worst::default());
         for run in reference["gpu_runs"].as_array().into_iter().flatten() {
             let run = run.as_array().unwrap();
@@ -165,4 +179,76 @@ fn a_gpu_that_holds_all_holds_what_llama_cpp_puts_there() {
         println!("{}", others.line(&format!("{name}, in part")));
         assert!(worst.total <= ON_GPU || name.starts_with("tiny"), "{name} is out of bounds");
     }
+}
+
+/// Two cases that other estimators get wrong, with the errors that were published of the plain formula: 2 x layers x KV
+/// heads x head size x tokens, the head size being hidden / heads.
+#[test]
+fn windows_and_latent_attention_are_reckoned_as_they_are() {
+    let plain = |layers: u64, heads: u64, size: u64, tokens: u64| (2 * layers * heads * size * tokens * 2) as f64;
+    let tokens = 131_072;
+    let settings = Settings { context: tokens, ..Settings::default() };
+    let kept = |name: &str| {
+        let (_, reference) = references().into_iter().find(|(of, _)| of == name).unwrap();
+        subject(&reference).place(&settings, &Spread::host()).host.kept() as f64
+    };
+    // 10 layers see all, 52 a window of 1,024 and the 512 that are computed.
+    let gemma = kept("Gemma-3-27B");
+    assert_eq!(gemma, (2 * 16 * 128 * 2 * (10 * tokens + 52 * 1536)) as f64);
+    let window_alone = (2 * 16 * 128 * 2 * (10 * tokens + 52 * 1024)) as f64;
+    let published = plain(62, 16, 5376 / 32, tokens) / window_alone - 1.0;
+    assert_eq!(format!("{:+.0} %", published * 100.0), "+682 %");
+    // One row of 512 + 64 for all heads, and no values.
+    let deepseek = kept("DeepSeek-V3");
+    assert_eq!(deepseek, (61 * 576 * 2 * tokens) as f64);
+    let published = plain(61, 1, 7168 / 128, tokens) / deepseek - 1.0;
+    assert_eq!(format!("{:+.0} %", published * 100.0), "-81 %");
+    println!("Gemma-3-27B {:.0} MiB, DeepSeek-V3 {:.0} MiB at {tokens} tokens", gemma / MIB, deepseek / MIB);
+}
+
+fn fit_json(arguments: &[&str]) -> Json {
+    let sample = common::sample();
+    let all = [&["fit", sample.to_str().unwrap(), "--json"], arguments].concat();
+    serde_json::from_str(&common::tuck_ok(&all)).unwrap()
+}
+
+#[test]
+fn the_command_says_where_a_model_fits_and_how_to_run_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let svg = folder.path().join("fit.svg");
+    let names = ["--target", "this", "--target", "2 x GeForce RTX 3090", "--target", "raspberry pi 5 8"];
+    let settings = ["--ctx", "2048", "--kv-type", "q8_0/q4_0", "--type", "Q6_K", "--svg", svg.to_str().unwrap()];
+    let report = fit_json(&[&names[..], &settings[..]].concat());
+    let machines = report["machines"].as_array().unwrap();
+    let named: Vec<_> = machines.iter().map(|machine| machine["machine"].as_str().unwrap()).collect();
+    assert_eq!(named, ["This machine", "2 x GeForce RTX 3090", "Raspberry Pi 5 8 GB"]);
+    let cards = &machines[1];
+    assert_eq!((&cards["fits"], &cards["gpu_layers"]), (&"fully".into(), &9.into()));
+    assert_eq!(cards["devices"].as_array().unwrap().len(), 3);
+    let command = cards["llama_cpp"].as_str().unwrap();
+    assert!(command.contains("-ngl 9 -c 2048") && command.contains("-fa on -ctk q8_0 -ctv q4_0"), "{command}");
+    assert!(cards["generated_tokens_per_second"].as_f64().unwrap() > 100.0 && cards["million_tokens"]["kwh"].is_number());
+    // The sample has 8 layers of 2 KV heads of 64, and 256 cells fit 2,048 eight times.
+    let host = &machines[2]["devices"][0]["terms"];
+    let rows = 8 * 2048 * 2 * 64 / 32;
+    assert_eq!((&host["keys"], &host["values"]), (&(rows * 34).into(), &(rows * 18).into()));
+    assert_eq!(machines[2]["largest_type"]["type"], "F32");
+    let picture = std::fs::read_to_string(svg).unwrap();
+    assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>") && picture.contains("Raspberry Pi 5 8 GB"));
+}
+
+#[test]
+fn what_llama_cpp_refuses_and_who_nobody_knows_is_refused() {
+    let sample = common::sample();
+    for (arguments, says) in [
+        (["--target", "abacus"], "no target is called"),
+        (["--kv-type", "q3_k"], "a cache cannot be of type"),
+        (["--ctx", "0"], "0 is not in"),
+    ] {
+        let output = common::tuck(&[&["fit", sample.to_str().unwrap()], &arguments[..]].concat());
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && error.contains(says), "{arguments:?}: {error}");
+    }
+    let output = common::tuck(&["fit", sample.to_str().unwrap(), "--kv-type", "q8_0", "--no-flash-attention"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("only with flash attention"));
 }

@@ -94,7 +94,6 @@ const ROOMS: &[(&str, &[&str])] = &[
             "model",
             "recipe",
             "engine",
-            "hub",
             "fit",
             "units",
             "cli",

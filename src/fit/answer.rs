@@ -71,13 +71,14 @@ impl<'a> Fitter<'a> {
             }
         };
         let up_to = match fit {
-            Fit::Fully => fully_up_to,
+            Fit::Fully => fully_up_to.max(Some(context)),
             Fit::Partly => self.reach(machine, &spread),
             Fit::Not => None,
         };
         let placement = self.placement(&spread, context);
         let layout = self.subject.layout(&spread);
         let speed = self.costs.speed(machine, &spread, &layout, &self.settings).filter(|_| fit != Fit::Not);
+        let fully_up_to = if fit == Fit::Fully { up_to } else { fully_up_to };
         Answer { fit, spread, placement, fully_up_to, up_to, speed }
     }
 
@@ -125,29 +126,48 @@ impl<'a> Fitter<'a> {
         }
         let context = self.settings.context;
         let spread = |layers| self.spread(machine, layers, experts_on_host);
-        let fits = |layers: &u64| self.has_room_on_gpus(machine, &self.placement(&spread(*layers), context));
+        let fits = |layers: &u64| has_room_on_gpus(machine, &self.placement(&spread(*layers), context));
         let layers = last(1, self.subject.placeable(), fits)?;
         let spread = spread(layers);
         self.fits(machine, &spread, context).then_some(spread)
     }
 
     /// The largest context with which this spread fits.
+    ///
+    /// Compute buffers are placed at contexts that double, and drawn straight between: a buffer is the largest of moments
+    /// that each grow in proportion to the context, so it is never larger than that line.
     fn reach(&self, machine: &Machine, spread: &Spread) -> Option<u64> {
-        let longest = if self.subject.trained_context > 0 { self.subject.trained_context } else { LONGEST };
+        let trained = self.subject.trained_context;
+        let longest = (if trained > 0 { trained } else { LONGEST }).max(self.settings.context);
         let unit = CELLS * self.settings.sequences.max(1);
-        let most = longest.max(self.settings.context).div_ceil(unit);
-        last(1, most, |units: &u64| self.fits(machine, spread, units * unit)).map(|units| (units * unit).min(longest.max(self.settings.context)))
+        let most = longest.div_ceil(unit);
+        let mut end = 1;
+        while end < most && self.fits(machine, spread, end * unit) {
+            end = (2 * end).min(most);
+        }
+        if self.fits(machine, spread, end * unit) {
+            return Some((end * unit).min(longest));
+        }
+        let begin = if end == most { most.next_power_of_two() / 2 } else { end / 2 };
+        let ends = [begin.max(1), end].map(|units| (units * unit, self.placement(spread, units * unit)));
+        let layout = self.subject.layout(spread);
+        let fits = |units: &u64| {
+            let context = units * unit;
+            let mut placement = self.subject.place_stored(&Settings { context, ..self.settings }, &layout);
+            let [(from, low), (to, high)] = &ends;
+            let share = (context - from) as f64 / (to - from).max(1) as f64;
+            let between = |low: u64, high: u64| low + (high.saturating_sub(low) as f64 * share) as u64;
+            placement.host.compute = between(low.host.compute, high.host.compute);
+            for (terms, (low, high)) in placement.gpus.iter_mut().zip(low.gpus.iter().zip(&high.gpus)) {
+                terms.compute = between(low.compute, high.compute);
+            }
+            has_room(machine, &placement)
+        };
+        last(begin.max(1), end, fits).map(|units| units * unit)
     }
 
     fn fits(&self, machine: &Machine, spread: &Spread, context: u64) -> bool {
-        let placement = self.placement(spread, context);
-        let on_gpus: u64 = placement.gpus.iter().map(|terms| terms.total()).sum();
-        let on_host = placement.host.total() + if machine.is_unified { on_gpus } else { 0 };
-        on_host <= machine.host.budget.usable && self.has_room_on_gpus(machine, &placement)
-    }
-
-    fn has_room_on_gpus(&self, machine: &Machine, placement: &Placement) -> bool {
-        placement.gpus.iter().zip(&machine.gpus).all(|(terms, gpu)| terms.total() <= gpu.pool.budget.usable)
+        has_room(machine, &self.placement(spread, context))
     }
 
     fn placement(&self, spread: &Spread, context: u64) -> Arc<Placement> {
@@ -164,6 +184,16 @@ impl<'a> Fitter<'a> {
         lock().insert(key, placement.clone());
         placement
     }
+}
+
+fn has_room(machine: &Machine, placement: &Placement) -> bool {
+    let on_gpus: u64 = placement.gpus.iter().map(|terms| terms.total()).sum();
+    let on_host = placement.host.total() + if machine.is_unified { on_gpus } else { 0 };
+    on_host <= machine.host.budget.usable && has_room_on_gpus(machine, placement)
+}
+
+fn has_room_on_gpus(machine: &Machine, placement: &Placement) -> bool {
+    placement.gpus.iter().zip(&machine.gpus).all(|(terms, gpu)| terms.total() <= gpu.pool.budget.usable)
 }
 
 /// The last of `first..=end` that is so, where those that are so come first.

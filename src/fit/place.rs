@@ -114,6 +114,16 @@ impl Subject {
     /// Spreads the model. Embeddings stay in main memory, as llama.cpp keeps them.
     pub fn place(&self, settings: &Settings, spread: &Spread) -> Placement {
         let layout = self.layout(spread);
+        let mut placement = self.place_stored(settings, &layout);
+        let terms = std::iter::once(&mut placement.host).chain(&mut placement.gpus);
+        for (terms, bytes) in terms.zip(compute_buffers(self, settings, &layout)) {
+            terms.compute = bytes;
+        }
+        placement
+    }
+
+    /// All but the compute buffers.
+    pub(super) fn place_stored(&self, settings: &Settings, layout: &Layout) -> Placement {
         let mut terms = vec![Terms::default(); layout.backends.len()];
         for ((layer, home), experts) in self.layers.iter().zip(&layout.layers).zip(&layout.experts) {
             let (all, of_experts) = (layer.parts.bytes(), layer.parts.expert_bytes());
@@ -134,13 +144,18 @@ impl Subject {
         }
         terms[usize::from(layout.output > 0)].projector = self.projector;
         terms[0].output = 4 * self.vocabulary * settings.sequences;
-        for ((terms, bytes), backend) in
-            terms.iter_mut().zip(compute_buffers(self, settings, &layout)).zip(&layout.backends)
-        {
-            terms.compute = bytes;
+        for (terms, backend) in terms.iter_mut().zip(&layout.backends) {
             terms.overhead = backend.overhead;
         }
         Placement { host: terms[0], gpus: terms[1..].to_vec() }
+    }
+
+    /// The device of each layer and of the output: 0 for main memory, then the GPUs.
+    pub fn devices(&self, spread: &Spread) -> Vec<usize> {
+        let layout = self.layout(spread);
+        // Layers that are loaded and not run are beside the output.
+        let idle = std::iter::repeat_n(layout.output, self.idle_layers as usize);
+        layout.layers.into_iter().chain(idle).chain([layout.output]).collect()
     }
 
     /// Which device each layer is on: `llama_model_base::load_tensors` in `llama-model.cpp`.

@@ -4,7 +4,7 @@ use super::graph::Layout;
 use super::machine::{Machine, Pool};
 use super::place::Spread;
 use super::settings::Settings;
-use super::subject::{Layer, Mixer, Part, Parts, Subject};
+use super::subject::{Layer, Mixer, Part, Parts, Subject, is_of_experts};
 
 /// Bytes a second that a GPU borrows weights with from main memory: half of what 16 lanes of PCIe 4.0 carry.
 const PCIE: f64 = 16e9;
@@ -138,5 +138,5 @@ impl Work {
 }
 
 fn add_parts(work: &mut Work, parts: &Parts, seen: f64) {
-    parts.iter().for_each(|(name, part)| work.add(part, name.contains("_exps.").then_some(seen)));
+    parts.iter().for_each(|(name, part)| work.add(part, is_of_experts(name).then_some(seen)));
 }

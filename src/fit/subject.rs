@@ -9,9 +9,10 @@ use crate::model::Model;
 use crate::quant::FormatRef;
 use crate::recipe::Plan;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// How a layer looks back at earlier tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mixer {
     /// Softmax attention; keys and values of every token are cached.
     Attention {
@@ -90,36 +91,65 @@ impl Part {
 
 /// Tensors by name.
 #[derive(Clone, Debug, Default)]
-pub struct Parts(HashMap<String, Part>);
+pub struct Parts {
+    named: HashMap<String, Part>,
+    bytes: u64,
+    expert_bytes: u64,
+}
 
 impl Parts {
+    fn insert(&mut self, name: String, part: Part) {
+        let bytes = part.padded();
+        self.bytes += bytes;
+        if is_of_experts(&name) {
+            self.expert_bytes += bytes;
+        }
+        self.named.insert(name, part);
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Part> {
-        self.0.get(name)
+        self.named.get(name)
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.named.contains_key(name)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Part)> {
+        self.named.iter().map(|(name, part)| (name.as_str(), part))
     }
 
     /// Bytes of all, each padded as in memory.
     pub fn bytes(&self) -> u64 {
-        self.0.values().map(Part::padded).sum()
+        self.bytes
     }
 
     /// Bytes of those whose name is chosen, and of the others.
     pub(super) fn split(&self, chosen: impl Fn(&str) -> bool) -> (u64, u64) {
-        let of = |wanted: bool| self.0.iter().filter(|(name, _)| chosen(name) == wanted).map(|(_, part)| part.padded()).sum();
-        (of(true), of(false))
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Part)> {
-        self.0.iter().map(|(name, part)| (name.as_str(), part))
+        let of_chosen = self.iter().filter(|(name, _)| chosen(name)).map(|(_, part)| part.padded()).sum();
+        (of_chosen, self.bytes - of_chosen)
     }
 
     /// Bytes of the stacks of experts among them.
     pub fn expert_bytes(&self) -> u64 {
-        self.split(|name| name.contains("_exps.")).0
+        self.expert_bytes
     }
+
+    /// A number that layers with tensors of the same names and `facts` share.
+    fn digest<F: Hash>(&self, facts: impl Fn(&Part) -> F) -> u64 {
+        let one = |(name, part): (&str, &Part)| {
+            let mut hasher = DefaultHasher::new();
+            (name, facts(part)).hash(&mut hasher);
+            hasher.finish()
+        };
+        // Whatever their order.
+        self.iter().map(one).fold(0, u64::wrapping_add)
+    }
+}
+
+/// Whether a tensor is a stack of experts.
+pub(super) fn is_of_experts(name: &str) -> bool {
+    name.contains("_exps.")
 }
 
 /// A layer.
@@ -131,6 +161,10 @@ pub struct Layer {
     pub parts: Parts,
     /// Whether queries and keys turn with the position.
     pub(super) rotary: bool,
+    /// The same for layers that compute the same.
+    pub(super) kind: u64,
+    /// The same for layers whose tensors have the same lengths.
+    pub(super) stored: u64,
 }
 
 /// A model to be run.
@@ -205,10 +239,10 @@ impl Subject {
                     if layers.len() as u64 <= layer {
                         layers.resize(layer as usize + 1, Parts::default());
                     }
-                    layers[layer as usize].0.insert(rest.to_owned(), part);
+                    layers[layer as usize].insert(rest.to_owned(), part);
                 }
-                Some(_) => drop(idle.0.insert(name.to_owned(), part)),
-                None => drop(outside.0.insert(name.to_owned(), part)),
+                Some(_) => idle.insert(name.to_owned(), part),
+                None => outside.insert(name.to_owned(), part),
             }
         }
         let windows = windows(hparams, &facts, &family, layers.len() as u64);
@@ -220,7 +254,11 @@ impl Subject {
                 Rotary::Windowed => window.is_some() || !any_window,
                 Rotary::AllButLastOf(n) => at as u64 % n != n - 1,
             };
-            Layer { mixer: mixer(hparams, &facts, &parts, at as u64, window), parts, rotary }
+            let mixer = mixer(hparams, &facts, &parts, at as u64, window);
+            let mut hasher = DefaultHasher::new();
+            (mixer, rotary, parts.digest(|part| part.shape.clone())).hash(&mut hasher);
+            let stored = parts.digest(|part| part.bytes);
+            Layer { mixer, parts, rotary, kind: hasher.finish(), stored }
         });
         Self {
             layers: layers.collect(),

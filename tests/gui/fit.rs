@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use tuck::gui::{Action, Change, FitRow, Tab};
 use tuck::quant::{F16, Q8_0};
 use tuck::recipe::preset_from_name;
+use tuck::units;
 
 fn fit_tab(size: [f32; 2], scale: f32) -> (tempfile::TempDir, Window) {
     let folder = tempfile::tempdir().unwrap();
@@ -49,8 +50,12 @@ fn bars_follow_recipe_context_and_cache() {
     window.get_by_label_contains("quantizes cached values only with flash attention");
     ask(&mut window, Action::Fit(Change::Values(&F16)));
     assert!(window.query_by_label_contains("quantizes cached values").is_none());
-    let says = format!("{card}: ");
-    assert!(window.query_all_by_role(Role::ProgressIndicator).any(|bar| bar.label().is_some_and(|label| label.starts_with(&says))));
+    let bar = row(&window, card).answer.placement.gpus[0].total();
+    let has = row(&window, card).machine.gpus[0].pool.budget.usable;
+    window.get_by_role_and_label(
+        Role::ProgressIndicator,
+        &format!("{card}: {} of {}", units::bytes(bar), units::bytes(has)),
+    );
 }
 
 #[test]

@@ -195,7 +195,7 @@ def measure_gpus(path, tree, folder, gpus):
             model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
             assigned = re.findall(r"layer +[0-9]+ assigned to device (\w+)", "".join(log))
             layers.append([gpus, params.n_gpu_layers, "".join(name[-1] if "Pretend" in name else "C" for name in assigned)])
-        if context > trained:
+        if context > trained or sequences > 1 and path.stem in ABORTS:
             continue
         log.clear()
         settings = llama_cpp.llama_context_default_params()

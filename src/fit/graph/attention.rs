@@ -105,7 +105,7 @@ pub(super) struct Attended {
 
 impl Decoder<'_> {
     pub(super) fn attention(&mut self, layer: &Layer, x: Node) -> Node {
-        let Layer { mixer: Mixer::Attention { heads, kv_heads, key, value, window }, parts, rotary } = layer else {
+        let Layer { mixer: Mixer::Attention { heads, kv_heads, key, value, window }, parts, rotary, .. } = layer else {
             return x;
         };
         let tokens = self.tokens;

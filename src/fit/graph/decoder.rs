@@ -3,6 +3,7 @@
 use super::attention::Cache;
 use super::buffer::peaks;
 use super::layout::Layout;
+use super::repeats::enough;
 use super::split::split;
 use super::tape::{Device, HOST, Node, Tape};
 use crate::fit::family::{Block, Term};
@@ -54,7 +55,17 @@ impl<'a> Decoder<'a> {
     fn build(mut self) -> Tape {
         let mut stream = self.embedding();
         let last = self.subject.layers.len().saturating_sub(1);
-        for (at, layer) in self.subject.layers.iter().enumerate() {
+        let borrows = self.layout.backends.len() > 1;
+        let kind = |at: usize| {
+            let layer = &self.subject.layers[at];
+            let (home, experts) = (self.layout.layers[at], self.layout.experts[at]);
+            // Weights are in the graph where they are borrowed.
+            let stored = if borrows && (home == HOST || experts == HOST) { layer.stored } else { 0 };
+            (layer.kind, home, experts, stored, at == last && !self.subject.family.picks_rows_last)
+        };
+        let kinds: Vec<_> = (0..self.subject.layers.len()).map(kind).collect();
+        for at in enough(&kinds) {
+            let layer = &self.subject.layers[at];
             self.move_to(self.layout.layers[at], self.layout.experts[at]);
             let picks = at == last && !self.subject.family.picks_rows_last;
             stream = self.layer(layer, stream, picks);

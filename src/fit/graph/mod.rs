@@ -12,6 +12,7 @@ mod experts;
 mod latent;
 mod layout;
 mod recurrent;
+mod repeats;
 mod split;
 mod tape;
 
