@@ -1,6 +1,6 @@
 //! Whether a model fits a machine, how it is spread there, with how much context, and how fast it will be.
 
-use super::backend::Backend;
+use super::graph::Care;
 use super::machine::Machine;
 use super::place::{Placement, Spread};
 use super::settings::{CELLS, Settings};
@@ -40,8 +40,8 @@ pub struct Answer {
     pub speed: Option<Speed>,
 }
 
-/// Backends, layers on each, whether experts are on the host, context.
-type Key = (Vec<(&'static str, usize)>, usize, bool, u64);
+/// Backends with their shares, layers on them, whether experts are on the host, context, care.
+type Key = (Vec<(&'static str, u64)>, u64, bool, u64, bool);
 
 /// Answers questions about one model with one set of settings. What is asked again is remembered.
 pub struct Fitter<'a> {
@@ -61,8 +61,9 @@ impl<'a> Fitter<'a> {
     pub fn answer(&self, machine: &Machine) -> Answer {
         let context = self.settings.context;
         let whole = self.whole(machine);
-        let fully_up_to = self.reach(machine, &whole);
-        let (fit, spread) = if self.fits(machine, &whole, context) {
+        let fits_whole = self.fits_exactly(machine, &whole);
+        let fully_up_to = self.reach(machine, &whole, fits_whole);
+        let (fit, spread) = if fits_whole {
             (Fit::Fully, whole)
         } else {
             match self.partial(machine) {
@@ -72,10 +73,10 @@ impl<'a> Fitter<'a> {
         };
         let up_to = match fit {
             Fit::Fully => fully_up_to.max(Some(context)),
-            Fit::Partly => self.reach(machine, &spread),
+            Fit::Partly => self.reach(machine, &spread, true).max(Some(context)),
             Fit::Not => None,
         };
-        let placement = self.placement(&spread, context);
+        let placement = self.placement(&spread, context, Care::Exact);
         let layout = self.subject.layout(&spread);
         let speed = self.costs.speed(machine, &spread, &layout, &self.settings).filter(|_| fit != Fit::Not);
         let fully_up_to = if fit == Fit::Fully { up_to } else { fully_up_to };
@@ -84,7 +85,7 @@ impl<'a> Fitter<'a> {
 
     /// Whether all of it fits where it is fastest.
     pub fn fits_fully(&self, machine: &Machine) -> bool {
-        self.fits(machine, &self.whole(machine), self.settings.context)
+        self.fits_exactly(machine, &self.whole(machine))
     }
 
     /// All of it on the GPUs, or in main memory where there is none.
@@ -102,7 +103,6 @@ impl<'a> Fitter<'a> {
 
     /// The fastest of: experts in main memory, some layers in main memory, all in main memory.
     fn partial(&self, machine: &Machine) -> Option<Spread> {
-        let context = self.settings.context;
         let mut found: Option<(f64, Spread)> = None;
         for experts_on_host in [true, false] {
             if experts_on_host && self.subject.experts == 0 {
@@ -110,13 +110,14 @@ impl<'a> Fitter<'a> {
             }
             let Some(spread) = self.most_layers(machine, experts_on_host) else { continue };
             let layout = self.subject.layout(&spread);
-            let speed = self.costs.speed(machine, &spread, &layout, &self.settings).map_or(0.0, |speed| speed.generation);
+            let speed =
+                self.costs.speed(machine, &spread, &layout, &self.settings).map_or(0.0, |speed| speed.generation);
             if found.as_ref().is_none_or(|(best, _)| speed > *best) {
                 found = Some((speed, spread));
             }
         }
         let host = Spread::host();
-        found.map(|(_, spread)| spread).or_else(|| self.fits(machine, &host, context).then_some(host))
+        found.map(|(_, spread)| spread).or_else(|| self.fits_exactly(machine, &host).then_some(host))
     }
 
     /// As many layers on the GPUs as they have room for, if main memory has room for the others.
@@ -126,30 +127,33 @@ impl<'a> Fitter<'a> {
         }
         let context = self.settings.context;
         let spread = |layers| self.spread(machine, layers, experts_on_host);
-        let fits = |layers: &u64| has_room_on_gpus(machine, &self.placement(&spread(*layers), context));
-        let layers = last(1, self.subject.placeable(), fits)?;
+        let fits = |layers: &u64| has_room_on_gpus(machine, &self.placement(&spread(*layers), context, Care::Quick));
+        let mut layers = last(1, self.subject.placeable(), fits)?;
+        let has_room = |layers| has_room_on_gpus(machine, &self.placement(&spread(layers), context, Care::Exact));
+        while layers > 1 && !has_room(layers) {
+            layers -= 1;
+        }
         let spread = spread(layers);
-        self.fits(machine, &spread, context).then_some(spread)
+        self.fits_exactly(machine, &spread).then_some(spread)
     }
 
     /// The largest context with which this spread fits.
     ///
     /// Compute buffers are placed at contexts that double, and drawn straight between: a buffer is the largest of moments
     /// that each grow in proportion to the context, so it is never larger than that line.
-    fn reach(&self, machine: &Machine, spread: &Spread) -> Option<u64> {
+    fn reach(&self, machine: &Machine, spread: &Spread, fits_now: bool) -> Option<u64> {
         let trained = self.subject.trained_context;
         let longest = (if trained > 0 { trained } else { LONGEST }).max(self.settings.context);
         let unit = CELLS * self.settings.sequences.max(1);
         let most = longest.div_ceil(unit);
-        let mut end = 1;
-        while end < most && self.fits(machine, spread, end * unit) {
-            end = (2 * end).min(most);
+        let (mut low, mut high) = (1, if fits_now { (self.settings.context / unit).max(1) } else { 1 });
+        while self.fits(machine, spread, high * unit) {
+            if high == most {
+                return Some(longest);
+            }
+            (low, high) = (high, (2 * high).min(most));
         }
-        if self.fits(machine, spread, end * unit) {
-            return Some((end * unit).min(longest));
-        }
-        let begin = if end == most { most.next_power_of_two() / 2 } else { end / 2 };
-        let ends = [begin.max(1), end].map(|units| (units * unit, self.placement(spread, units * unit)));
+        let ends = [low, high].map(|units| (units * unit, self.placement(spread, units * unit, Care::Quick)));
         let layout = self.subject.layout(spread);
         let fits = |units: &u64| {
             let context = units * unit;
@@ -163,24 +167,27 @@ impl<'a> Fitter<'a> {
             }
             has_room(machine, &placement)
         };
-        last(begin.max(1), end, fits).map(|units| units * unit)
+        last(low, high, fits).map(|units| units * unit)
     }
 
     fn fits(&self, machine: &Machine, spread: &Spread, context: u64) -> bool {
-        has_room(machine, &self.placement(spread, context))
+        has_room(machine, &self.placement(spread, context, Care::Quick))
     }
 
-    fn placement(&self, spread: &Spread, context: u64) -> Arc<Placement> {
-        let layout = self.subject.layout(spread);
-        let on = |device: usize| layout.layers.iter().chain([&layout.output]).filter(|home| **home == device).count();
-        let name = |backend: &&'static Backend| backend.name;
-        let devices = layout.backends.iter().map(name).enumerate().map(|(device, name)| (name, on(device))).collect();
-        let key = (devices, layout.output, spread.experts_on_host, context);
+    fn fits_exactly(&self, machine: &Machine, spread: &Spread) -> bool {
+        has_room(machine, &self.placement(spread, self.settings.context, Care::Exact))
+    }
+
+    fn placement(&self, spread: &Spread, context: u64, care: Care) -> Arc<Placement> {
+        // A single GPU has all, whatever its share.
+        let share = |share: f64| if spread.gpus.len() > 1 { share.to_bits() } else { 0 };
+        let gpus = spread.gpus.iter().map(|(backend, of)| (backend.name, share(*of))).collect();
+        let key = (gpus, spread.gpu_layers, spread.experts_on_host, context, care == Care::Exact);
         let lock = || self.placements.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().get(&key) {
             return known.clone();
         }
-        let placement = Arc::new(self.subject.place(&Settings { context, ..self.settings }, spread));
+        let placement = Arc::new(self.subject.place_with(&Settings { context, ..self.settings }, spread, care));
         lock().insert(key, placement.clone());
         placement
     }

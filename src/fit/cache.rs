@@ -31,7 +31,8 @@ impl Layer {
         match self.mixer {
             Mixer::Attention { .. } | Mixer::Latent { .. } if !subject.family.cached => Kept::default(),
             Mixer::Attention { kv_heads, key, value, window, .. } => {
-                let cells = sequences * window.map_or_else(|| settings.cells(), |window| settings.windowed_cells(window));
+                let cells =
+                    sequences * window.map_or_else(|| settings.cells(), |window| settings.windowed_cells(window));
                 let value = if settings.flash_attention { kv_heads * value } else { subject.widest_value() };
                 Kept {
                     keys: settings.keys.bytes(cells * kv_heads * key),

@@ -22,8 +22,7 @@ pub struct Candidate {
 /// Every type with a format of its own, the largest file first. `recipe` gives overrides and importance matrix; types
 /// that need a matrix are left out where there is none.
 pub fn candidates(model: &Model, recipe: &Recipe, projector: u64) -> Vec<Candidate> {
-    let is_possible =
-        |preset: &&Preset| preset.format.is_some() && (recipe.imatrix.is_some() || !preset.needs_imatrix);
+    let is_possible = |preset: &&Preset| preset.format.is_some() && (recipe.imatrix.is_some() || !preset.needs_imatrix);
     let candidate = |preset: &'static Preset| {
         let plan = Plan::new(model, &Recipe { preset, ..recipe.clone() }).ok()?;
         let subject = Subject::planned(model, &plan).with_projector(projector);

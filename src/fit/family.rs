@@ -123,13 +123,7 @@ static FAMILIES: &[Family] = &[
     Family { names: &["exaone-moe"], windows: Windows::AllButLastOf(4), window: 128, ..USUAL },
     Family { names: &["llama4"], windows: Windows::AllButLastOf(4), window: 8192, ..USUAL },
     Family { names: &["smallthinker"], windows: Windows::AllButFirstOf(4), window: 4096, ..USUAL },
-    Family {
-        names: &["cohere2"],
-        windows: Windows::AllButLastOf(4),
-        rotary: Rotary::Windowed,
-        block: COHERE,
-        ..USUAL
-    },
+    Family { names: &["cohere2"], windows: Windows::AllButLastOf(4), rotary: Rotary::Windowed, block: COHERE, ..USUAL },
     Family { names: &["command-r"], block: COHERE, ..USUAL },
     Family { names: &["falcon"], block: Block::Parallel([Term::Mlp, Term::Attention, Term::Stream]), ..USUAL },
     Family {

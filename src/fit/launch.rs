@@ -42,11 +42,9 @@ fn llama_cpp(file: &str, settings: &Settings, layers: u64, experts: bool) -> Str
     if settings.keys != usual.keys || settings.values != usual.values {
         words.push(format!("-ctk {} -ctv {}", name(settings.keys.name), name(settings.values.name)));
     }
-    for (flag, value, usual) in [
-        ("-np", settings.sequences, 1),
-        ("-b", settings.batch, usual.batch),
-        ("-ub", settings.ubatch, usual.ubatch),
-    ] {
+    for (flag, value, usual) in
+        [("-np", settings.sequences, 1), ("-b", settings.batch, usual.batch), ("-ub", settings.ubatch, usual.ubatch)]
+    {
         if value != usual || flag == "-np" {
             words.push(format!("{flag} {value}"));
         }
@@ -72,7 +70,9 @@ fn modelfile(file: &str, settings: &Settings, layers: u64, experts: bool) -> Str
     server.push(format!("OLLAMA_NUM_PARALLEL={}", settings.sequences));
     lines.push(format!("# Start the server with {} ollama serve", server.join(" ")));
     if settings.keys != settings.values {
-        lines.push("# Ollama has one type for keys and values; the smaller of the two is not used for either.".to_owned());
+        lines.push(
+            "# Ollama has one type for keys and values; the smaller of the two is not used for either.".to_owned(),
+        );
     }
     if experts {
         lines.push("# Ollama places experts itself; with num_gpu alone it may need more than reckoned.".to_owned());

@@ -86,7 +86,9 @@ impl Machine {
             // Eight numbers at once, two operations each, at 3 GHz.
             flops: cores as f64 * 8.0 * 2.0 * 3e9,
         };
-        notes.push("the memory's bandwidth is measured with a short read; the processor's speed is estimated".to_owned());
+        notes.push(
+            "the memory's bandwidth is measured with a short read; the processor's speed is estimated".to_owned(),
+        );
         // An integrated GPU beside a discrete one would only slow it down.
         let discrete: Vec<_> = gpus.iter().filter(|gpu| !gpu.is_integrated).collect();
         let chosen = if discrete.is_empty() { gpus.iter().take(1).collect() } else { discrete };
@@ -140,7 +142,10 @@ pub fn measure_bandwidth() -> f64 {
     for _ in 0..3 {
         let begin = Instant::now();
         let sum: u64 = std::thread::scope(|scope| {
-            let parts: Vec<_> = numbers.chunks(numbers.len().div_ceil(threads)).map(|part| scope.spawn(|| part.iter().sum::<u64>())).collect();
+            let parts: Vec<_> = numbers
+                .chunks(numbers.len().div_ceil(threads))
+                .map(|part| scope.spawn(|| part.iter().sum::<u64>()))
+                .collect();
             parts.into_iter().map(|part| part.join().unwrap_or(0)).sum()
         });
         std::hint::black_box(sum);

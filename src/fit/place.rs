@@ -1,7 +1,7 @@
 //! What a model takes of each device.
 
 use super::backend::{Backend, CPU};
-use super::graph::{Layout, compute_buffers};
+use super::graph::{Care, Layout, compute_buffers};
 use super::settings::Settings;
 use super::subject::Subject;
 
@@ -47,7 +47,10 @@ pub struct Terms {
 /// The terms, in the order of [`Terms::list`]: a name, and how it comes about.
 pub static NAMES: [(&str, &str); 8] = [
     ("weights", "every tensor at its size in the file, padded to 32 bytes; a tied output counts once"),
-    ("keys", "cells x KV heads x key size, in the type of cached keys, of each layer; windowed layers have fewer cells"),
+    (
+        "keys",
+        "cells x KV heads x key size, in the type of cached keys, of each layer; windowed layers have fewer cells",
+    ),
     ("values", "cells x KV heads x value size, in the type of cached values, of each layer; latent attention has none"),
     ("recurrent", "states of layers without a cache, in f32, for each sequence"),
     ("compute", "the graph of one step of ubatch tokens over a full cache, as ggml's allocator places it"),
@@ -113,10 +116,14 @@ impl Subject {
 
     /// Spreads the model. Embeddings stay in main memory, as llama.cpp keeps them.
     pub fn place(&self, settings: &Settings, spread: &Spread) -> Placement {
+        self.place_with(settings, spread, Care::Exact)
+    }
+
+    pub(super) fn place_with(&self, settings: &Settings, spread: &Spread, care: Care) -> Placement {
         let layout = self.layout(spread);
         let mut placement = self.place_stored(settings, &layout);
         let terms = std::iter::once(&mut placement.host).chain(&mut placement.gpus);
-        for (terms, bytes) in terms.zip(compute_buffers(self, settings, &layout)) {
+        for (terms, bytes) in terms.zip(compute_buffers(self, settings, &layout, care)) {
             terms.compute = bytes;
         }
         placement

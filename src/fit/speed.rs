@@ -49,7 +49,8 @@ impl Costs {
     pub(super) fn new(subject: &Subject, settings: &Settings) -> Self {
         let filled = (settings.context / settings.sequences.max(1) / 2).max(1);
         let seen = subject.experts_used.min(subject.experts) as f64 / subject.experts.max(1) as f64;
-        let layers = subject.layers.iter().map(|layer| Work::of_layer(layer, subject, settings, seen, filled)).collect();
+        let layers =
+            subject.layers.iter().map(|layer| Work::of_layer(layer, subject, settings, seen, filled)).collect();
         let tied = !subject.outside.has("output.weight");
         let is_output = |name: &str| name.starts_with("output") || tied && name == "token_embd.weight";
         let mut output = Work::default();
@@ -58,7 +59,13 @@ impl Costs {
     }
 
     /// Tokens a second; none where a device's speed is not known.
-    pub(super) fn speed(&self, machine: &Machine, spread: &Spread, layout: &Layout, settings: &Settings) -> Option<Speed> {
+    pub(super) fn speed(
+        &self,
+        machine: &Machine,
+        spread: &Spread,
+        layout: &Layout,
+        settings: &Settings,
+    ) -> Option<Speed> {
         let device = |at: usize| at.checked_sub(1).map_or(&machine.host, |gpu| &machine.gpus[gpu].pool);
         let (mut generation, mut prompt) = (0.0, 0.0);
         let places = layout.layers.iter().zip(&layout.experts).zip(&self.layers);
@@ -92,7 +99,11 @@ impl Costs {
 fn arithmetic(pool: &Pool, layout: &Layout, at: usize) -> f64 {
     let efficiency = layout.backends[at].efficiency.arithmetic;
     let reached = pool.flops * efficiency;
-    if pool.flops > MUCH_ARITHMETIC { reached.min(MUCH_ARITHMETIC * efficiency + (pool.flops - MUCH_ARITHMETIC) * 0.1) } else { reached }
+    if pool.flops > MUCH_ARITHMETIC {
+        reached.min(MUCH_ARITHMETIC * efficiency + (pool.flops - MUCH_ARITHMETIC) * 0.1)
+    } else {
+        reached
+    }
 }
 
 impl Work {

@@ -8,7 +8,6 @@ use crate::gguf::Value;
 use crate::model::Model;
 use crate::quant::FormatRef;
 use crate::recipe::Plan;
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// How a layer looks back at earlier tokens.
@@ -89,10 +88,10 @@ impl Part {
     }
 }
 
-/// Tensors by name.
+/// Tensors by name; so few of a layer that a list is the fastest.
 #[derive(Clone, Debug, Default)]
 pub struct Parts {
-    named: HashMap<String, Part>,
+    named: Vec<(String, Part)>,
     bytes: u64,
     expert_bytes: u64,
 }
@@ -104,15 +103,30 @@ impl Parts {
         if is_of_experts(&name) {
             self.expert_bytes += bytes;
         }
-        self.named.insert(name, part);
+        self.named.push((name, part));
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Part> {
-        self.named.get(name)
+        self.iter().find(|(of, _)| *of == name).map(|(_, part)| part)
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.named.contains_key(name)
+        self.get(name).is_some()
+    }
+
+    /// `NAME.weight`.
+    pub(super) fn weight(&self, name: &str) -> Option<&Part> {
+        self.ending(name, ".weight")
+    }
+
+    /// Whether there is `NAME.bias`.
+    pub(super) fn has_bias(&self, name: &str) -> bool {
+        self.ending(name, ".bias").is_some()
+    }
+
+    fn ending(&self, name: &str, end: &str) -> Option<&Part> {
+        let is_it = |of: &str| of.strip_suffix(end).is_some_and(|of| of == name);
+        self.iter().find(|(of, _)| is_it(of)).map(|(_, part)| part)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Part)> {
@@ -249,7 +263,9 @@ impl Subject {
         let any_window = windows.iter().any(Option::is_some);
         let layers = layers.into_iter().zip(windows).enumerate().map(|(at, (parts, window))| {
             let rotary = match family.rotary {
-                Rotary::All => facts.flag("rope.scaling.finetuned").unwrap_or(true) || !architecture.contains("granite"),
+                Rotary::All => {
+                    facts.flag("rope.scaling.finetuned").unwrap_or(true) || !architecture.contains("granite")
+                }
                 Rotary::Never => false,
                 Rotary::Windowed => window.is_some() || !any_window,
                 Rotary::AllButLastOf(n) => at as u64 % n != n - 1,

@@ -119,7 +119,9 @@ pub enum TargetError {
         source: std::io::Error,
     },
     /// It is not such a list.
-    #[error("{path} is no list of targets: {problem}; each needs [[target]] with name, kind, memory, bandwidth and tflops")]
+    #[error(
+        "{path} is no list of targets: {problem}; each needs [[target]] with name, kind, memory, bandwidth and tflops"
+    )]
     Form {
         /// The file.
         path: PathBuf,
@@ -185,7 +187,10 @@ impl Entry {
         let sizes = self.memory.iter().map(|memory| ("memory", Some(*memory), 1e6));
         for (name, figure, most) in figures.into_iter().chain(sizes) {
             if figure.is_some_and(|figure| !(figure > 0.0 && figure <= most)) {
-                return Err(format!("has a {name} of {}; above 0 and at most {most} is possible", figure.unwrap_or(0.0)));
+                return Err(format!(
+                    "has a {name} of {}; above 0 and at most {most} is possible",
+                    figure.unwrap_or(0.0)
+                ));
             }
         }
         if self.memory.is_empty() || !(1..=64).contains(&self.count) {
@@ -307,7 +312,8 @@ mod tests {
         assert!(own(&path).unwrap().is_empty());
         std::fs::write(&path, vec![b'#'; LONGEST as usize + 1]).unwrap();
         assert!(own(&path).unwrap_err().to_string().contains("longer"));
-        std::fs::write(&path, "[[target]]\nname = 'Box'\nkind = 'cpu'\nmemory = [12.5]\nbandwidth = 40\ntflops = 0.4").unwrap();
+        std::fs::write(&path, "[[target]]\nname = 'Box'\nkind = 'cpu'\nmemory = [12.5]\nbandwidth = 40\ntflops = 0.4")
+            .unwrap();
         let own = own(&path).unwrap();
         assert_eq!((own[0].machine.name.as_str(), own[0].machine.gpus.len()), ("Box", 0));
     }

@@ -4,7 +4,9 @@
 use super::choice::Decision;
 use super::state::Opened;
 use crate::engine::{Hardware, JobId};
-use crate::fit::{Answer, Candidate, Fitter, Launch, Machine, Settings, Subject, USUAL_TARGETS, candidates, largest_type};
+use crate::fit::{
+    Answer, Candidate, Fitter, Launch, Machine, Settings, Subject, USUAL_TARGETS, candidates, largest_type,
+};
 use crate::model::Model;
 use crate::quant::FormatRef;
 use crate::recipe::Preset;
@@ -157,7 +159,8 @@ impl Fitting {
     }
 
     fn answer_question(&mut self, opened: &Opened, hardware: &Hardware) {
-        let decision = Decision { preset: &crate::recipe::PRESETS[0], ticked: Vec::new(), ..opened.choice.decision().clone() };
+        let decision =
+            Decision { preset: &crate::recipe::PRESETS[0], ticked: Vec::new(), ..opened.choice.decision().clone() };
         let known = self.candidates.as_ref();
         if known.is_none_or(|(model, of, _)| !Arc::ptr_eq(model, &opened.model) || *of != decision) {
             let recipe = opened.choice.plan.recipe.clone();

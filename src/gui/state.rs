@@ -226,8 +226,7 @@ pub enum Tab {
 
 impl Tab {
     /// From left to right.
-    pub const ALL: [Self; 6] =
-        [Self::Tensors, Self::Metadata, Self::Fit, Self::Fallbacks, Self::Result, Self::Errors];
+    pub const ALL: [Self; 6] = [Self::Tensors, Self::Metadata, Self::Fit, Self::Fallbacks, Self::Result, Self::Errors];
 
     /// On its head.
     pub fn label(self) -> &'static str {

@@ -1,9 +1,10 @@
 //! The fit tab: bars that follow the recipe and the settings, the inverse question, machines that come and go.
 
-use crate::fixture::{Window, hollow_model, opened_scaled, wait};
+use crate::fixture::{Window, hollow_with, opened_scaled, wait};
 use egui::accesskit::Role;
 use egui_kittest::kittest::Queryable;
 use std::path::PathBuf;
+use tuck::gguf::Value;
 use tuck::gui::{Action, Change, FitRow, Tab};
 use tuck::quant::{F16, Q8_0};
 use tuck::recipe::preset_from_name;
@@ -11,8 +12,12 @@ use tuck::units;
 
 fn fit_tab(size: [f32; 2], scale: f32) -> (tempfile::TempDir, Window) {
     let folder = tempfile::tempdir().unwrap();
-    // About the size of a 3B.
-    let path = hollow_model(folder.path(), "Hollow", 3072, 28);
+    // 3 B weights, made for long contexts.
+    let path = hollow_with(folder.path(), "Hollow", (12288, 80), |metadata| {
+        for (_, value) in metadata.iter_mut().filter(|(key, _)| key == "llama.context_length") {
+            *value = Value::U32(131_072);
+        }
+    });
     let mut window = opened_scaled(size, scale, &path);
     window.state_mut().ask(Action::Show(Tab::Fit));
     wait(&mut window, "the machines", |state| !state.fit.rows.is_empty());
@@ -41,7 +46,7 @@ fn bars_follow_recipe_context_and_cache() {
     ask(&mut window, Action::ChooseType(preset_from_name("Q8_0").unwrap()));
     let larger = needs(&window, card);
     assert!(larger > before, "{larger} and {before}");
-    ask(&mut window, Action::Fit(Change::Context(4096)));
+    ask(&mut window, Action::Fit(Change::Context(16384)));
     let longer = needs(&window, card);
     ask(&mut window, Action::Fit(Change::Keys(&Q8_0)));
     ask(&mut window, Action::Fit(Change::Values(&Q8_0)));
@@ -73,9 +78,9 @@ fn the_inverse_question_chooses_a_type() {
 #[test]
 fn machines_come_and_go() {
     let (_folder, mut window) = fit_tab([1920.0, 1080.0], 1.0);
-    window.get_by_label("Remove Steam Deck").click();
+    window.get_by_label("Remove Apple M4 16 GB").click();
     window.run_steps(4);
-    assert!(window.query_by_label("Remove Steam Deck").is_none());
+    assert!(window.query_by_label("Remove Apple M4 16 GB").is_none());
     ask(&mut window, Action::Fit(Change::Find("mi300x".to_owned())));
     window.get_by_label("8 x Instinct MI300X").click();
     window.run_steps(4);
@@ -85,9 +90,11 @@ fn machines_come_and_go() {
 
 #[test]
 fn the_fit_tab_has_its_place_at_every_size() {
-    for (size, scale) in [([960.0, 600.0], 1.0), ([1280.0, 720.0], 1.0), ([1920.0, 1080.0], 2.0), ([3840.0, 2160.0], 1.0)] {
+    for (size, scale) in
+        [([960.0, 600.0], 1.0), ([1280.0, 720.0], 1.0), ([1920.0, 1080.0], 2.0), ([3840.0, 2160.0], 1.0)]
+    {
         let (_folder, mut window) = fit_tab(size, scale);
-        ask(&mut window, Action::Fit(Change::Context(4096)));
+        ask(&mut window, Action::Fit(Change::Context(65536)));
         let all = window.ctx.content_rect();
         for label in ["Context", "Parallel", "Keys", "Values", "Flash attention", "Largest type for", "This machine"] {
             let rects: Vec<_> = window.query_all_by_label(label).map(|node| node.rect()).collect();

@@ -29,9 +29,11 @@ pub(super) fn report(report: &Report<'_>) -> Json {
 fn machine(report: &Report<'_>, row: &Row<'_>) -> Json {
     let Row { machine, answer, largest } = row;
     let host = &machine.host.budget;
-    let gpus = machine.gpus.iter().zip(&answer.placement.gpus).map(|(gpu, terms)| {
-        device(gpu.backend.name, terms, gpu.pool.budget.total, gpu.pool.budget.usable)
-    });
+    let gpus = machine
+        .gpus
+        .iter()
+        .zip(&answer.placement.gpus)
+        .map(|(gpu, terms)| device(gpu.backend.name, terms, gpu.pool.budget.total, gpu.pool.budget.usable));
     let host = device("CPU", &answer.placement.host, host.total, host.usable);
     let file = report.model.default_file_name(report.plan.recipe.preset.name);
     let launch = Launch::new(&file, report.subject, &report.settings, &answer.spread);

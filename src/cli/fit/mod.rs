@@ -9,7 +9,9 @@ use super::lora::Lora;
 use super::session::{Quit, Session, exit, print_json};
 use crate::checkpoint::Kind;
 use crate::engine::{Command, EventKind, Hardware, OpenRequest};
-use crate::fit::{Answer, Candidate, Fitter, Machine, Settings, Subject, USUAL_TARGETS, candidates, largest_type, parse_cache_types};
+use crate::fit::{
+    Answer, Candidate, Fitter, Machine, Settings, Subject, USUAL_TARGETS, candidates, largest_type, parse_cache_types,
+};
 use crate::model::Model;
 use crate::quant::FormatRef;
 use crate::recipe::{Plan, Recipe};

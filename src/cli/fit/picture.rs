@@ -32,7 +32,12 @@ pub(super) fn draw(report: &Report<'_>) -> String {
     let height = bars + 120.0 + HEIGHT;
     let mut svg = String::new();
     let font = "font-family=\"Inter, system-ui, sans-serif\"";
-    put(&mut svg, format!("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" {font}>"));
+    put(
+        &mut svg,
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" {font}>"
+        ),
+    );
     put(&mut svg, format!("<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#ffffff\"/>"));
     let settings = &report.settings;
     let title = format!("{} as {}", report.model.card.name, report.plan.recipe.preset.name);
@@ -78,17 +83,34 @@ fn bar(svg: &mut String, top: f64, row: &Row<'_>) {
     let middle = top + BAR / 2.0 + 4.0;
     text(svg, (LEFT - 12.0, middle), 13.0, TEXT, "end", &row.machine.name);
     let length = total as f64 * scale;
-    put(svg, format!("<rect x=\"{LEFT}\" y=\"{top}\" width=\"{length:.1}\" height=\"{BAR}\" rx=\"3\" fill=\"{}\"/>", PARTS[3].1));
+    put(
+        svg,
+        format!(
+            "<rect x=\"{LEFT}\" y=\"{top}\" width=\"{length:.1}\" height=\"{BAR}\" rx=\"3\" fill=\"{}\"/>",
+            PARTS[3].1
+        ),
+    );
     let mut x = LEFT;
     let buffers = terms.compute + terms.output + terms.projector + terms.overhead;
     for ((name, colour), bytes) in PARTS.iter().zip([terms.weights, terms.kept(), buffers]) {
         let width = bytes as f64 * scale;
-        put(svg, format!("<rect x=\"{x:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{BAR}\" fill=\"{colour}\"><title>{name}: {}</title></rect>", units::bytes(bytes)));
+        put(
+            svg,
+            format!(
+                "<rect x=\"{x:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{BAR}\" fill=\"{colour}\"><title>{name}: {}</title></rect>",
+                units::bytes(bytes)
+            ),
+        );
         x += width;
     }
     let limit = LEFT + usable as f64 * scale;
     let (from, to) = (top - 3.0, top + BAR + 3.0);
-    put(svg, format!("<line x1=\"{limit:.1}\" x2=\"{limit:.1}\" y1=\"{from}\" y2=\"{to}\" stroke=\"{LIMIT}\" stroke-width=\"2\"/>"));
+    put(
+        svg,
+        format!(
+            "<line x1=\"{limit:.1}\" x2=\"{limit:.1}\" y1=\"{from}\" y2=\"{to}\" stroke=\"{LIMIT}\" stroke-width=\"2\"/>"
+        ),
+    );
     let says = match row.answer.fit {
         Fit::Fully => format!("{} free", units::bytes(usable.saturating_sub(needs))),
         Fit::Partly => "partly".to_owned(),
@@ -102,10 +124,12 @@ fn bar(svg: &mut String, top: f64, row: &Row<'_>) {
 /// Memory of everything together over context, for the cache types that people choose.
 fn chart(svg: &mut String, top: f64, report: &Report<'_>) {
     let longest = report.subject.trained_context.max(report.settings.context).max(POINTS);
-    let formats: Vec<_> = CACHE_TYPES.iter().copied().filter(|of| ["F16", "Q8_0", "Q5_1", "Q4_0"].contains(&of.name)).collect();
+    let formats: Vec<_> =
+        CACHE_TYPES.iter().copied().filter(|of| ["F16", "Q8_0", "Q5_1", "Q4_0"].contains(&of.name)).collect();
     let spread = whole(report);
     let curve = |format| {
-        let settings = |context| Settings { context, keys: format, values: format, flash_attention: true, ..report.settings };
+        let settings =
+            |context| Settings { context, keys: format, values: format, flash_attention: true, ..report.settings };
         let point = |at: u64| {
             let context = (longest * at / POINTS).max(1);
             (context, total(&report.subject.place(&settings(context), &spread)))
@@ -129,8 +153,12 @@ fn chart(svg: &mut String, top: f64, report: &Report<'_>) {
         text(svg, (x, bottom + 18.0), 11.0, MUTED, "middle", &units::grouped(context));
     }
     for ((name, points), colour) in curves.iter().zip(CURVES) {
-        let line: Vec<String> = points.iter().map(|point| place(*point)).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-        put(svg, format!("<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>", line.join(" ")));
+        let line: Vec<String> =
+            points.iter().map(|point| place(*point)).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        put(
+            svg,
+            format!("<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>", line.join(" ")),
+        );
         let (x, y) = points.last().map_or((right, top), |point| place(*point));
         text(svg, (x + 8.0, y + 4.0), 12.0, colour, "start", name);
     }
@@ -138,8 +166,20 @@ fn chart(svg: &mut String, top: f64, report: &Report<'_>) {
         let (_, usable) = row.first_memory();
         if usable <= most {
             let (_, y) = place((0, usable));
-            put(svg, format!("<line x1=\"{left}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"{LIMIT}\" stroke-dasharray=\"5 4\"/>"));
-            text(svg, (right, y - 6.0), 11.0, LIMIT, "end", &format!("{} has {}", row.machine.name, units::bytes(usable)));
+            put(
+                svg,
+                format!(
+                    "<line x1=\"{left}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"{LIMIT}\" stroke-dasharray=\"5 4\"/>"
+                ),
+            );
+            text(
+                svg,
+                (right, y - 6.0),
+                11.0,
+                LIMIT,
+                "end",
+                &format!("{} has {}", row.machine.name, units::bytes(usable)),
+            );
         }
     }
 }

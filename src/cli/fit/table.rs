@@ -26,7 +26,9 @@ pub(super) fn print(report: &Report<'_>) {
         println!("  {:<name_width$}  {}", row.machine.name, line(row));
     }
     println!("\n  Needs, Has: GPU memory, or main memory where there is no GPU. Context: the largest that fits.");
-    println!("  Prompt, Generates: tokens a second at half of the context, estimated. Best type: the largest that fits fully.");
+    println!(
+        "  Prompt, Generates: tokens a second at half of the context, estimated. Best type: the largest that fits fully."
+    );
     if let Some(row) = report.rows.first() {
         first(report, row);
     }

@@ -3,9 +3,9 @@
 
 use super::decoder::Decoder;
 use super::tape::{Node, Tape};
+use crate::fit::backend::Scratch;
 use crate::fit::settings::Settings;
 use crate::fit::subject::{Layer, Mixer, Parts, Subject};
-use crate::fit::backend::Scratch;
 use crate::quant::{F16, F32};
 
 /// Rows of the matrix that a quantized cache's values are turned with.
@@ -45,7 +45,9 @@ impl Cache {
     ) -> Self {
         let tokens = settings.tokens();
         let heads = subject.layers.iter().filter_map(|layer| match layer.mixer {
-            Mixer::Attention { kv_heads, key, value, window, .. } if holds(window) => Some((key, value, kv_heads * value)),
+            Mixer::Attention { kv_heads, key, value, window, .. } if holds(window) => {
+                Some((key, value, kv_heads * value))
+            }
             Mixer::Latent { rank, rope, .. } if holds(None) => Some((rank + rope, 0, rank)),
             _ => None,
         });
@@ -130,7 +132,7 @@ impl Decoder<'_> {
         };
         for (node, name) in [(&mut q, "attn_q_norm"), (&mut k, "attn_k_norm")] {
             // A norm over all heads at once was put before they were told apart.
-            if parts.get(&format!("{name}.weight")).is_some_and(|part| !is_flat(part.shape[0], self.tape.shape(*node))) {
+            if parts.weight(name).is_some_and(|part| !is_flat(part.shape[0], self.tape.shape(*node))) {
                 *node = self.norm(*node, parts, name);
             }
             if *rotary {
@@ -172,7 +174,7 @@ impl Decoder<'_> {
         }
         let norm = format!("{name}_norm");
         let shape = [size, heads, self.tokens, 1];
-        if parts.get(&format!("{norm}.weight")).is_some_and(|part| is_flat(part.shape[0], shape)) {
+        if parts.weight(&norm).is_some_and(|part| is_flat(part.shape[0], shape)) {
             out = self.norm(out, parts, &norm);
         }
         self.tape.view(out, shape)
@@ -256,7 +258,8 @@ impl Decoder<'_> {
         let rows = cache.cells * self.settings.sequences * attended.kv_heads;
         let [key, value] = attended.sizes;
         let keys = self.borrowed(self.settings.keys.bytes(rows * key), self.home);
-        let values = attended.restored.is_none().then(|| self.borrowed(self.settings.values.bytes(rows * value), self.home));
+        let values =
+            attended.restored.is_none().then(|| self.borrowed(self.settings.values.bytes(rows * value), self.home));
         keys.into_iter().chain(values.flatten()).collect()
     }
 
@@ -271,7 +274,8 @@ impl Decoder<'_> {
         match backend.scratch {
             Scratch::None => 0,
             Scratch::Others => {
-                let widened = |format, size| if format == &F16 { 0 } else { half(size).next_multiple_of(backend.alignment) };
+                let widened =
+                    |format, size| if format == &F16 { 0 } else { half(size).next_multiple_of(backend.alignment) };
                 widened(self.settings.keys, key) + widened(self.settings.values, values)
             }
             Scratch::Always => {

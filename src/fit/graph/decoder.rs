@@ -10,11 +10,20 @@ use crate::fit::family::{Block, Term};
 use crate::fit::settings::Settings;
 use crate::fit::subject::{Layer, Mixer, Parts, Subject};
 
+/// How much of a graph is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::fit) enum Care {
+    /// All of it.
+    Exact,
+    /// Of layers that repeat a few, for searches.
+    Quick,
+}
+
 /// Bytes of the compute buffer of each device.
-pub(in crate::fit) fn compute_buffers(subject: &Subject, settings: &Settings, layout: &Layout) -> Vec<u64> {
-    let mut tape = Decoder::new(subject, settings, layout).build();
+pub(in crate::fit) fn compute_buffers(subject: &Subject, settings: &Settings, layout: &Layout, care: Care) -> Vec<u64> {
+    let mut tape = Decoder::new(subject, settings, layout).build(care);
     if layout.backends.len() > 1 {
-        split(&mut tape);
+        split(&mut tape, layout.copies());
     }
     peaks(&tape, &layout.backends)
 }
@@ -52,19 +61,10 @@ impl<'a> Decoder<'a> {
         Self { subject, settings, layout, home, experts_home, tape, tokens, positions, wanted, caches, states }
     }
 
-    fn build(mut self) -> Tape {
+    fn build(mut self, care: Care) -> Tape {
         let mut stream = self.embedding();
         let last = self.subject.layers.len().saturating_sub(1);
-        let borrows = self.layout.backends.len() > 1;
-        let kind = |at: usize| {
-            let layer = &self.subject.layers[at];
-            let (home, experts) = (self.layout.layers[at], self.layout.experts[at]);
-            // Weights are in the graph where they are borrowed.
-            let stored = if borrows && (home == HOST || experts == HOST) { layer.stored } else { 0 };
-            (layer.kind, home, experts, stored, at == last && !self.subject.family.picks_rows_last)
-        };
-        let kinds: Vec<_> = (0..self.subject.layers.len()).map(kind).collect();
-        for at in enough(&kinds) {
+        for at in self.chosen_layers(care) {
             let layer = &self.subject.layers[at];
             self.move_to(self.layout.layers[at], self.layout.experts[at]);
             let picks = at == last && !self.subject.family.picks_rows_last;
@@ -77,6 +77,23 @@ impl<'a> Decoder<'a> {
         }
         self.head(stream);
         self.tape
+    }
+
+    /// Places of the layers that are put on the tape.
+    fn chosen_layers(&self, care: Care) -> Vec<usize> {
+        let depth = self.subject.layers.len();
+        if care == Care::Exact {
+            return (0..depth).collect();
+        }
+        let borrows = self.layout.backends.len() > 1;
+        let kind = |at: usize| {
+            let layer = &self.subject.layers[at];
+            let (home, experts) = (self.layout.layers[at], self.layout.experts[at]);
+            // Weights are in the graph where they are borrowed.
+            let stored = if borrows && (home == HOST || experts == HOST) { layer.stored } else { 0 };
+            (layer.kind, home, experts, stored, at + 1 == depth && !self.subject.family.picks_rows_last)
+        };
+        enough(&(0..depth).map(kind).collect::<Vec<_>>())
     }
 
     /// Goes on where the next weights lie.
@@ -197,8 +214,8 @@ impl<'a> Decoder<'a> {
             true => self.tape.compute(self.tape.shape(x), &[x]),
             false => self.tape.map(&[x]),
         };
-        for part in ["weight", "bias"] {
-            if parts.has(&format!("{name}.{part}")) {
+        for is_there in [parts.weight(name).is_some(), parts.has_bias(name)] {
+            if is_there {
                 out = self.tape.map(&[out]);
             }
         }
@@ -207,15 +224,15 @@ impl<'a> Decoder<'a> {
 
     /// A norm where the layer has it.
     pub(super) fn norm_if(&mut self, x: Node, parts: &Parts, name: &str) -> Node {
-        let has = parts.has(&format!("{name}.weight")) || self.subject.family.bare_norms;
+        let has = parts.weight(name).is_some() || self.subject.family.bare_norms;
         if has { self.norm(x, parts, name) } else { x }
     }
 
     /// A weight matrix with its bias, where the layer has one.
     pub(super) fn project(&mut self, parts: &Parts, name: &str, x: Node) -> Node {
-        let (rows, bytes) = parts.get(&format!("{name}.weight")).map_or((0, 0), |part| (part.rows(), part.bytes));
+        let (rows, bytes) = parts.weight(name).map_or((0, 0), |part| (part.rows(), part.bytes));
         let out = self.multiply(rows, bytes, self.home, x);
-        if parts.has(&format!("{name}.bias")) { self.tape.map(&[out]) } else { out }
+        if parts.has_bias(name) { self.tape.map(&[out]) } else { out }
     }
 
     /// A weight matrix of so many rows times `x`. Where the weight lies elsewhere it is borrowed.

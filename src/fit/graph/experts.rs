@@ -28,13 +28,13 @@ impl Decoder<'_> {
 
     fn mlp(&mut self, parts: &Parts, suffix: &str, x: Node) -> Node {
         let (up, gate, down) = (format!("ffn_up{suffix}"), format!("ffn_gate{suffix}"), format!("ffn_down{suffix}"));
-        if !parts.has(&format!("{up}.weight")) {
+        if parts.weight(&up).is_none() {
             return x;
         }
         let raised = self.project(parts, &up, x);
         let [rows, tokens, ..] = self.tape.shape(raised);
-        let width = parts.get(&format!("{down}.weight")).map_or(rows, |part| part.shape[0]);
-        let bent = if parts.has(&format!("{gate}.weight")) {
+        let width = parts.weight(&down).map_or(rows, |part| part.shape[0]);
+        let bent = if parts.weight(&gate).is_some() {
             let gate = self.project(parts, &gate, x);
             self.tape.compute([width, tokens, 1, 1], &[gate, raised])
         } else if rows == 2 * width {
@@ -103,11 +103,11 @@ impl Decoder<'_> {
     /// The chosen experts' matrices times their tokens.
     fn of_experts(&mut self, parts: &Parts, name: &str, x: Node, chosen: Node) -> Node {
         let [_, _, tokens, _] = self.tape.shape(x);
-        let (rows, bytes) = parts.get(&format!("{name}.weight")).map_or((0, 0), |part| (part.rows(), part.bytes));
+        let (rows, bytes) = parts.weight(name).map_or((0, 0), |part| (part.rows(), part.bytes));
         let weight = self.borrowed(bytes, self.experts_home);
         let sources: Vec<Node> = weight.into_iter().chain([x, chosen]).collect();
         let out = self.tape.compute([rows, self.subject.experts_used, tokens, 1], &sources);
-        if parts.has(&format!("{name}.bias")) { self.tape.map(&[out, chosen]) } else { out }
+        if parts.has_bias(name) { self.tape.map(&[out, chosen]) } else { out }
     }
 
     /// Leaves only the experts of the best groups (DeepSeek V3).

@@ -20,7 +20,18 @@ pub(in crate::fit) struct Layout {
     pub(in crate::fit) output: Device,
 }
 
+/// Steps that are under way at once where several GPUs have the whole model (`GGML_SCHED_MAX_COPIES`).
+const PIPELINED: usize = 4;
+
 impl Layout {
+    /// How many copies there are of what goes from one device to another. Where all is on several GPUs, each step begins
+    /// before the one before has ended (`pipeline_parallel` in `llama-context.cpp`).
+    pub(super) fn copies(&self) -> usize {
+        let is_on_gpus = |homes: &[Device]| homes.iter().all(|home| *home != HOST);
+        let is_whole = is_on_gpus(&self.layers) && is_on_gpus(&self.experts) && self.output != HOST;
+        if self.backends.len() > 2 && is_whole { PIPELINED } else { 1 }
+    }
+
     /// Where something is computed whose weights lie on `home`.
     pub(super) fn computes(&self, home: Device, tokens: u64) -> Device {
         match home == HOST && self.backends.len() > 1 && tokens >= WORTH_BORROWING {

@@ -16,5 +16,5 @@ mod repeats;
 mod split;
 mod tape;
 
-pub(super) use decoder::compute_buffers;
+pub(super) use decoder::{Care, compute_buffers};
 pub(super) use layout::Layout;

@@ -1,5 +1,5 @@
-//! Layers that repeat. The allocator is in the same state after each of a run of equal layers, so a few of them find
-//! the peak of all.
+//! Layers that repeat. The allocator is nearly in the same state after each of a run of equal layers, so a few of them
+//! find nearly the peak of all: within 15 % of the compute buffer and 0.3 % of the whole, most often exactly.
 
 /// The longest pattern of layers that is looked for.
 const LONGEST: usize = 8;

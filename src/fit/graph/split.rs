@@ -8,7 +8,15 @@ use std::collections::HashMap;
 /// Operations that follow each other on one device are a run, which gets its copies at its start. A device gets one copy
 /// of a tensor, whichever run of it is the first to need it. A weight that lies elsewhere starts a run of its own, so
 /// that the room of the weight before can be used again.
-pub(super) fn split(tape: &mut Tape) {
+///
+/// With `several` steps under way each input and each copy is there so many times, and kept.
+pub(super) fn split(tape: &mut Tape, several: usize) {
+    if several > 1 {
+        for input in tape.inputs.clone() {
+            tape.keep(input);
+            tape.keep_inputs_like(input, HOST, several - 1);
+        }
+    }
     let order = std::mem::take(&mut tape.order);
     let mut copies: HashMap<(Node, Device), Node> = HashMap::new();
     let (mut run, mut copied): (Vec<Node>, Vec<Node>) = Default::default();
@@ -38,8 +46,14 @@ pub(super) fn split(tape: &mut Tape) {
                 if tape.tensor(source).place != Place::Elsewhere {
                     copied.push(tape.reader(source));
                 }
-                let copy = tape.copy_to(source, device);
-                copied.push(copy);
+                let copy = match several {
+                    1 => {
+                        let copy = tape.copy_to(source, device);
+                        copied.push(copy);
+                        copy
+                    }
+                    _ => tape.keep_inputs_like(source, device, several),
+                };
                 copies.insert((source, device), copy);
                 copy
             });

@@ -144,6 +144,18 @@ impl Tape {
         node
     }
 
+    /// So many tensors like another on some device, filled in before the graph runs and kept; the last of them.
+    pub(super) fn keep_inputs_like(&mut self, of: Node, device: Device, number: usize) -> Node {
+        let Tensor { shape, element, .. } = *self.tensor(of);
+        for _ in 0..number {
+            let node = self.input(shape, element);
+            self.tensors[node.index()].device = device;
+            self.keep(node);
+            self.inputs.push(node);
+        }
+        self.inputs.last().copied().unwrap_or(of)
+    }
+
     /// Something that needs a tensor and is nothing itself.
     pub(super) fn reader(&mut self, of: Node) -> Node {
         let device = self.tensor(of).device;

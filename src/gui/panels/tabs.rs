@@ -18,6 +18,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
         match opened.tab {
             Tab::Tensors => tensors::filter(ui, opened, actions),
             Tab::Metadata => metadata::filter(ui, opened, actions),
+            Tab::Fit => fit::find(ui, &state.fit, actions),
             _ => {}
         }
     });

@@ -32,7 +32,11 @@ pub(super) fn show(ui: &mut Ui, name: &str, terms: &Terms, budget: &Budget) {
     let piece = |from: u64, to: u64| Rect::from_min_max(pos2(at(from), rect.top()), pos2(at(to), rect.bottom()));
     // Beyond the budget the bar is darker: that part is not there for a model.
     painter.rect_filled(rect, round, palette.pressed);
-    painter.with_clip_rect(piece(budget.usable, budget.total.max(budget.usable))).rect_filled(rect, round, palette.used);
+    painter.with_clip_rect(piece(budget.usable, budget.total.max(budget.usable))).rect_filled(
+        rect,
+        round,
+        palette.used,
+    );
     let mut from = 0;
     for ((_, bytes), colour) in parts(terms).into_iter().zip(colours(palette)) {
         painter.with_clip_rect(piece(from, from + bytes)).rect_filled(rect, round, colour);

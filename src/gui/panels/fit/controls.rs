@@ -10,7 +10,7 @@ use crate::gui::widgets::{Field, field};
 use crate::quant::FormatRef;
 use crate::units;
 use egui::accesskit::Role;
-use egui::{Checkbox, ComboBox, Id, Label, RichText, Slider, TextStyle, Ui, WidgetInfo};
+use egui::{Align, Checkbox, ComboBox, Id, Label, Layout, RichText, Slider, TextStyle, Ui, WidgetInfo};
 
 /// Of the sliders, and of the lists of types.
 const SLIDER: f32 = 110.0;
@@ -18,6 +18,8 @@ const TYPES: f32 = 72.0;
 /// Of the lists of machines.
 const MACHINES: f32 = 230.0;
 const LIST: f32 = 320.0;
+/// Machines that are offered at once.
+const FOUND: usize = 8;
 /// Context goes in steps of what the cache does.
 const STEP: f64 = 256.0;
 
@@ -38,7 +40,8 @@ pub(super) fn show(ui: &mut Ui, fitting: &Fitting, opened: &Opened, actions: &mu
         let mut sequences = settings.sequences;
         label(ui, "Parallel", "Sequences side by side, which share the context.");
         ui.spacing_mut().slider_width = SLIDER / 2.0;
-        if named(ui, Slider::new(&mut sequences, 1..=MOST_SEQUENCES).logarithmic(true), "Parallel sequences").changed() {
+        if named(ui, Slider::new(&mut sequences, 1..=MOST_SEQUENCES).logarithmic(true), "Parallel sequences").changed()
+        {
             push(Change::Sequences(sequences));
         }
         ui.add_space(theme::NEAR);
@@ -98,30 +101,37 @@ pub(super) fn question(ui: &mut Ui, fitting: &Fitting, hardware: &Hardware, acti
     });
 }
 
-/// A search for machines that are not looked at yet.
-pub(super) fn add(ui: &mut Ui, fitting: &Fitting, hardware: &Hardware, actions: &mut Vec<Action>) {
-    let wanted = fitting.find.trim().to_lowercase();
-    ui.horizontal_wrapped(|ui| {
+/// The search for more machines, at the right of the tabs.
+pub(in crate::gui::panels) fn find(ui: &mut Ui, fitting: &Fitting, actions: &mut Vec<Action>) {
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         let looks = Field {
             id: Id::unique("find a machine"),
             label: "Find a machine",
             hint: "Add a machine…",
             style: TextStyle::Body,
-            width: 180.0,
+            width: ui.available_width().min(180.0) - theme::NEAR,
         };
         let (_, changed) = field(ui, &fitting.find, looks);
         actions.extend(changed.map(|text| Action::Fit(Change::Find(text))));
-        if wanted.is_empty() {
-            return;
-        }
-        let names = hardware.targets.iter().map(|target| &target.machine.name);
-        let mut found = names.filter(|name| name.to_lowercase().contains(&wanted) && !fitting.chosen.contains(name)).peekable();
+    });
+}
+
+/// Machines that were searched for and are not looked at yet.
+pub(super) fn found(ui: &mut Ui, fitting: &Fitting, hardware: &Hardware, actions: &mut Vec<Action>) {
+    let wanted = fitting.find.trim().to_lowercase();
+    if wanted.is_empty() {
+        return;
+    }
+    let names = hardware.targets.iter().map(|target| &target.machine.name);
+    let is_new = |name: &&String| name.to_lowercase().contains(&wanted) && !fitting.chosen.contains(name);
+    let mut found = names.filter(is_new).peekable();
+    ui.horizontal_wrapped(|ui| {
         if found.peek().is_none() {
-            let text = "No machine is called so. Your own go into targets.toml in Tuck’s configuration folder.";
+            let text = "No other machine is called so. Your own go into targets.toml in Tuck’s configuration folder.";
             ui.label(RichText::new(text).small().color(theme::palette(ui).muted));
         }
-        for name in found.take(8) {
-            if ui.button(name).clicked() {
+        for name in found.take(FOUND) {
+            if ui.button(name).on_hover_text("Look at this machine, too.").clicked() {
                 actions.push(Action::Fit(Change::Add(name.clone())));
             }
         }

@@ -4,6 +4,8 @@ mod bars;
 mod controls;
 mod rows;
 
+pub(super) use controls::find;
+
 use crate::gui::action::Action;
 use crate::gui::state::{Opened, State};
 use crate::gui::theme;
@@ -20,14 +22,15 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
     };
     controls::show(ui, fitting, opened, actions);
     controls::question(ui, fitting, hardware, actions);
+    controls::found(ui, fitting, hardware, actions);
     ui.add_space(theme::GRID);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         // Beside the scroll bar.
         ui.set_width(ui.available_width() - theme::NEAR);
+        ui.spacing_mut().item_spacing.y = theme::GRID;
         for (at, row) in fitting.rows.iter().enumerate() {
             let is_this = at == 0 && hardware.this.is_some();
             rows::show(ui, row, is_this, actions);
         }
-        controls::add(ui, fitting, hardware, actions);
     });
 }

@@ -11,17 +11,17 @@ use egui::accesskit::Role;
 use egui::{Align, Color32, Frame, Label, Layout, Margin, RichText, Ui, WidgetInfo, vec2};
 
 /// Of a machine's own lines.
-const INSIDE: Margin = Margin { left: 12, right: 8, top: 4, bottom: 8 };
+const INSIDE: Margin = Margin { left: 12, right: 8, top: 2, bottom: 6 };
 
 pub(super) fn show(ui: &mut Ui, row: &Row, is_this: bool, actions: &mut Vec<Action>) {
     let colours = theme::palette(ui);
     let fill = if is_this { colours.panel } else { Color32::TRANSPARENT };
     Frame::new().fill(fill).corner_radius(theme::ROUND).inner_margin(INSIDE).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = theme::GRID / 2.0;
+        let height = std::mem::replace(&mut ui.spacing_mut().interact_size.y, 0.0);
         head(ui, row, is_this, actions);
         bars(ui, row);
         ui.horizontal(|ui| {
-            ui.spacing_mut().interact_size.y = 0.0;
             let text = RichText::new(summary(row)).small().color(colours.muted);
             let response = ui.add(Label::new(text).truncate());
             if !row.machine.notes.is_empty() {
@@ -30,6 +30,7 @@ pub(super) fn show(ui: &mut Ui, row: &Row, is_this: bool, actions: &mut Vec<Acti
             }
         });
         if is_this {
+            ui.spacing_mut().interact_size.y = height;
             launch(ui, row, actions);
         }
     });
@@ -47,11 +48,11 @@ fn head(ui: &mut Ui, row: &Row, is_this: bool, actions: &mut Vec<Action>) {
             Fit::Not => ("does not fit".to_owned(), colours.error),
         };
         ui.label(RichText::new(text).text_style(theme::value()).color(colour));
+        ui.add_space(theme::NEAR);
         if let Some(speed) = row.answer.speed {
             let hover = "Estimated for one sequence at half of the context, from bandwidth and compute.";
             let text = format!("{} tokens/s", units::rounded(speed.generation));
             ui.label(RichText::new(text).text_style(theme::value())).on_hover_text(hover);
-            ui.add_space(theme::NEAR);
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             ui.add(Label::new(RichText::new(&row.machine.name).text_style(theme::value())).truncate());
