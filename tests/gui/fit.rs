@@ -52,7 +52,7 @@ fn bars_follow_recipe_context_and_cache() {
     ask(&mut window, Action::Fit(Change::Values(&Q8_0)));
     assert!(needs(&window, card) < longer);
     ask(&mut window, Action::Fit(Change::FlashAttention(false)));
-    window.get_by_label_contains("quantizes cached values only with flash attention");
+    window.get_by_label_contains("It cannot be run so: llama.cpp quantizes cached values only with flash attention");
     ask(&mut window, Action::Fit(Change::Values(&F16)));
     assert!(window.query_by_label_contains("quantizes cached values").is_none());
     let bar = row(&window, card).answer.placement.gpus[0].total();
@@ -96,7 +96,16 @@ fn the_fit_tab_has_its_place_at_every_size() {
         let (_folder, mut window) = fit_tab(size, scale);
         ask(&mut window, Action::Fit(Change::Context(65536)));
         let all = window.ctx.content_rect();
-        for label in ["Context", "Parallel", "Keys", "Values", "Flash attention", "Largest type for", "This machine"] {
+        for label in [
+            "Context",
+            "Parallel",
+            "Keys",
+            "Values",
+            "Flash attention",
+            "Largest type for",
+            "This machine",
+            "Copy LM Studio’s settings",
+        ] {
             let rects: Vec<_> = window.query_all_by_label(label).map(|node| node.rect()).collect();
             assert!(!rects.is_empty() && rects.iter().all(|rect| all.contains_rect(*rect)), "{label}: {rects:?}");
         }

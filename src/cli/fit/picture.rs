@@ -1,7 +1,7 @@
 //! The report as an SVG: a stacked bar for each machine, and memory over context for each type of cache.
 
 use super::{Report, Row};
-use crate::fit::{CACHE_TYPES, Fit, Placement, Settings, Spread, Terms};
+use crate::fit::{CACHE_TYPES, CELLS, Fit, Placement, Settings, Spread, Terms};
 use crate::units;
 use std::fmt::Write;
 
@@ -22,7 +22,7 @@ const POINTS: u64 = 24;
 const PARTS: [(&str, &str); 4] =
     [("weights", "#0b756a"), ("KV cache", "#3d7ca8"), ("buffers", "#c9934f"), ("free", "#e7eaee")];
 /// Curves of the cache types, which are as many.
-const CURVES: [&str; 4] = ["#3f1d63", "#3d7ca8", "#0b756a", "#c9934f"];
+const CURVES: [&str; 3] = ["#3f1d63", "#3d7ca8", "#c9934f"];
 const TEXT: &str = "#1a1f27";
 const MUTED: &str = "#586271";
 const LIMIT: &str = "#b3261e";
@@ -123,15 +123,15 @@ fn bar(svg: &mut String, top: f64, row: &Row<'_>) {
 
 /// Memory of everything together over context, for the cache types that people choose.
 fn chart(svg: &mut String, top: f64, report: &Report<'_>) {
-    let longest = report.subject.trained_context.max(report.settings.context).max(POINTS);
-    let formats: Vec<_> =
-        CACHE_TYPES.iter().copied().filter(|of| ["F16", "Q8_0", "Q5_1", "Q4_0"].contains(&of.name)).collect();
+    let longest = report.subject.trained_context.max(report.settings.context).max(2 * report.settings.ubatch);
+    let formats: Vec<_> = CACHE_TYPES.iter().copied().filter(|of| ["F16", "Q8_0", "Q4_0"].contains(&of.name)).collect();
     let spread = whole(report);
     let curve = |format| {
         let settings =
             |context| Settings { context, keys: format, values: format, flash_attention: true, ..report.settings };
         let point = |at: u64| {
-            let context = (longest * at / POINTS).max(1);
+            // The cache grows in such steps, which a curve need not show; below the ubatch another line begins.
+            let context = (longest * at / POINTS).next_multiple_of(CELLS).clamp(report.settings.ubatch, longest);
             (context, total(&report.subject.place(&settings(context), &spread)))
         };
         (0..=POINTS).map(point).collect::<Vec<(u64, u64)>>()
@@ -152,6 +152,7 @@ fn chart(svg: &mut String, top: f64, report: &Report<'_>) {
         text(svg, (left - 8.0, y + 4.0), 11.0, MUTED, "end", &units::bytes(bytes));
         text(svg, (x, bottom + 18.0), 11.0, MUTED, "middle", &units::grouped(context));
     }
+    let mut lowest = top - 20.0;
     for ((name, points), colour) in curves.iter().zip(CURVES) {
         let line: Vec<String> =
             points.iter().map(|point| place(*point)).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
@@ -160,6 +161,9 @@ fn chart(svg: &mut String, top: f64, report: &Report<'_>) {
             format!("<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>", line.join(" ")),
         );
         let (x, y) = points.last().map_or((right, top), |point| place(*point));
+        // Names keep apart where curves do not; the largest comes first.
+        let y = y.max(lowest + 14.0);
+        lowest = y;
         text(svg, (x + 8.0, y + 4.0), 12.0, colour, "start", name);
     }
     if let Some(row) = report.rows.first() {

@@ -12,6 +12,8 @@ use crate::units;
 use egui::accesskit::Role;
 use egui::{Align, Checkbox, ComboBox, Id, Label, Layout, RichText, Slider, TextStyle, Ui, WidgetInfo};
 
+/// With room for all of them side by side.
+const WIDE: f32 = 760.0;
 /// Of the sliders, and of the lists of types.
 const SLIDER: f32 = 110.0;
 const TYPES: f32 = 72.0;
@@ -24,50 +26,64 @@ const FOUND: usize = 8;
 const STEP: f64 = 256.0;
 
 pub(super) fn show(ui: &mut Ui, fitting: &Fitting, opened: &Opened, actions: &mut Vec<Action>) {
-    let settings = &fitting.settings;
-    let mut push = |change| actions.push(Action::Fit(change));
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().slider_width = SLIDER;
-        let longest = Fitting::longest(&opened.model);
-        let mut context = settings.context;
-        label(ui, "Context", "Tokens of context, of all sequences together.");
-        let slider = Slider::new(&mut context, SHORTEST.min(longest)..=longest).logarithmic(true).step_by(STEP);
-        let slider = slider.custom_formatter(|n, _| units::grouped(n as u64)).custom_parser(parsed);
-        if named(ui, slider, "Context").changed() {
-            push(Change::Context(context));
-        }
-        ui.add_space(theme::NEAR);
-        let mut sequences = settings.sequences;
-        label(ui, "Parallel", "Sequences side by side, which share the context.");
-        ui.spacing_mut().slider_width = SLIDER / 2.0;
-        if named(ui, Slider::new(&mut sequences, 1..=MOST_SEQUENCES).logarithmic(true), "Parallel sequences").changed()
-        {
-            push(Change::Sequences(sequences));
-        }
-        ui.add_space(theme::NEAR);
-        label(ui, "Keys", "The type of cached keys, the more sensitive ones.");
-        types(ui, "Type of keys", settings.keys, |format| push(Change::Keys(format)));
-        label(ui, "Values", "The type of cached values.");
-        types(ui, "Type of values", settings.values, |format| push(Change::Values(format)));
-        let mut flash = settings.flash_attention;
-        let tick = ui.add(Checkbox::new(&mut flash, "Flash attention"));
-        if tick.on_hover_text("Attention in one operation, which needs less memory.").changed() {
-            push(Change::FlashAttention(flash));
-        }
-    });
+    if ui.available_width() < WIDE {
+        ui.horizontal(|ui| tokens(ui, fitting, opened, actions));
+        ui.horizontal(|ui| cache(ui, fitting, actions));
+    } else {
+        ui.horizontal(|ui| {
+            tokens(ui, fitting, opened, actions);
+            ui.add_space(theme::NEAR);
+            cache(ui, fitting, actions);
+        });
+    }
     if let Some(problem) = fitting.problem {
         let colour = theme::palette(ui).error;
-        ui.label(RichText::new(format!("{}{}.", problem[..1].to_uppercase(), &problem[1..])).color(colour));
+        ui.label(RichText::new(format!("It cannot be run so: {problem}.")).color(colour));
+    }
+}
+
+/// How many tokens, of how many sequences.
+fn tokens(ui: &mut Ui, fitting: &Fitting, opened: &Opened, actions: &mut Vec<Action>) {
+    let (mut context, mut sequences) = (fitting.settings.context, fitting.settings.sequences);
+    let longest = Fitting::longest(&opened.model);
+    label(ui, "Context", "Tokens of context, of all sequences together.");
+    ui.spacing_mut().slider_width = SLIDER;
+    let slider = Slider::new(&mut context, SHORTEST.min(longest)..=longest).logarithmic(true).step_by(STEP);
+    let slider = slider.custom_formatter(|n, _| units::grouped(n as u64)).custom_parser(parsed);
+    if named(ui, slider, "Context").changed() {
+        actions.push(Action::Fit(Change::Context(context)));
+    }
+    ui.add_space(theme::NEAR);
+    label(ui, "Parallel", "Sequences side by side, which share the context.");
+    ui.spacing_mut().slider_width = SLIDER / 2.0;
+    if named(ui, Slider::new(&mut sequences, 1..=MOST_SEQUENCES).logarithmic(true), "Parallel sequences").changed() {
+        actions.push(Action::Fit(Change::Sequences(sequences)));
+    }
+}
+
+/// How they are cached.
+fn cache(ui: &mut Ui, fitting: &Fitting, actions: &mut Vec<Action>) {
+    let settings = &fitting.settings;
+    let mut push = |change| actions.push(Action::Fit(change));
+    label(ui, "Keys", "The type of cached keys, the more sensitive ones.");
+    types(ui, "Type of keys", settings.keys, |format| push(Change::Keys(format)));
+    label(ui, "Values", "The type of cached values.");
+    types(ui, "Type of values", settings.values, |format| push(Change::Values(format)));
+    let mut flash = settings.flash_attention;
+    let tick = ui.add(Checkbox::new(&mut flash, "Flash attention"));
+    if tick.on_hover_text("Attention in one operation, which needs less memory.").changed() {
+        push(Change::FlashAttention(flash));
     }
 }
 
 /// `16 GB laptop, 32k context: which size?`
 pub(super) fn question(ui: &mut Ui, fitting: &Fitting, hardware: &Hardware, actions: &mut Vec<Action>) {
     let (name, context) = &fitting.question;
-    ui.horizontal(|ui| {
+    let width = (ui.available_width() * 0.3).min(MACHINES);
+    ui.horizontal_wrapped(|ui| {
         ui.label("Largest type for");
         let mut chosen = None;
-        combo(ui, "Machine to ask about", name, MACHINES, |ui| {
+        combo(ui, "Machine to ask about", name, width, |ui| {
             for machine in hardware.this.iter().chain(hardware.targets.iter().map(|target| &target.machine)) {
                 if ui.selectable_label(machine.name == *name, &machine.name).clicked() {
                     chosen = Some(Change::AskMachine(machine.name.clone()));

@@ -125,7 +125,7 @@ fn launch(ui: &mut Ui, row: &Row, actions: &mut Vec<Action>) {
         ("Copy LM Studio’s settings", settings),
     ];
     ui.add_space(theme::GRID);
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         for (label, text) in texts {
             let response = ui.button(label).on_hover_text(text.trim_end());
             response.widget_info(|| WidgetInfo::labeled(Role::Button, true, label));
