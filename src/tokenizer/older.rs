@@ -36,8 +36,7 @@ pub(super) fn completed(documents: &Documents) -> Result<Option<Documents>, Open
             ),
         ));
     };
-    let merges: Vec<&str> =
-        merges.lines().filter(|line| !line.is_empty() && !line.starts_with("#version")).collect();
+    let merges: Vec<&str> = merges.lines().filter(|line| !line.is_empty() && !line.starts_with("#version")).collect();
     let added = decoder(&documents.tokenizer_config).into_iter().map(|(id, token)| {
         let flag = |key: &str| token[key] == true;
         json!({
