@@ -170,7 +170,7 @@ fn edit(ui: &mut Ui, editing: &Editing, actions: &mut Vec<Action>) {
     });
 }
 
-/// The text field. Enter sets the value and Escape leaves it, but for Enter in a text of several lines.
+/// The text field. Enter sets the value, but for a text of several lines.
 fn typed(ui: &mut Ui, editing: &Editing, actions: &mut Vec<Action>) {
     let hint = match editing.usual.kind {
         UsualKind::Token => "an id, or the token's text",
@@ -191,12 +191,7 @@ fn typed(ui: &mut Ui, editing: &Editing, actions: &mut Vec<Action>) {
         false => field(ui, &editing.text, looks),
     };
     actions.extend(changed.map(Action::TypeValue));
-    if response.lost_focus() {
-        let is_pressed = |key| ui.input(|input| input.key_pressed(key));
-        if is_pressed(Key::Enter) && !is_text {
-            actions.push(Action::SetValue);
-        } else if is_pressed(Key::Escape) {
-            actions.push(Action::LeaveValue);
-        }
+    if response.lost_focus() && !is_text && ui.input(|input| input.key_pressed(Key::Enter)) {
+        actions.push(Action::SetValue);
     }
 }
