@@ -101,12 +101,7 @@ impl App {
             Action::CompareWith => self.pickers.compare(),
             Action::Verify(file) => self.verify(file),
             Action::CancelVerify => self.cancel_verify(),
-            Action::DismissWarnings => {
-                self.state.warnings.clear();
-                if let Some(opened) = &mut self.state.opened {
-                    opened.shows_notes = false;
-                }
-            }
+            Action::DismissWarnings => self.state.warnings.clear(),
             Action::Dismiss => {
                 self.stop_download();
                 self.state.dialog = None;

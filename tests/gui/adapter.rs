@@ -98,7 +98,7 @@ fn without_a_model_it_asks_for_one() {
     let (base, mine) = (copied_sample(folder.path()), adapter(folder.path(), "mine"));
     let mut window = window(SIZE, None);
     drop_adapter(&mut window, &mine);
-    window.get_by_label("Choose the one it was made for, or drop it here.");
+    window.get_by_label("Choose it, or drop it here.");
     for label in ["Merge", "Export as GGUF"] {
         assert!(window.get_by_role_and_label(Role::Button, label).accesskit_node().is_disabled(), "{label}");
     }

@@ -3,7 +3,7 @@
 use crate::fixture::{Window, sample_of_own_cut, wait, window_with};
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT, Queryable};
 use tuck::gguf::Value;
 use tuck::gui::{Action, Dialog, Opened, Tab};
 use tuck::model::{Model, PRE_TOKENIZER};
@@ -67,17 +67,15 @@ fn nothing_is_packed_before_the_pre_tokenizer_is_decided() {
 }
 
 #[test]
-fn what_was_noticed_is_shown_until_it_is_put_away() {
+fn what_was_noticed_about_a_model_is_shown() {
     let folder = tempfile::tempdir().unwrap();
     let path = crate::fixture::copied_sample(folder.path());
     std::fs::write(path.join("README.md"), "---\nlicense: [\n---\n").unwrap();
-    let mut window = window_with(SIZE, &path);
-    let notes = &opened(&window).model.notes;
-    let note = notes.first().expect("a README that cannot be read is noticed").clone();
-    let words = note[1..].trim_end_matches('.').to_owned();
-    assert!(window.query_all_by_label_contains(&words).next().is_some());
-    click(&mut window, "Close");
-    assert!(window.query_all_by_label_contains(&words).next().is_none());
+    let window = window_with(SIZE, &path);
+    let note = opened(&window).model.notes.first().expect("a README that cannot be read is noticed");
+    let words = &note[1..].trim_end_matches('.');
+    let shown = window.query_all_by_label_contains(words).next().expect("it is shown");
+    assert_eq!(shown.accesskit_node().value(), Some(format!("T{words}.")));
 }
 
 #[test]
