@@ -78,7 +78,7 @@ fn list(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     }
     let is_roomy = ui.available_width() + theme::MARGIN.sum().x > ABOUT_WIDTH && ui.available_height() > ABOUT_HEIGHT;
     let decision = opened.choice.decision();
-    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+    ScrollArea::vertical().auto_shrink(false).min_scrolled_height(0.0).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         let mut group = None;
         for preset in shown {
