@@ -12,7 +12,7 @@ use tuck::hub::Access;
 const SIZE: [f32; 2] = [1280.0, 720.0];
 
 fn window(server: &Server) -> Window {
-    let hub = Some(Access { endpoint: server.endpoint(), token: None });
+    let hub = Some(Access { endpoint: server.endpoint(), token: None, cache: None });
     with_options(SIZE, 1.0, Options { hub, ..Options::default() })
 }
 
