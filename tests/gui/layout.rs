@@ -256,7 +256,7 @@ fn adapters_questions_and_metadata_have_their_place() {
         picture(&mut window, &format!("question-{tag}"));
         window.get_by_role_and_label(Role::Button, "Not now").click();
         window.run_steps(4);
-        assert_apart(&window, &["Decide…", "Not to be packed yet", "Pack as", "LoRA adapters", "Importance matrix"]);
+        assert_apart(&window, &["Decide…", "Not to be packed yet", "Pack as", "Add pattern", "Importance matrix"]);
         picture(&mut window, &format!("undecided-{tag}"));
         let_go(&mut window, &mine);
         wait(&mut window, "the adapter", |state| matches!(state.dialog, Some(Dialog::Adapter(_))));
