@@ -15,8 +15,9 @@ const CLASSES: &[(&str, &str, Option<&str>)] = &[
 ];
 
 /// The documents with the `tokenizer.json` that transformers would make of the older files; none where there is no need,
-/// or nothing to make it of.
-pub(super) fn completed(documents: &Documents) -> Result<Option<Documents>, OpenError> {
+/// or nothing to make it of. Only for encoding it lists added tokens: llama.cpp's converter looks there for the ids of special
+/// tokens, and in such a folder finds those of `config.json`.
+pub(super) fn completed(documents: &Documents, for_encoding: bool) -> Result<Option<Documents>, OpenError> {
     let (Some(vocab), Some(merges), Json::Null) =
         (documents.vocab.as_object(), &documents.merges, &documents.tokenizer)
     else {
@@ -37,7 +38,7 @@ pub(super) fn completed(documents: &Documents) -> Result<Option<Documents>, Open
         ));
     };
     let merges: Vec<&str> = merges.lines().filter(|line| !line.is_empty() && !line.starts_with("#version")).collect();
-    let added = decoder(&documents.tokenizer_config).into_iter().map(|(id, token)| {
+    let added = decoder(&documents.tokenizer_config).into_iter().filter(|_| for_encoding).map(|(id, token)| {
         let flag = |key: &str| token[key] == true;
         json!({
             "id": id, "content": token["content"], "special": flag("special"), "normalized": flag("normalized"),
