@@ -3,6 +3,7 @@
 mod adapter;
 mod devices;
 mod effort;
+mod fit;
 mod importance;
 mod inspect;
 mod lora;
@@ -30,6 +31,7 @@ Examples:
   tuck adapter ./my-adapter --base ./base -o my-adapter.gguf
                                                    the adapter by itself, for llama-cli --lora
   tuck pull Qwen/Qwen3-0.6B                        fetch a model into ./Qwen3-0.6B
+  tuck fit model.gguf --ctx 32768 --kv-type q8_0   where it fits, how fast it is, and the flags for it
   tuck verify out.gguf --against model.gguf        how far its weights are from those it was packed from
 
 Exit codes: 0 done, 1 failed (one paragraph on stderr says why), 2 wrong usage, 130 cancelled.";
@@ -64,6 +66,8 @@ enum Command {
     Adapter(adapter::Arguments),
     /// Fetch a model from Hugging Face by name: the one command that uses the network.
     Pull(pull::Arguments),
+    /// Tell on which machines a model fits, with how much context, and how fast it is there.
+    Fit(Box<fit::Arguments>),
     /// Measure how far a model's weights are from those of another.
     Verify(verify::Arguments),
     /// List the devices that can compute.
@@ -79,6 +83,7 @@ impl Cli {
             Some(Command::Pack(arguments)) => Ok(pack::run(&arguments)),
             Some(Command::Adapter(arguments)) => Ok(adapter::run(&arguments)),
             Some(Command::Pull(arguments)) => Ok(pull::run(&arguments)),
+            Some(Command::Fit(arguments)) => Ok(fit::run(&arguments)),
             Some(Command::Verify(arguments)) => Ok(verify::run(&arguments)),
             Some(Command::Devices(arguments)) => Ok(devices::run(&arguments)),
         }

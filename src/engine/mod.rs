@@ -14,6 +14,8 @@ pub use event::{
     Device, Event, EventKind, Mismatch, OutputReport, PackReport, Progress, Stage, TensorError, VerifyReport,
 };
 
+pub use jobs::hardware::Hardware;
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;

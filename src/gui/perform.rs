@@ -89,6 +89,7 @@ impl App {
                     self.pickers.output_folder(&opened.destination.folder);
                 }
             }
+            Action::Fit(change) => self.state.fit.change(change),
             Action::ChooseDevice(device) => self.state.device = device,
             Action::Pack => self.pack(false),
             Action::Replace => self.pack(true),
@@ -129,6 +130,7 @@ impl App {
                 }
             }
         }
+        self.state.refit();
     }
 
     pub(super) fn open(&mut self, target: Target) {

@@ -4,6 +4,7 @@ mod adapter;
 #[path = "../common/mod.rs"]
 mod common;
 mod download;
+mod fit;
 mod fixture;
 mod flows;
 mod layout;

@@ -4,6 +4,7 @@ mod codes;
 mod decode;
 mod finite;
 mod gather;
+pub(super) mod hardware;
 mod merge;
 pub(super) mod pack;
 pub(super) mod pull;

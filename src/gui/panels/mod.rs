@@ -9,6 +9,7 @@ mod download;
 mod dropping;
 mod errors;
 mod fallbacks;
+mod fit;
 mod footer;
 mod formats;
 mod heat_map;
