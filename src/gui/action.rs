@@ -248,7 +248,7 @@ impl Action {
             Self::FilterMetadata(_) => "Filter metadata",
             Self::UnfoldFinding(_) => "Tell more",
             Self::Fix(_) => "Fix",
-            Self::EditValue(usual) if usual.kind == UsualKind::Template => "Edit",
+            Self::EditValue(usual) if usual.kind == UsualKind::Template => "Edit template",
             Self::EditValue(usual) => return format!("Edit {}", usual.label),
             Self::TypeValue(_) => "Value",
             Self::SetValue => "Set",

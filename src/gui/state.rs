@@ -133,8 +133,6 @@ pub struct Opened {
     pub tab: Tab,
     /// Groups of fallbacks whose tensors are listed, by their place in [`Choice::fallbacks`].
     pub unfolded: BTreeSet<usize>,
-    /// Whether what there is to know about the model is in sight.
-    pub shows_notes: bool,
     /// Whether the user agreed to pack it although weights are NaN or infinite.
     pub allows_nonfinite: bool,
     /// The last files written from it.
@@ -503,7 +501,6 @@ impl State {
             destination,
             tab: Tab::default(),
             unfolded: BTreeSet::new(),
-            shows_notes: true,
             allows_nonfinite: false,
             report: None,
             shown_output: 0,
