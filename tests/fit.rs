@@ -6,7 +6,7 @@ use common::root;
 use serde_json::Value as Json;
 use std::path::Path;
 use tuck::arch::Hparams;
-use tuck::fit::{CUDA, Part, Settings, Spread, Subject};
+use tuck::fit::{CUDA, Fitter, Part, Settings, Spread, Subject, bundled};
 use tuck::gguf::{Array, Metadata, Value, ValueType};
 use tuck::quant::format_from_name;
 
@@ -34,10 +34,16 @@ fn value(json: &Json) -> Value {
 }
 
 fn subject(reference: &Json) -> Subject {
+    changed_subject(reference, |_| {}).unwrap()
+}
+
+/// The model of a reference whose metadata is changed; none where it is refused.
+fn changed_subject(reference: &Json, change: impl FnOnce(&mut Metadata)) -> Option<Subject> {
     let architecture = reference["architecture"].as_str().unwrap();
     let mut metadata: Metadata = vec![("general.architecture".to_owned(), Value::String(architecture.to_owned()))];
     metadata.extend(reference["metadata"].as_object().unwrap().iter().map(|(key, json)| (key.clone(), value(json))));
-    let hparams = Hparams::read(Path::new("reference"), &metadata).unwrap();
+    change(&mut metadata);
+    let hparams = Hparams::read(Path::new("reference"), &metadata).ok()?;
     let mut parts = Vec::new();
     for tensor in reference["tensors"].as_array().unwrap() {
         let shape: Vec<u64> = tensor[1].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
@@ -53,7 +59,7 @@ fn subject(reference: &Json) -> Subject {
             }
         }
     }
-    Subject::new(&hparams, &metadata, parts.iter().map(|(name, part)| (name.as_str(), part.clone())))
+    Some(Subject::new(&hparams, &metadata, parts.iter().map(|(name, part)| (name.as_str(), part.clone()))))
 }
 
 fn settings(run: &[Json]) -> Settings {
@@ -257,4 +263,31 @@ fn what_llama_cpp_refuses_and_who_nobody_knows_is_refused() {
     }
     let output = common::tuck(&["fit", sample.to_str().unwrap(), "--kv-type", "q8_0", "--no-flash-attention"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("only with flash attention"));
+}
+
+/// Nothing a file claims may stop the program or make it take memory for what is not there.
+#[test]
+fn absurd_settings_of_a_file_are_survived() {
+    let targets = bundled();
+    let machines = ["Apple M4 16 GB", "2 x GeForce RTX 3090", "Raspberry Pi 5 4 GB"];
+    let machines: Vec<_> =
+        machines.iter().map(|name| targets.iter().find(|t| t.machine.name == *name).unwrap()).collect();
+    let mut survived = 0;
+    for (name, reference) in references().into_iter().filter(|(name, _)| name.starts_with("tiny")) {
+        for key in reference["metadata"].as_object().unwrap().keys() {
+            for absurd in [Value::U32(0), Value::U32(1), Value::U32(u32::MAX), Value::U64(u64::MAX)] {
+                let set = |metadata: &mut Metadata| {
+                    let (_, value) = metadata.iter_mut().find(|(of, _)| of == key).unwrap();
+                    *value = absurd.clone();
+                };
+                let Some(subject) = changed_subject(&reference, set) else { continue };
+                for flash_attention in [true, false] {
+                    let fitter = Fitter::new(&subject, Settings { flash_attention, ..Settings::default() });
+                    machines.iter().for_each(|target| drop(fitter.answer(&target.machine)));
+                }
+                survived += 1;
+            }
+        }
+    }
+    assert!(survived > 500, "only {survived} files were not refused");
 }

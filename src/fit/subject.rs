@@ -61,6 +61,9 @@ pub enum Mixer {
     None,
 }
 
+/// llama.cpp loads no more experts of a layer (`LLAMA_MAX_EXPERTS`).
+const MAX_EXPERTS: u64 = 512;
+
 /// A tensor.
 #[derive(Clone, Debug)]
 pub struct Part {
@@ -244,7 +247,9 @@ impl Subject {
         let architecture = hparams.architecture.as_str();
         let facts = Facts::new(architecture, metadata);
         let family = Family::of(architecture);
-        let depth = hparams.layers.saturating_sub(hparams.prediction_layers);
+        let parts: Vec<_> = parts.into_iter().collect();
+        // However many layers a file claims, it has a tensor for each.
+        let depth = hparams.layers.saturating_sub(hparams.prediction_layers).min(parts.len() as u64);
         let (mut outside, mut idle, mut layers) = (Parts::default(), Parts::default(), Vec::<Parts>::new());
         for (name, part) in parts {
             let split = name.strip_prefix("blk.").and_then(|rest| rest.split_once('.'));
@@ -280,11 +285,11 @@ impl Subject {
             layers: layers.collect(),
             outside,
             idle,
-            idle_layers: hparams.prediction_layers,
+            idle_layers: hparams.prediction_layers.min(hparams.layers),
             hidden: hparams.hidden,
             vocabulary: hparams.vocabulary,
             trained_context: hparams.context,
-            experts_used: hparams.experts_used,
+            experts_used: hparams.experts_used.min(MAX_EXPERTS),
             experts: hparams.experts,
             projector: 0,
             expert_groups: facts.whole("expert_group_count"),

@@ -53,11 +53,15 @@ pub(super) struct Tensor {
 
 impl Tensor {
     pub(super) fn bytes(&self) -> u64 {
-        self.shape.iter().product::<u64>() * self.element + self.scratch
+        let elements = self.shape.iter().fold(1, |product: u64, n| product.saturating_mul(*n));
+        elements.saturating_mul(self.element).saturating_add(self.scratch).min(MOST)
     }
 }
 
 const F32: u64 = 4;
+
+/// A pebibyte. Tensors are taken to be no larger, whatever sizes a file claims, so that their sum is a number.
+const MOST: u64 = 1 << 50;
 
 /// The graph, and the order in which `ggml_build_forward_expand` puts it.
 #[derive(Default)]

@@ -25,7 +25,7 @@ pub(super) fn show(ui: &mut Ui, row: &Row, is_this: bool, actions: &mut Vec<Acti
             let text = RichText::new(summary(row)).small().color(colours.muted);
             let response = ui.add(Label::new(text).truncate());
             if !row.machine.notes.is_empty() {
-                let notes = row.machine.notes.iter().map(|note| format!("{}{}.", note[..1].to_uppercase(), &note[1..]));
+                let notes = row.machine.notes.iter().map(|note| format!("Note: {note}."));
                 response.on_hover_text(notes.collect::<Vec<_>>().join("\n"));
             }
         });
