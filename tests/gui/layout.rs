@@ -9,7 +9,7 @@ use egui::accesskit::Role;
 use egui::{Key, Modifiers, Theme};
 use egui_kittest::kittest::Queryable;
 use std::path::PathBuf;
-use tuck::gui::{Action, Dialog, Page, Tab};
+use tuck::gui::{Action, Dialog, Page, State, Tab};
 use tuck::recipe::PRESETS;
 
 /// Points and pixels per point: the smallest window, a laptop's, a desktop's, and a 4K screen at 200 % and at 100 %.
@@ -107,8 +107,8 @@ fn an_importance_matrix_has_its_place() {
     std::fs::copy(data, &file).unwrap();
     let mut window = window_with([960.0, 600.0], &sample());
     window.state_mut().ask(Action::OpenImatrix(file));
-    wait(&mut window, "the matrix", |state| state.reading.is_none());
-    window.run_steps(4);
+    let is_used = |state: &State| state.opened.as_ref().unwrap().choice.plan.recipe.imatrix.is_some();
+    wait(&mut window, "the matrix", is_used);
     assert_apart(&window, &["Importance matrix", "Remove importance matrix", "Overrides", "Add pattern", "Pack as"]);
     // The type chosen stays in sight between what stands above and below the list.
     let model = window.state().state().opened.as_ref().unwrap().model.clone();

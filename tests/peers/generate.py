@@ -37,6 +37,8 @@ def server(path: str, **settings):
     params.sampling.temp = 0.0
     params.sampling.seed = 1
     params.sampling.top_k = 1
+    # Its threads wait for each other by spinning: where others work too, one is faster than two.
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     for name, value in settings.items():
         setattr(params, name, value)
     return xlc.Server(params)
