@@ -385,6 +385,11 @@ mod gguf_files {
                 file(0, 1, &[string("a.b"), 7u32.to_le_bytes().to_vec(), vec![2], pad(64)]),
             ),
             ("array length", &["a.b", "values"], file(0, 1, &[array("a.b", 8, u64::MAX), pad(64)])),
+            (
+                "narrow values",
+                &["a.b", "70000 values of type bool"],
+                file(0, 1, &[array("a.b", 7, 70_000), pad(70_000)]),
+            ),
             ("array item", &["a.b", "unknown value type 99"], file(0, 1, &[array("a.b", 99, 1), pad(64)])),
             (
                 "nested",

@@ -8,6 +8,9 @@ use crate::quant::{FORMATS, FormatRef, format_from_ggml_type};
 use std::collections::HashSet;
 use std::io::{self, Read};
 
+/// Values that a list of numbers of one or two bytes may have, unless they are `u8`.
+const MAX_NARROW: u64 = 1 << 16;
+
 /// A file header, understood and checked against the file's length.
 #[derive(Debug)]
 pub struct Header {
@@ -228,7 +231,19 @@ impl<R: Read> Bounded<R> {
                     ValueType::Array => 12,
                 };
                 self.room(count, each, &format!("values in {key}"))?;
-                let values = (0..count).map(|_| self.value(item, key, depth + 1)).collect::<Result<_, _>>()?;
+                if item == ValueType::U8 {
+                    let mut bytes = vec![0; count as usize];
+                    self.fill(&mut bytes, key)?;
+                    return Ok(Value::Bytes(bytes));
+                }
+                // A value takes 32 bytes of memory. What files have of the narrow types is a few for each layer.
+                if each < 4 && count > MAX_NARROW {
+                    return invalid(format!("{key} has {count} values of type {}; {MAX_NARROW} expected", item.name()));
+                }
+                let mut values = Vec::with_capacity(count as usize);
+                for _ in 0..count {
+                    values.push(self.value(item, key, depth + 1)?);
+                }
                 Value::Array(Array { item, values })
             }
             ValueType::U64 => Value::U64(self.u64(key)?),

@@ -8,6 +8,8 @@ macro_rules! value_types {
         #[derive(Clone, Debug, PartialEq)]
         pub enum Value {
             $(#[doc = concat!("`", $name, "`.")] $variant($rust),)*
+            /// An array of `u8`, of which files have long ones.
+            Bytes(Vec<u8>),
         }
 
         /// The stored type of a value (`enum gguf_type`).
@@ -38,6 +40,7 @@ macro_rules! value_types {
             pub fn value_type(&self) -> ValueType {
                 match self {
                     $(Self::$variant(_) => ValueType::$variant,)*
+                    Self::Bytes(_) => ValueType::Array,
                 }
             }
         }
@@ -72,7 +75,7 @@ impl From<&str> for Value {
     }
 }
 
-/// Values of one type.
+/// Values of one type, which is not `u8`: see [`Value::Bytes`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
     /// The type of each value, known even when there is none.
@@ -134,6 +137,7 @@ impl fmt::Display for Value {
             Self::Bool(v) => v.fmt(f),
             Self::String(v) => v.fmt(f),
             Self::Array(a) => write!(f, "{} x {}", a.values.len(), a.item.name()),
+            Self::Bytes(bytes) => write!(f, "{} x {}", bytes.len(), ValueType::U8.name()),
             Self::U64(v) => v.fmt(f),
             Self::I64(v) => v.fmt(f),
             Self::F64(v) => v.fmt(f),

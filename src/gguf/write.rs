@@ -1,6 +1,6 @@
 //! Laying out and encoding a GGUF header. The bytes of the tensors are the caller's business.
 
-use super::{Array, MAGIC, Value};
+use super::{Array, MAGIC, Value, ValueType};
 use crate::quant::FormatRef;
 
 /// A tensor as the header lists it.
@@ -94,6 +94,11 @@ fn put_value(out: &mut Vec<u8>, value: &Value) {
             out.extend((*item as u32).to_le_bytes());
             out.extend((values.len() as u64).to_le_bytes());
             values.iter().for_each(|v| put_value(out, v));
+        }
+        Value::Bytes(bytes) => {
+            out.extend((ValueType::U8 as u32).to_le_bytes());
+            out.extend((bytes.len() as u64).to_le_bytes());
+            out.extend(bytes);
         }
         Value::U64(v) => out.extend(v.to_le_bytes()),
         Value::I64(v) => out.extend(v.to_le_bytes()),

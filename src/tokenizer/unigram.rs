@@ -5,7 +5,7 @@ use super::sentencepiece::{Algorithm, Model};
 use super::spm::{self, PADDING_SCORE};
 use super::vocabulary::{Token, TokenType, Vocabulary};
 use crate::checkpoint::{Documents, OpenError};
-use crate::gguf::{Array, Metadata, Value, ValueType};
+use crate::gguf::{Metadata, Value};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value as Json;
@@ -27,8 +27,8 @@ impl Unigram {
         keys.extend(token_types);
         keys.push(("tokenizer.ggml.remove_extra_whitespaces".to_owned(), Value::Bool(self.remove_extra_whitespaces)));
         if !self.precompiled_charsmap.is_empty() {
-            let map = Array::new(ValueType::U8, self.precompiled_charsmap.iter().copied());
-            keys.push(("tokenizer.ggml.precompiled_charsmap".to_owned(), map.into()));
+            let map = Value::Bytes(self.precompiled_charsmap.clone());
+            keys.push(("tokenizer.ggml.precompiled_charsmap".to_owned(), map));
         }
         keys
     }
