@@ -26,6 +26,7 @@
 //! | [`imatrix`] | how much each column of a matrix counts: files of llama.cpp's kind |
 //! | [`recipe`] | which tensor gets which format; the list `PRESETS`; the plan, known to the byte |
 //! | [`eval`] | how good a packed model is, as figures: so far the error of its weights |
+//! | [`forward`] | the forward pass of a model, as a list of operations |
 //! | [`fit`] | what this machine has |
 //! | [`engine`] | one worker thread: commands in, events out; the jobs |
 //! | [`cli`] | what was typed. `clap` and `indicatif` are named only here |
@@ -56,6 +57,7 @@ pub mod cpu;
 pub mod engine;
 pub mod eval;
 pub mod fit;
+pub mod forward;
 pub mod gguf;
 pub mod gpu;
 pub mod graph;

@@ -25,6 +25,8 @@ pub enum Command {
     Pack(PackRequest),
     /// Measure how far the weights of one model are from those of another. Ends in `Verified`, `Failed` or `Cancelled`.
     Verify(VerifyRequest),
+    /// Measure what a model predicts, and how far that is from another. Ends in `Measured`, `Failed` or `Cancelled`.
+    Measure(MeasureRequest),
 }
 
 /// What to pack, and where to. All outputs come from one read of the model; either all of them are kept, or none.
@@ -62,6 +64,25 @@ pub struct VerifyRequest {
     pub reference: Arc<Model>,
     /// How much each column counts, for weighted figures beside the plain ones.
     pub imatrix: Option<Arc<Imatrix>>,
+}
+
+/// What to measure on which text.
+#[derive(Clone, Debug)]
+pub struct MeasureRequest {
+    /// The model.
+    pub candidate: Arc<Model>,
+    /// The model its predictions should equal.
+    pub reference: Option<Arc<Model>>,
+    /// The name of the text.
+    pub text: PathBuf,
+    /// Its tokens.
+    pub tokens: Vec<u32>,
+    /// The token that begins each chunk, where the model wants one.
+    pub begin: Option<u32>,
+    /// Tokens of a chunk.
+    pub context: usize,
+    /// At most so many chunks.
+    pub chunks: Option<usize>,
 }
 
 /// Where to compute.

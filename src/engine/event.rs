@@ -1,7 +1,7 @@
 //! What the engine tells the window and the command line.
 
 use super::command::JobId;
-use crate::eval::WeightError;
+use crate::eval::{Divergence, WeightError};
 use crate::imatrix::Imatrix;
 use crate::model::Model;
 use crate::quant::{Effort, FormatRef};
@@ -37,6 +37,8 @@ pub enum EventKind {
     Packed(Arc<PackReport>),
     /// Two models were compared.
     Verified(Arc<VerifyReport>),
+    /// A text was run through a model.
+    Measured(Arc<MeasureReport>),
     /// The job failed; one paragraph that says what was found and what to do.
     Failed(String),
     /// The job was cancelled and left nothing behind.
@@ -65,6 +67,8 @@ pub enum Stage {
     Flushing,
     /// Comparing weights.
     Verifying,
+    /// Running text through models.
+    Measuring,
 }
 
 impl Stage {
@@ -74,6 +78,7 @@ impl Stage {
             Self::Packing => "Packing",
             Self::Flushing => "Waiting for the disk",
             Self::Verifying => "Verifying",
+            Self::Measuring => "Measuring",
         }
     }
 }
@@ -196,4 +201,23 @@ impl fmt::Display for Mismatch {
             (None, _) => write!(f, "{}: only in the reference", self.name),
         }
     }
+}
+
+/// What a model predicts on a text.
+#[derive(Clone, Debug)]
+pub struct MeasureReport {
+    /// The folder or file that was measured.
+    pub candidate: PathBuf,
+    /// The folder or file it was measured against.
+    pub reference: Option<PathBuf>,
+    /// The text.
+    pub text: PathBuf,
+    /// Chunks of it.
+    pub chunks: usize,
+    /// Tokens of each.
+    pub context: usize,
+    /// Token by token.
+    pub divergence: Divergence,
+    /// Start to finish.
+    pub elapsed: Duration,
 }
