@@ -1,8 +1,8 @@
 //! Whole packs, start to finish, beside llama.cpp's quantizer on the same F16 file and cores, in one run.
 //!
 //! `make bench` runs it on SmolLM2 (135 M weights). `cargo bench --bench pack -- FILE.gguf [TYPE...]` takes another
-//! file. TUCK_BENCH_ALONE=1 leaves llama.cpp out, TUCK_BENCH_GPUS=1 our own processor runs; TUCK_BENCH_TOOL names a llama-quantize executable to run instead of
-//! the library in Python, whose start-up time is subtracted otherwise.
+//! file. TUCK_BENCH_ALONE=1 leaves llama.cpp out, TUCK_BENCH_GPUS=1 our own processor runs; TUCK_BENCH_TOOL names a
+//! llama-quantize executable to run instead of the library in Python, whose start-up time is subtracted otherwise.
 //!
 //! The row "copy" moves the same bytes through the same device with no kernel in between: read, upload, read back,
 //! write. It is what a pack could reach at best.

@@ -19,12 +19,14 @@
 //! | [`cpu`] | runs a recording on the processor: the twin of every kernel |
 //! | [`gpu`] | runs a recording on a GPU: devices, shaders, buffers. `wgpu` is named only here |
 //! | [`gguf`] | the container: metadata values, reading, writing |
-//! | [`checkpoint`] | what a user can open, as one list of stored tensors; reads headers only |
-//! | [`arch`] | model families: one table each, from stored names to GGUF names; the list `ARCHS` |
+//! | [`checkpoint`] | what a user can open, as one list of stored tensors, whose codes and scales are put together, and LoRA adapters; reads headers only |
+//! | [`arch`] | model families: one table each, from stored tensors and settings to those of a GGUF; the list `ARCHS` |
 //! | [`tokenizer`] | GGUF token lists from `tokenizer.json` |
-//! | [`model`] | a checkpoint understood: tensors and metadata of the file it becomes, and a card for people |
+//! | [`model`] | a checkpoint understood: tensors and metadata of the file it becomes, a card for people, changes, a lint |
 //! | [`imatrix`] | how much each column of a matrix counts: files of llama.cpp's kind |
 //! | [`recipe`] | which tensor gets which format; the list `PRESETS`; the plan, known to the byte |
+//! | [`chat`] | chat templates: rendered within bounds, and read for what has no place in them. `minijinja` is named only here |
+//! | [`hub`] | models by name, over the network. `hf_hub` and `ureq` are named only here |
 //! | [`eval`] | how good a packed model is, as figures: so far the error of its weights |
 //! | [`forward`] | the forward pass of a model, as a list of operations |
 //! | [`fit`] | what this machine has |
@@ -38,8 +40,8 @@
 //!
 //! # How a file is packed
 //!
-//! [`model::Model::open`] reads headers and documents. [`recipe::Plan`] gives every tensor a format and a position. The
-//! pack job cuts the plan into chunks of a few million weights, and threads pass slots of memory around: one reads weights
+//! [`model::Model::open`] reads headers and documents, and makes each tensor a list of views of stored tensors, whose weights
+//! may come in another order there. [`recipe::Plan`] gives every tensor a format and a position. The pack job cuts the plan into chunks of a few million weights, and threads pass slots of memory around: one reads weights
 //! from the files into a slot, one starts the kernels, one writes results to a temporary file beside the target, one
 //! reads them back and compares. Then the file is flushed to the disk and renamed. Memory is bounded by the
 //! slots, whatever the model's size; a failure at any point leaves the target as it was. Several types come from one
@@ -47,10 +49,12 @@
 //!
 //! # Adding things
 //!
+//! A product that stores weights as codes is a line in `METHODS` of `checkpoint/coded`, and a file there if its layout is new.
 //! A format is one file in [`quant`], its shaders, and a line in `FORMATS`. A family is one file in [`arch`] and a line
 //! in `ARCHS`. A recipe is a line in `PRESETS`. Tests, command line and window loop over those lists.
 
 pub mod arch;
+pub mod chat;
 pub mod checkpoint;
 pub mod cli;
 pub mod cpu;
@@ -62,6 +66,7 @@ pub mod gguf;
 pub mod gpu;
 pub mod graph;
 pub mod gui;
+pub mod hub;
 pub mod imatrix;
 pub mod model;
 mod positioned;

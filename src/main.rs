@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(code) => code,
         Err(window) => {
-            let options = gui::Options { path: window.path, screenshots: window.screenshots };
+            let options = gui::Options { path: window.path, screenshots: window.screenshots, hub: None };
             match gui::run(options) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(message) => {

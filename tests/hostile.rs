@@ -204,20 +204,38 @@ fn documents() {
     );
     refused("rope without a factor", &["factor"], config(|c| c["rope_scaling"] = json!({"rope_type": "linear"})));
 
+    refused("experts that are not there", &["blk.0.ffn_gate_inp.weight", "block_sparse_moe.gate", "missing"], |m| {
+        spoil_json(&m.join("config.json"), |c| c["architectures"] = json!(["MixtralForCausalLM"]));
+    });
+    refused("a module elsewhere", &["modules.json", "../other", "refused"], |m| {
+        fs::write(m.join("modules.json"), json!([{"type": "a.Pooling", "path": "../other"}]).to_string()).unwrap();
+    });
+    let rope = |scaling: Json| move |m: &Path| spoil_json(&m.join("config.json"), move |c| c["rope_scaling"] = scaling);
+    refused("yarn without a length", &["original_max_position_embeddings"], rope(json!({"type": "yarn", "factor": 2})));
+    refused("rope that shrinks to nothing", &["factor 0"], rope(json!({"type": "linear", "factor": 0})));
+
     let tokenizer = |change: fn(&mut Json)| move |m: &Path| spoil_json(&m.join("tokenizer.json"), change);
     refused("no tokenizer", &["tokenizer.json", "not there"], |m| fs::remove_file(m.join("tokenizer.json")).unwrap());
     refused("another tokenizer", &["Unigram", "byte-level BPE"], tokenizer(|t| t["model"]["type"] = json!("Unigram")));
-    refused("byte fallback", &["byte fallback"], tokenizer(|t| t["model"]["byte_fallback"] = json!(true)));
     refused(
         "unknown splitting",
-        &["pre_tokenizer", "Metaspace", "gpt-2"],
-        tokenizer(|t| t["pre_tokenizer"] = json!({"type": "Metaspace"})),
+        &["pre-tokenizer", "nearest", "--pre-tokenizer"],
+        tokenizer(|t| t["pre_tokenizer"] = json!({"type": "WhitespaceSplit"})),
     );
-    refused("unknown normalizer", &["Lowercase"], tokenizer(|t| t["normalizer"] = json!({"type": "Lowercase"})));
+    refused(
+        "unknown normalizer",
+        &["the nearest is gpt-2", "test strings"],
+        tokenizer(|t| t["normalizer"] = json!({"type": "Lowercase"})),
+    );
+    refused(
+        "marks at the end of words",
+        &["end_of_word_suffix", "</w>"],
+        tokenizer(|t| t["model"]["end_of_word_suffix"] = json!("</w>")),
+    );
     refused("token past the end", &["t9", "900", "64 tokens"], tokenizer(|t| t["model"]["vocab"]["t9"] = json!(900)));
     refused("shared id", &["share the id 7"], tokenizer(|t| t["model"]["vocab"]["t9"] = json!(7)));
     refused("no vocabulary", &["no vocab"], tokenizer(|t| t["model"]["vocab"] = json!([])));
-    refused("bad merge", &["merge 1"], tokenizer(|t| t["model"]["merges"] = json!(["a b", 7])));
+    refused("bad merge", &["merge 1"], tokenizer(|t| t["model"]["merges"] = json!(["t 1", 7])));
     refused("added token past the end", &["64", "added"], tokenizer(|t| t["added_tokens"][0]["id"] = json!(64)));
 }
 

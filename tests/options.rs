@@ -255,7 +255,8 @@ fn warnings_say_what_will_be_lost() {
     said("Q2_K_S", &warnings(&sample, &recipe("Q2_K_S")).join("|"), &["become Q2_K without"]);
     assert_eq!(warnings(&sample, &recipe("Q2_K")), [""; 0]);
     let model = Model::open(&sample).unwrap();
-    let columns = model.tensors.iter().filter(|t| t.layer() != Some(7)).map(|t| (t.name.clone(), vec![1.0])).collect();
+    let listed = model.tensors.iter().filter(|t| t.layer() != Some(7));
+    let columns = listed.map(|t| (t.name.clone(), vec![1.0; t.columns() as usize])).collect();
     let partial = Imatrix { path: "partial.gguf".into(), columns, ..Imatrix::default() };
     let partial = warnings(&sample, &Recipe { imatrix: Some(Arc::new(partial)), ..recipe("IQ2_XS") });
     said("partial", &partial.join("|"), &["partial.gguf says nothing about them"]);

@@ -5,5 +5,3 @@ const BITS: u32 = 3u;
 const FIRSTS: u32 = 64u;
 const SETS: u32 = 1u;
 const TOP: f32 = 15.0;
-// Scales to try.
-const TRIES: u32 = 2u;

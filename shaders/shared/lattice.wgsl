@@ -250,6 +250,9 @@ fn search(lane: u32, sub_block: u32) -> u32 {
         }
     }
     let sums = point_sums(lane);
+    // The scale that is best for these points.
+    let ideal = exact(exact(sums.x * inverse(sums.y)) * inverse(step));
+    scale = round(clamp((ideal - 1.0) * 0.5, 0.0, TOP));
     let unit = (scale + scale + 1.0) * UNIT;
     terms[lane] = vec2f(unit * sums.x, exact(unit * unit) * sums.y);
     scales[lane] = scale;

@@ -61,7 +61,8 @@ impl<'a> Config<'a> {
         classes.into_iter().find(known).ok_or_else(|| {
             let model_type = self["model_type"].as_str().unwrap_or("not given");
             self.refuse(format!(
-                "its architectures are {named:?} (model_type {model_type}); this version of Tuck knows {}",
+                "its architectures are {named:?} (model_type {model_type}), a family that this version of Tuck does not know; it \
+                 knows {}",
                 supported()
             ))
         })

@@ -25,6 +25,7 @@ pub(super) static DEEPSEEK2: Arch = Arch {
                 ("qk_nope_head_dim", Fill::Whole(128)),
                 ("qk_rope_head_dim", Fill::Whole(64)),
                 ("v_head_dim", Fill::Whole(128)),
+                ("head_dim", Fill::Same("qk_rope_head_dim")),
                 ("first_k_dense_replace", Fill::Whole(0)),
                 ("n_routed_experts", Fill::Whole(64)),
                 ("n_shared_experts", Fill::Whole(2)),
@@ -44,6 +45,7 @@ pub(super) static DEEPSEEK2: Arch = Arch {
                 ("qk_nope_head_dim", Fill::Whole(128)),
                 ("qk_rope_head_dim", Fill::Whole(64)),
                 ("v_head_dim", Fill::Whole(128)),
+                ("head_dim", Fill::Same("qk_rope_head_dim")),
                 ("first_k_dense_replace", Fill::Whole(3)),
                 ("n_routed_experts", Fill::Whole(256)),
                 ("n_shared_experts", Fill::Whole(1)),
@@ -97,6 +99,7 @@ fn nope(hparams: &Hparams) -> u64 {
 fn keys(config: &Config<'_>, keys: &mut Keys) -> Result<(), OpenError> {
     let size = |key: &'static str| config.required(&[key]);
     keys.common(config)?;
+    keys.whole("attention.head_count_kv", 1);
     keys.whole("leading_dense_block_count", config.count("first_k_dense_replace")?.unwrap_or(0));
     keys.whole("vocab_size", size("vocab_size")?);
     keys.whole_from(config, "attention.q_lora_rank", &["q_lora_rank"])?;

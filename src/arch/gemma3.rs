@@ -6,24 +6,7 @@ use super::{Arch, Class, Fill, gemma, gemma2};
 pub(super) static GEMMA3: Arch = Arch {
     name: "gemma3",
     title: "Gemma 3",
-    // The settings of the published models with eyes say next to nothing.
-    classes: &[Class::new(
-        &["Gemma3ForCausalLM", "Gemma3ForConditionalGeneration"],
-        &[
-            ("vocab_size", Fill::Whole(262_208)),
-            ("hidden_size", Fill::Whole(2304)),
-            ("intermediate_size", Fill::Whole(9216)),
-            ("num_hidden_layers", Fill::Whole(26)),
-            ("max_position_embeddings", Fill::Whole(131_072)),
-            ("num_attention_heads", Fill::Whole(8)),
-            ("num_key_value_heads", Fill::Whole(4)),
-            ("head_dim", Fill::Whole(256)),
-            ("rms_norm_eps", Fill::Real(1e-6)),
-            ("rope_theta", Fill::Real(1_000_000.0)),
-            ("rope_local_base_freq", Fill::Real(10_000.0)),
-            ("sliding_window", Fill::Whole(4096)),
-        ],
-    )],
+    classes: &[Class::new(&["Gemma3ForCausalLM", "Gemma3ForConditionalGeneration"], DEFAULTS)],
     outside: &[gemma::GEMMA_OUTSIDE, &[OUTPUT]],
     layer: &[gemma2::FOUR_NORMS, ATTENTION, &[HEAD_NORMS[0].plus(1.0), HEAD_NORMS[1].plus(1.0)], GATED_MLP],
     keys: |config, keys| {
@@ -38,3 +21,19 @@ pub(super) static GEMMA3: Arch = Arch {
     },
     ..Arch::BASE
 };
+
+/// The settings of the published models with eyes say next to nothing.
+pub(super) const DEFAULTS: &[(&str, Fill)] = &[
+    ("vocab_size", Fill::Whole(262_208)),
+    ("hidden_size", Fill::Whole(2304)),
+    ("intermediate_size", Fill::Whole(9216)),
+    ("num_hidden_layers", Fill::Whole(26)),
+    ("max_position_embeddings", Fill::Whole(131_072)),
+    ("num_attention_heads", Fill::Whole(8)),
+    ("num_key_value_heads", Fill::Whole(4)),
+    ("head_dim", Fill::Whole(256)),
+    ("rms_norm_eps", Fill::Real(1e-6)),
+    ("rope_theta", Fill::Real(1_000_000.0)),
+    ("rope_local_base_freq", Fill::Real(10_000.0)),
+    ("sliding_window", Fill::Whole(4096)),
+];

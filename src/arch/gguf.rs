@@ -2,9 +2,9 @@
 
 use super::map::{Mapped, check_shape, missing, sort};
 use super::rule::Wanted;
-use super::source::{Position, Source, Tensor};
+use super::source::{Source, Tensor};
 use super::{Arch, Dim, Hparams};
-use crate::checkpoint::{Checkpoint, OpenError};
+use crate::checkpoint::{Checkpoint, OpenError, Position};
 use std::collections::{HashMap, HashSet};
 
 /// Tensors that are computed from the settings, in any family.
@@ -13,7 +13,7 @@ const COMPUTED: &[&str] = &["rope_freqs.weight", "rope_factors_long.weight", "ro
 /// Takes the tensors of a GGUF file: names and formats stay, order becomes that of llama-quantize.
 ///
 /// A family that Tuck does not know, and tensors that it does not know in one that it does, are kept as they are, with a
-/// caution: recipes go by names that all families share.
+/// note: recipes go by names that all families share.
 pub fn map_gguf(checkpoint: &Checkpoint, hparams: &Hparams) -> Result<Mapped, OpenError> {
     let mut tensors = Vec::with_capacity(checkpoint.tensors.len());
     for stored in &checkpoint.tensors {
@@ -27,7 +27,7 @@ pub fn map_gguf(checkpoint: &Checkpoint, hparams: &Hparams) -> Result<Mapped, Op
         });
     }
     sort(&mut tensors);
-    let cautions = match hparams.arch {
+    let notes = match hparams.arch {
         Some(arch) => check(checkpoint, arch, hparams)?,
         None => vec![format!(
             "its family, {}, is unknown to this version of Tuck, so its tensors are not checked, and their types are chosen \
@@ -35,7 +35,7 @@ pub fn map_gguf(checkpoint: &Checkpoint, hparams: &Hparams) -> Result<Mapped, Op
             hparams.architecture
         )],
     };
-    Ok((tensors, cautions))
+    Ok((tensors, notes))
 }
 
 /// Compares the tensors with the family's tables. Tensors that are not in them are no error, for llama.cpp keeps finding

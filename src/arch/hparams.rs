@@ -90,7 +90,7 @@ pub struct Hparams {
     pub mla_value_head: u64,
     /// Kinds of tokens, of an encoder.
     pub token_types: u64,
-    /// Labels of a classifier.
+    /// Labels of a classifier; 1 where they have no names.
     pub labels: u64,
 }
 
@@ -220,7 +220,7 @@ impl Hparams {
             mla_key_head: reader.or_zero("attention.key_length_mla")?,
             mla_value_head: reader.or_zero("attention.value_length_mla")?,
             token_types: find(TOKEN_TYPES).and_then(Value::as_u64).unwrap_or(0),
-            labels: labels.map_or(0, |labels| labels.values.len() as u64),
+            labels: labels.map_or(1, |labels| labels.values.len() as u64),
         };
         hparams.check(&reader)?;
         Ok(hparams)

@@ -11,16 +11,16 @@ pub struct Keys {
     family: &'static str,
     pairs: Metadata,
     /// What a person should know about what was left out, each in a sentence.
-    pub cautions: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 impl Keys {
     pub(super) fn new(family: &'static str) -> Self {
-        Self { family, pairs: Metadata::new(), cautions: Vec::new() }
+        Self { family, pairs: Metadata::new(), notes: Vec::new() }
     }
 
     pub(super) fn finish(self) -> (Metadata, Vec<String>) {
-        (self.pairs, self.cautions)
+        (self.pairs, self.notes)
     }
 
     /// Sets a key that is not the family's. One that is there keeps its place.

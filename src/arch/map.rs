@@ -2,12 +2,13 @@
 
 use super::names::{self, Names};
 use super::rule::{Kind, Rule, Wanted};
-use super::source::{Coding, Part, Position, Source, Tensor};
+use super::source::{Coding, Part, Source, Tensor};
 use super::view::View;
 use super::{Arch, Config, Dim, Hparams};
-use crate::checkpoint::{Checkpoint, OpenError, StoredTensor};
-use crate::quant::{F32, MXFP4};
+use crate::checkpoint::{Checkpoint, OpenError, Position, Precision, StoredTensor};
+use crate::quant::{BF16, F16, F32, FormatRef, MXFP4};
 use std::path::Path;
+use std::sync::Arc;
 
 /// In the GGUF names of matrices that llama.cpp takes in F32 only.
 const F32_ONLY: &[&str] = &["_norm.weight", "ffn_gate_inp", "position_embd.weight", "token_types.weight"];
@@ -33,7 +34,7 @@ pub fn map_huggingface(
     config: &Config<'_>,
     hparams: &Hparams,
 ) -> Result<Mapped, OpenError> {
-    let mut mapper = Mapper { checkpoint, arch, hparams, names: Names::of(checkpoint)?, out: Vec::new() };
+    let mut mapper = Mapper::new(checkpoint, arch, hparams)?;
     let tied = config.flag("tie_word_embeddings");
     let outside = Wanted::of(arch.outside).filter_map(|wanted| match (wanted.rule.to, tied) {
         (OUTPUT, Some(true)) if arch.drops_tied_output => None,
@@ -45,8 +46,9 @@ pub fn map_huggingface(
     for layer in 0..hparams.layers {
         mapper.take(Wanted::of(arch.layer), Some(layer))?;
     }
-    let cautions = names::left_out(checkpoint, &mapper.names, arch, config, hparams)?;
+    let mut notes = names::left_out(checkpoint, &mapper.names, arch, config, hparams)?;
     let mut tensors = mapper.out;
+    notes.extend(dequantized(&tensors));
     let computed = (arch.computed)(config, hparams)?;
     tensors.extend(computed.into_iter().map(|Computed { name, values }| Tensor {
         name: name.to_owned(),
@@ -56,7 +58,7 @@ pub fn map_huggingface(
         source: Source::Computed(values),
     }));
     sort(&mut tensors);
-    Ok((tensors, cautions))
+    Ok((tensors, notes))
 }
 
 /// By layer, then by name.
@@ -64,18 +66,26 @@ pub(super) fn sort(tensors: &mut [Tensor]) {
     tensors.sort_by(|a, b| (a.layer(), &a.name).cmp(&(b.layer(), &b.name)));
 }
 
-struct Mapper<'a> {
+/// Makes tensors of a GGUF file from those of a checkpoint.
+pub(super) struct Mapper<'a> {
     checkpoint: &'a Checkpoint,
     arch: &'a Arch,
     hparams: &'a Hparams,
     names: Names<'a>,
+    /// What dequantized weights become.
+    half: FormatRef,
     out: Vec<Tensor>,
 }
 
-/// What a stored tensor gives, with its name.
-type Found<'a> = Option<(&'a StoredTensor, Vec<Part>)>;
+/// What a stored tensor gives, and how many units it has.
+type Found<'a> = Option<(&'a StoredTensor, u64, Vec<Part>)>;
 
 impl<'a> Mapper<'a> {
+    pub(super) fn new(checkpoint: &'a Checkpoint, arch: &'a Arch, hparams: &'a Hparams) -> Result<Self, OpenError> {
+        let (names, half) = (Names::of(checkpoint)?, half(checkpoint));
+        Ok(Self { checkpoint, arch, hparams, names, half, out: Vec::new() })
+    }
+
     /// Takes the tensors of a layer, or of none, which have to be all there.
     fn take(&mut self, wanted: impl Iterator<Item = Wanted> + Clone, layer: Option<u64>) -> Result<(), OpenError> {
         let start = self.out.len();
@@ -97,11 +107,16 @@ impl<'a> Mapper<'a> {
     }
 
     /// The tensor that a rule makes, where the checkpoint has what it takes.
-    fn tensor(&mut self, wanted: Wanted, name: String, layer: Option<u64>) -> Result<Option<Tensor>, OpenError> {
+    pub(super) fn tensor(
+        &mut self,
+        wanted: Wanted,
+        name: String,
+        layer: Option<u64>,
+    ) -> Result<Option<Tensor>, OpenError> {
         let shape = self.sizes(wanted.shape, layer);
         let count = if wanted.is_stack() { shape.last().copied().unwrap_or(0) } else { 1 };
         let pattern = wanted.from(self.arch.layers, layer);
-        let mut parts = Vec::new();
+        let (mut parts, mut reaches) = (Vec::new(), true);
         let mut stored_name = String::new();
         for n in 0..count {
             let from = pattern.replace("{}", &n.to_string());
@@ -110,7 +125,8 @@ impl<'a> Mapper<'a> {
                 _ => self.whole(wanted, &from, layer)?,
             };
             match found {
-                Some((stored, more)) => {
+                Some((stored, units, more)) => {
+                    reaches &= more.iter().all(|part| part.view.end() <= units);
                     parts.extend(more);
                     if n == 0 {
                         stored_name.clone_from(&stored.name);
@@ -121,7 +137,7 @@ impl<'a> Mapper<'a> {
             }
         }
         let (held, weights) = (parts.iter().map(Part::weights).sum::<u64>(), shape.iter().product::<u64>());
-        if held != weights || weights == 0 {
+        if held != weights || weights == 0 || !reaches {
             return Err(OpenError::new(
                 &self.checkpoint.path,
                 format!(
@@ -137,7 +153,9 @@ impl<'a> Mapper<'a> {
         let mut tensor = Tensor { name, stored_name, shape, format: &F32, source };
         let is_small = tensor.shape.len() < 2 || F32_ONLY.iter().any(|part| tensor.name.contains(part));
         if !is_small && tensor.name.ends_with(".weight") {
-            tensor.format = tensor.stored_format();
+            let narrow = |part: &Part| part.coded().is_some_and(|coded| !coded.is_wide);
+            let is_narrow = tensor.parts().iter().any(narrow);
+            tensor.format = if is_narrow { self.half } else { tensor.stored_format() };
         }
         Ok(Some(tensor))
     }
@@ -147,10 +165,14 @@ impl<'a> Mapper<'a> {
         let path = &self.checkpoint.files[stored.file].path;
         check_shape(path, stored, wanted.stored(), self.hparams, layer)?;
         let format = stored.format(path)?;
-        let rows_first: Vec<u64> = stored.shape.iter().rev().copied().collect();
-        let coding = if wanted.rule.plus == 0.0 { Coding::Plain } else { Coding::Plus(wanted.rule.plus) };
-        let part = |view| Part { at: Position::of(stored), format, view, coding };
-        Ok(Some((stored, self.views(wanted.rule, &rows_first).map(part).collect())))
+        let coding = stored.coded().map_or(Coding::Plain, |coded| Coding::Coded(Arc::clone(coded)));
+        let plus = if wanted.suffix == ".bias" { 0.0 } else { wanted.rule.plus };
+        let part = |view| Part { at: Position::of(stored), format, view, coding: coding.clone(), plus };
+        Ok(Some((
+            stored,
+            stored.weights(),
+            self.views(wanted.rule, whole_view(stored, wanted.stored().len())).map(part).collect(),
+        )))
     }
 
     fn split_mxfp4(&mut self, wanted: Wanted, name: &str, layer: Option<u64>) -> Result<Found<'a>, OpenError> {
@@ -169,16 +191,15 @@ impl<'a> Mapper<'a> {
         }
         shape.reverse();
         let coding = Coding::SplitMxfp4 { exponents: Position::of(exponents) };
-        let part = |view| Part { at: Position::of(codes), format: &MXFP4, view, coding };
-        Ok(Some((codes, self.views(wanted.rule, &shape).map(part).collect())))
+        let part = |view| Part { at: Position::of(codes), format: &MXFP4, view, coding: coding.clone(), plus: 0.0 };
+        Ok(Some((codes, shape.iter().product(), self.views(wanted.rule, View::of(&shape)).map(part).collect())))
     }
 
     fn sizes(&self, dims: &[Dim], layer: Option<u64>) -> Vec<u64> {
         dims.iter().map(|dim| self.hparams.size(*dim, layer.unwrap_or(0))).collect()
     }
 
-    fn views(&self, rule: &Rule, rows_first: &[u64]) -> impl Iterator<Item = View> {
-        let whole = View::of(rows_first);
+    fn views(&self, rule: &Rule, whole: View) -> impl Iterator<Item = View> {
         let views = match rule.arrange {
             None => vec![whole],
             Some(arrange) => arrange(whole, self.hparams),
@@ -189,6 +210,46 @@ impl<'a> Mapper<'a> {
     fn missing(&self, name: &str, from: &str) -> OpenError {
         missing(self.checkpoint, self.arch, self.hparams, name, from)
     }
+}
+
+/// All of a stored tensor, rows first, wherever its weights lie.
+fn whole_view(stored: &StoredTensor, dims: usize) -> View {
+    match stored.coded().filter(|coded| coded.transposed) {
+        Some(coded) => View::of(&[coded.codes.rows, coded.codes.columns]).swap(0, 1),
+        None => {
+            let axes = stored.shape.len().max(dims);
+            View::of(&(0..axes).rev().map(|axis| size(&stored.shape, axis)).collect::<Vec<_>>())
+        }
+    }
+}
+
+/// The type that dequantized weights get where nothing else is said, as llama.cpp's converter chooses it: that of the first
+/// matrix with 16 bits, or else F16.
+fn half(checkpoint: &Checkpoint) -> FormatRef {
+    let matrices = checkpoint.tensors.iter().filter(|stored| stored.shape.len() > 1);
+    let formats = matrices.filter_map(|stored| match stored.precision {
+        Precision::Format(format) => Some(format),
+        _ => None,
+    });
+    formats.into_iter().find(|format| [&BF16, &F16].contains(format)).unwrap_or(&F16)
+}
+
+/// What to know about a model that was quantized before.
+fn dequantized(tensors: &[Tensor]) -> Option<String> {
+    let codes = |tensor: &Tensor| tensor.parts().iter().any(|part| part.coded().is_some_and(|coded| !coded.is_wide));
+    let quantized: Vec<&Tensor> = tensors.iter().filter(|tensor| codes(tensor)).collect();
+    let mut names: Vec<&str> = quantized.iter().map(|tensor| tensor.precision()).collect();
+    names.sort_unstable();
+    names.dedup();
+    (!quantized.is_empty()).then(|| {
+        format!(
+            "its weights were already quantized: {} of {} tensors are {} and are dequantized, which does not bring back what \
+             was lost; start from the original model if there is one",
+            quantized.len(),
+            tensors.len(),
+            names.join(" and ")
+        )
+    })
 }
 
 /// A refusal of a model that lacks a tensor.
@@ -205,6 +266,11 @@ pub(super) fn missing(checkpoint: &Checkpoint, arch: &Arch, hparams: &Hparams, n
     )
 }
 
+/// That there is one of something may be said or not.
+fn size(shape: &[u64], axis: usize) -> u64 {
+    shape.get(axis).copied().unwrap_or(1)
+}
+
 /// Refuses a tensor whose shape is not what the settings say.
 pub(super) fn check_shape(
     path: &Path,
@@ -214,9 +280,7 @@ pub(super) fn check_shape(
     layer: Option<u64>,
 ) -> Result<(), OpenError> {
     let expected: Vec<u64> = dims.iter().map(|dim| hparams.size(*dim, layer.unwrap_or(0))).collect();
-    // That there is one of something may be said or not.
-    let at = |shape: &[u64], axis: usize| shape.get(axis).copied().unwrap_or(1);
-    let fits = |axis| dims.get(axis) == Some(&Dim::Any) || at(&stored.shape, axis) == at(&expected, axis);
+    let fits = |axis| dims.get(axis) == Some(&Dim::Any) || size(&stored.shape, axis) == size(&expected, axis);
     if (0..stored.shape.len().max(dims.len())).all(fits) {
         return Ok(());
     }

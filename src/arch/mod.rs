@@ -16,6 +16,7 @@ mod config;
 mod gguf;
 mod hparams;
 mod keys;
+mod lora;
 mod map;
 mod names;
 mod parts;
@@ -35,6 +36,7 @@ mod falcon;
 mod gemma;
 mod gemma2;
 mod gemma3;
+mod gemma_embedding;
 mod glm4;
 mod glm4moe;
 mod gpt2;
@@ -49,7 +51,9 @@ mod mistral3;
 mod modern_bert;
 mod nemotron;
 mod nomic_bert;
+mod olmo;
 mod olmo2;
+mod olmoe;
 mod phi2;
 mod phi3;
 mod qwen2;
@@ -60,14 +64,16 @@ mod smollm3;
 mod stablelm;
 mod starcoder2;
 
+pub use crate::checkpoint::Position;
 pub use config::{Config, Fill};
 pub use gguf::map_gguf;
 pub use hparams::{Hparams, PerLayer};
 pub use keys::Keys;
+pub use lora::{Adapted, Addend, Target, export_adapter, map_adapter};
 pub use map::{Computed, Mapped, map_huggingface};
 pub use rope::Rope;
 pub use rule::{Arrange, Dim, Kind, Rule};
-pub use source::{Coding, Part, Position, Source, Tensor};
+pub use source::{Coding, Part, Source, Tensor};
 pub use view::{Axis, View};
 
 use crate::checkpoint::OpenError;
@@ -160,6 +166,7 @@ pub static ARCHS: &[&Arch] = &[
     &gemma::GEMMA,
     &gemma2::GEMMA2,
     &gemma3::GEMMA3,
+    &gemma_embedding::GEMMA_EMBEDDING,
     &glm4::GLM4,
     &glm4moe::GLM4MOE,
     &gpt2::GPT2,
@@ -175,7 +182,9 @@ pub static ARCHS: &[&Arch] = &[
     &nemotron::NEMOTRON,
     &nomic_bert::NOMIC_BERT_MOE,
     &nomic_bert::NOMIC_BERT,
+    &olmo::OLMO,
     &olmo2::OLMO2,
+    &olmoe::OLMOE,
     &phi2::PHI2,
     &phi3::PHI3,
     &qwen2::QWEN2,
@@ -188,7 +197,6 @@ pub static ARCHS: &[&Arch] = &[
 ];
 
 /// What an error says is supported.
-pub fn supported() -> String {
-    let classes = ARCHS.iter().flat_map(|arch| arch.classes);
-    classes.flat_map(|class| class.architectures).copied().collect::<Vec<_>>().join(", ")
+fn supported() -> String {
+    ARCHS.iter().map(|arch| arch.title).collect::<Vec<_>>().join(", ")
 }

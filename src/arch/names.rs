@@ -22,7 +22,7 @@ const COMPUTED_AGAIN: &[&str] =
     &[".rotary_emb.inv_freq", ".masked_bias", ".attention.bias", ".attn.bias", "position_ids"];
 
 /// In the names of tensors that see or hear.
-const OTHER_SENSES: &[&str] = &[
+pub(super) const OTHER_SENSES: &[&str] = &[
     "vision",
     "visual",
     "audio",
@@ -70,7 +70,7 @@ impl<'a> Names<'a> {
 }
 
 /// A name without what is around it.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     let mut rest = name;
     while let Some(inner) = WRAPPERS.iter().find_map(|wrapper| rest.strip_prefix(wrapper)) {
         rest = inner;
@@ -114,10 +114,10 @@ pub(super) fn left_out(
             return Err(OpenError::new(&checkpoint.files[stored.file].path, problem));
         }
     }
-    let cautions = [
+    let notes = [
         (senses, "tensors that see or hear are left out, so the file will hold the language model only"),
         (predictions, "tensors of layers that predict further tokens are left out, for llama.cpp does not use them"),
     ];
-    let cautions = cautions.into_iter().filter(|(count, _)| *count > 0);
-    Ok(cautions.map(|(count, what)| format!("{count} {what}")).collect())
+    let notes = notes.into_iter().filter(|(count, _)| *count > 0);
+    Ok(notes.map(|(count, what)| format!("{count} {what}")).collect())
 }

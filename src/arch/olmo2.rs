@@ -1,8 +1,8 @@
 //! OLMo 2 and 3: norms after attention and MLP, and on q and k as a whole; OLMo 3 has a sliding window.
 
-use super::Dim::{Key, Query};
 use super::parts::{ATTENTION, GATED_MLP, POST_NORMS};
-use super::{Arch, Class, Fill, Rule};
+use super::olmoe::WHOLE_NORMS;
+use super::{Arch, Class, Fill};
 
 pub(super) static OLMO2: Arch = Arch {
     name: "olmo2",
@@ -31,10 +31,7 @@ pub(super) static OLMO2: Arch = Arch {
     layer: &[
         POST_NORMS,
         ATTENTION,
-        &[
-            Rule::weight("self_attn.q_norm", "attn_q_norm", &[Query]),
-            Rule::weight("self_attn.k_norm", "attn_k_norm", &[Key]),
-        ],
+        WHOLE_NORMS,
         GATED_MLP,
     ],
     keys: |config, keys| {

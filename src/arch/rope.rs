@@ -128,7 +128,7 @@ impl Rope {
                 }
             }
             "longrope" | "su" => keys.set("rope.scaling.type", "longrope"),
-            "dynamic" => keys.cautions.push(
+            "dynamic" => keys.notes.push(
                 "its rope scaling is dynamic, which llama.cpp cannot do, so it is left out: contexts longer than the model \
                  was trained on will not work well"
                     .to_owned(),

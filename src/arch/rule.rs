@@ -133,7 +133,7 @@ pub struct Rule {
     pub kind: Kind,
     /// How the order of weights changes.
     pub arrange: Option<Arrange>,
-    /// Added to each weight.
+    /// Added to each weight, though not to a bias.
     pub plus: f32,
     /// Whether a model can be without it.
     pub optional: bool,

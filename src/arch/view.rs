@@ -37,6 +37,14 @@ impl View {
         self.axes.iter().map(|axis| axis.count).product()
     }
 
+    /// How many units a stored tensor needs for this view of it.
+    pub fn end(&self) -> u64 {
+        match self.units() {
+            0 => 0,
+            _ => self.axes.iter().fold(self.start + 1, |end, axis| end + (axis.count - 1) * axis.stride),
+        }
+    }
+
     /// Its units, one after another.
     pub fn offsets(&self) -> impl Iterator<Item = u64> {
         let step = |(at, n): (u64, u64), axis: &Axis| (at + n % axis.count * axis.stride, n / axis.count);
@@ -143,6 +151,7 @@ mod tests {
         // Rows of two halves become pairs.
         assert_eq!(units(&rows().split(0, &[1, 2, 2]).swap(1, 2)), [0, 1, 2, 6, 7, 8, 3, 4, 5, 9, 10, 11]);
         assert_eq!(units(&rows().slice(0, 3..9)), [9, 10, 11], "never past the end");
+        assert_eq!([rows(), rows().swap(0, 1), rows().every(0, 2, 0)].map(|view| view.end()), [12, 12, 9]);
     }
 
     #[test]

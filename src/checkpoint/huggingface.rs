@@ -1,6 +1,8 @@
 //! Hugging Face folders: weights in one or many safetensors files, and JSON documents beside them.
 
-use super::{Checkpoint, Contents, OpenError, PICKLE, SourceFile, StoredTensor, refuse_duplicates, safetensors};
+use super::{
+    Adapter, Checkpoint, Contents, OpenError, PICKLE, SourceFile, StoredTensor, coded, refuse_duplicates, safetensors,
+};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -13,7 +15,7 @@ const MAX_DOCUMENT: u64 = 256 << 20;
 pub struct Documents {
     /// The folder they lie in.
     pub folder: PathBuf,
-    /// `config.json`, always an object.
+    /// `config.json`, an object where there is a model.
     pub config: Json,
     /// `tokenizer.json`.
     pub tokenizer: Json,
@@ -29,10 +31,36 @@ pub struct Documents {
     pub readme: Option<String>,
     /// `chat_template.jinja`, as text.
     pub chat_template: Option<String>,
+    /// `chat_template.json`.
+    pub chat_template_json: Json,
+    /// `additional_chat_templates/NAME.jinja`, beside a `chat_template.jinja`: names and texts, by name.
+    pub additional_chat_templates: Vec<(String, String)>,
+    /// `added_tokens.json`.
+    pub added_tokens: Json,
+    /// The [`SENTENCEPIECE_FILES`] that are there: names and bytes.
+    pub sentencepiece: Vec<(&'static str, Vec<u8>)>,
 }
+
+/// What a SentencePiece model is called: usually, by T5, and by XLM-RoBERTa.
+pub const SENTENCEPIECE_FILES: [&str; 3] = ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model"];
+
+/// Weights in one file, and the list of the files that they are in where there are several.
+pub(super) const SINGLE: &str = "model.safetensors";
+pub(super) const INDEX: &str = "model.safetensors.index.json";
+
+/// A model has no more templates than this.
+const MAX_TEMPLATES: usize = 100;
 
 /// Opens a folder with a `config.json`.
 pub(super) fn open_folder(folder: &Path) -> Result<Checkpoint, OpenError> {
+    let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
+    if Adapter::folder_of(folder).is_some() {
+        let problem = format!(
+            "this is {}, and no model by itself; open that model with it (--lora), or make a GGUF adapter of it (tuck adapter)",
+            Adapter::open(folder, 0)?.describe()
+        );
+        return Err(OpenError::new(folder, problem));
+    }
     if !folder.join("config.json").is_file() {
         return Err(OpenError::new(
             folder,
@@ -40,20 +68,30 @@ pub(super) fn open_folder(folder: &Path) -> Result<Checkpoint, OpenError> {
              config.json and the .safetensors files",
         ));
     }
-    let single = folder.join("model.safetensors");
-    let index = folder.join("model.safetensors.index.json");
     let paths = if index.is_file() {
         shards(&index, folder)?
     } else if single.is_file() {
         vec![single]
     } else {
-        return Err(no_weights(folder));
+        unlisted(folder)?
     };
     let checkpoint = open_files(folder, folder, &paths)?;
     if index.is_file() {
         check_index(&index, &checkpoint)?;
     }
-    Ok(checkpoint)
+    assembled(checkpoint)
+}
+
+/// Weights in files that no index lists: those called `model`-something.
+fn unlisted(folder: &Path) -> Result<Vec<PathBuf>, OpenError> {
+    let listed = std::fs::read_dir(folder).map_err(|error| OpenError::io(folder, &error))?;
+    let names = listed.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter(|n| n.starts_with("model") && n.ends_with(".safetensors")).collect();
+    names.sort();
+    match names.is_empty() {
+        true => Err(no_weights(folder)),
+        false => Ok(names.iter().map(|name| folder.join(name)).collect()),
+    }
 }
 
 /// Opens one safetensors file and the documents beside it.
@@ -69,11 +107,26 @@ pub(super) fn open_single(path: &Path) -> Result<Checkpoint, OpenError> {
              config.json and tokenizer files into the same folder",
         ));
     }
-    open_files(path, folder, &[path.to_owned()])
+    assembled(open_files(path, folder, &[path.to_owned()])?)
+}
+
+/// With the pieces of quantized weights put together.
+fn assembled(mut checkpoint: Checkpoint) -> Result<Checkpoint, OpenError> {
+    if let Contents::HuggingFace(documents) = &checkpoint.contents {
+        let path = documents.folder.join("config.json");
+        checkpoint.tensors = coded::assemble(&checkpoint.files, checkpoint.tensors, &documents.config, &path)?;
+    }
+    Ok(checkpoint)
 }
 
 fn open_files(named: &Path, folder: &Path, paths: &[PathBuf]) -> Result<Checkpoint, OpenError> {
-    let documents = read_documents(folder)?;
+    let documents = Documents::read(folder)?;
+    if !documents.config.is_object() {
+        return Err(OpenError::new(folder.join("config.json"), "it holds no JSON object; download it again"));
+    }
+    if !documents.config.is_object() {
+        return Err(OpenError::new(folder.join("config.json"), "it holds no JSON object; download it again"));
+    }
     let mut files = Vec::with_capacity(paths.len());
     let mut tensors: Vec<StoredTensor> = Vec::new();
     for path in paths {
@@ -103,22 +156,54 @@ fn no_weights(folder: &Path) -> OpenError {
     }
 }
 
-fn read_documents(folder: &Path) -> Result<Documents, OpenError> {
-    let config = read_json(&folder.join("config.json"))?;
-    if !config.is_object() {
-        return Err(OpenError::new(folder.join("config.json"), "it holds no JSON object; download it again"));
+impl Documents {
+    /// Reads those that a folder has, without any weights.
+    pub fn read(folder: &Path) -> Result<Self, OpenError> {
+        let config = read_json(&folder.join("config.json"))?;
+        let chat_template = read_text(&folder.join("chat_template.jinja"))?;
+        let additional = folder.join("additional_chat_templates");
+        let additional_chat_templates =
+            if chat_template.is_some() && additional.is_dir() { read_templates(&additional)? } else { Vec::new() };
+        Ok(Self {
+            folder: folder.to_owned(),
+            config,
+            tokenizer: read_json(&folder.join("tokenizer.json"))?,
+            tokenizer_config: read_json(&folder.join("tokenizer_config.json"))?,
+            generation_config: read_json(&folder.join("generation_config.json"))?,
+            special_tokens_map: read_json(&folder.join("special_tokens_map.json"))?,
+            pooling: read_pooling(folder)?,
+            readme: read_text(&folder.join("README.md"))?,
+            chat_template,
+            chat_template_json: read_json(&folder.join("chat_template.json"))?,
+            additional_chat_templates,
+            added_tokens: read_json(&folder.join("added_tokens.json"))?,
+            sentencepiece: read_sentencepiece(folder)?,
+        })
     }
-    Ok(Documents {
-        folder: folder.to_owned(),
-        config,
-        tokenizer: read_json(&folder.join("tokenizer.json"))?,
-        tokenizer_config: read_json(&folder.join("tokenizer_config.json"))?,
-        generation_config: read_json(&folder.join("generation_config.json"))?,
-        special_tokens_map: read_json(&folder.join("special_tokens_map.json"))?,
-        pooling: read_pooling(folder)?,
-        readme: read_text(&folder.join("README.md"))?,
-        chat_template: read_text(&folder.join("chat_template.jinja"))?,
-    })
+}
+
+fn read_sentencepiece(folder: &Path) -> Result<Vec<(&'static str, Vec<u8>)>, OpenError> {
+    let read = |name| Ok(read_bytes(&folder.join(name))?.map(|bytes| (name, bytes)));
+    SENTENCEPIECE_FILES.into_iter().filter_map(|name| read(name).transpose()).collect()
+}
+
+fn read_templates(folder: &Path) -> Result<Vec<(String, String)>, OpenError> {
+    let listed = std::fs::read_dir(folder).map_err(|error| OpenError::io(folder, &error))?;
+    let paths = listed.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut templates: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|e| e == "jinja")).collect();
+    templates.sort();
+    if templates.len() > MAX_TEMPLATES {
+        return Err(OpenError::new(
+            folder,
+            format!("it holds {} templates; more than {MAX_TEMPLATES} are not read", templates.len()),
+        ));
+    }
+    let mut named = Vec::with_capacity(templates.len());
+    for path in templates {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        named.extend(read_text(&path)?.map(|text| (name, text)));
+    }
+    Ok(named)
 }
 
 /// The settings of the module that `modules.json` lists as the one that pools.
@@ -143,6 +228,12 @@ fn is_plain(name: &str) -> bool {
 
 /// The text of a document, or nothing where there is no such file.
 fn read_text(path: &Path) -> Result<Option<String>, OpenError> {
+    let Some(bytes) = read_bytes(path)? else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|_| OpenError::new(path, "it is not valid UTF-8; download it again"))
+}
+
+/// A document as it is, or nothing where there is no such file.
+fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, OpenError> {
     if !path.exists() {
         return Ok(None);
     }
@@ -155,10 +246,10 @@ fn read_text(path: &Path) -> Result<Option<String>, OpenError> {
     }
     let mut bytes = vec![0; file.bytes as usize];
     file.read_at(0, &mut bytes).map_err(|error| OpenError::io(path, &error))?;
-    String::from_utf8(bytes).map(Some).map_err(|_| OpenError::new(path, "it is not valid UTF-8; download it again"))
+    Ok(Some(bytes))
 }
 
-fn read_json(path: &Path) -> Result<Json, OpenError> {
+pub(super) fn read_json(path: &Path) -> Result<Json, OpenError> {
     match read_text(path)? {
         None => Ok(Json::Null),
         Some(text) => serde_json::from_str(&text)

@@ -4,20 +4,27 @@
 //! reads headers only. Weights are read later, by position, into the caller's memory: reads stay bounded, and a file
 //! that is cut short while it is open gives an error with its name, where a memory map would kill the process.
 
+mod adapter;
+mod coded;
 mod file;
 mod gguf;
 mod huggingface;
+mod number;
 mod safetensors;
 
 pub use ::safetensors::Dtype;
+pub use adapter::{Adapter, LoraSettings};
+pub use coded::{Coded, Grid, Layout, Neighbours, Position, Steps, Zero};
 pub use file::SourceFile;
-pub use huggingface::Documents;
+pub use huggingface::{Documents, SENTENCEPIECE_FILES};
+pub use number::{NUMBERS, Number, NumberRef};
 
 use crate::gguf::Metadata;
-use crate::quant::FormatRef;
+use crate::quant::{F32, FormatRef};
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A refusal that tells which file, what was found, what was expected, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +54,8 @@ pub enum Kind {
     HuggingFace,
     /// A GGUF file, or several that are one model.
     Gguf,
+    /// A LoRA adapter, which is no model by itself.
+    Adapter,
 }
 
 /// A tensor as it lies in a file.
@@ -67,10 +76,12 @@ pub struct StoredTensor {
 }
 
 /// What the bytes of a stored tensor are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Precision {
     /// Weights in one of Tuck's formats.
     Format(FormatRef),
+    /// Codes that stand for weights, read as F32.
+    Coded(Arc<Coded>),
     /// Something else: weights that need other tensors to make sense, or no weights at all.
     Other(Dtype),
 }
@@ -79,31 +90,45 @@ impl std::fmt::Display for Precision {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Format(format) => format.fmt(f),
+            Self::Coded(coded) => coded.name.fmt(f),
             Self::Other(dtype) => dtype.fmt(f),
         }
     }
 }
 
 impl StoredTensor {
-    /// The format of its weights. `path` is its file's, for a refusal.
+    /// The format that reading its weights gives. `path` is its file's, for a refusal.
     pub fn format(&self, path: &Path) -> Result<FormatRef, OpenError> {
-        match self.precision {
+        match &self.precision {
             Precision::Format(format) => Ok(format),
+            Precision::Coded(_) => Ok(&F32),
             Precision::Other(dtype) => Err(OpenError::new(
                 path,
-                format!("the tensor {} is stored as {dtype}; this version of Tuck reads F32, F16 and BF16", self.name),
+                format!(
+                    "the tensor {} is stored as {dtype}; this version of Tuck reads F64, F32, F16 and BF16, FP8, and codes \
+                     with the scales that belong to them",
+                    self.name
+                ),
             )),
         }
     }
 
     /// Refuses anything but plain bytes.
     pub fn expect_bytes(&self, path: &Path) -> Result<(), OpenError> {
-        match self.precision {
+        match &self.precision {
             Precision::Other(Dtype::U8) => Ok(()),
             other => Err(OpenError::new(
                 path,
                 format!("the tensor {} is stored as {other}, and bytes (U8) were expected", self.name),
             )),
+        }
+    }
+
+    /// The codes it consists of, if it does.
+    pub fn coded(&self) -> Option<&Arc<Coded>> {
+        match &self.precision {
+            Precision::Coded(coded) => Some(coded),
+            _ => None,
         }
     }
 

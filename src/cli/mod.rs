@@ -1,11 +1,15 @@
 //! The command line: what was typed becomes commands for the engine, its events become lines and JSON.
 
+mod adapter;
 mod devices;
 mod effort;
 mod importance;
 mod inspect;
+mod lora;
+mod metadata;
 mod output;
 mod pack;
+mod pull;
 mod session;
 mod verify;
 
@@ -21,6 +25,11 @@ Examples:
   tuck pack ./Llama-3.2-1B-Instruct --type Q4_K_M  write Llama-3.2-1B-Instruct-Q4_K_M.gguf here
   tuck pack ./model --type Q4_K_M,Q6_K,Q8_0 -o out/  three files from one read
   tuck pack model.gguf --type Q5_K_M --tensor-type attn_v=Q8_0 -o out.gguf
+  tuck pack ./base --lora ./my-adapter=0.8 --type Q6_K
+                                                   a model with a LoRA adapter merged into it
+  tuck adapter ./my-adapter --base ./base -o my-adapter.gguf
+                                                   the adapter by itself, for llama-cli --lora
+  tuck pull Qwen/Qwen3-0.6B                        fetch a model into ./Qwen3-0.6B
   tuck verify out.gguf --against model.gguf        how far its weights are from those it was packed from
 
 Exit codes: 0 done, 1 failed (one paragraph on stderr says why), 2 wrong usage, 130 cancelled.";
@@ -51,6 +60,10 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Write a model as a GGUF file.
     Pack(Box<pack::Arguments>),
+    /// Write a LoRA adapter as a GGUF file of its own, for llama.cpp's --lora.
+    Adapter(adapter::Arguments),
+    /// Fetch a model from Hugging Face by name: the one command that uses the network.
+    Pull(pull::Arguments),
     /// Measure how far a model's weights are from those of another.
     Verify(verify::Arguments),
     /// List the devices that can compute.
@@ -64,6 +77,8 @@ impl Cli {
             None => Err(self.window),
             Some(Command::Inspect(arguments)) => Ok(inspect::run(&arguments)),
             Some(Command::Pack(arguments)) => Ok(pack::run(&arguments)),
+            Some(Command::Adapter(arguments)) => Ok(adapter::run(&arguments)),
+            Some(Command::Pull(arguments)) => Ok(pull::run(&arguments)),
             Some(Command::Verify(arguments)) => Ok(verify::run(&arguments)),
             Some(Command::Devices(arguments)) => Ok(devices::run(&arguments)),
         }

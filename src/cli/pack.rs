@@ -1,11 +1,14 @@
 //! `tuck pack`.
 
 use super::importance::Importance;
+use super::lora::Lora;
+use super::metadata::Metadata;
 use super::output;
 use super::session::{Quit, Session, exit, print_json};
-use crate::engine::{Command, DeviceChoice, EventKind, OutputReport, PackOutput, PackReport, PackRequest};
+use crate::engine::{Command, DeviceChoice, EventKind, OpenRequest, OutputReport, PackOutput, PackReport, PackRequest};
 use crate::imatrix::Imatrix;
-use crate::model::{EditError, Model, Pruning, Setting};
+use crate::model::lint::{self, Severity};
+use crate::model::{Model, Pruning};
 use crate::quant::Effort;
 use crate::recipe::{Coverage, FallbackGroup, Plan, Recipe, RecipeError, Split, named_format};
 use crate::units;
@@ -38,6 +41,8 @@ pub(super) struct Arguments {
     effort: Effort,
     #[command(flatten)]
     importance: Importance,
+    #[command(flatten)]
+    lora: Lora,
     /// Cut the output into files of at most so many bytes of tensors, such as 2G or 500M, named and marked as
     /// llama-gguf-split does.
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes, group = "split")]
@@ -63,10 +68,10 @@ pub(super) struct Arguments {
     /// Leave these layers out, counted from 0; the rest are counted anew.
     #[arg(long, value_name = "L0,L1,...")]
     prune_layers: Option<String>,
-    /// Set a piece of metadata, such as llama.context_length=int:8192; the types are int, float, bool and str. Can be given
-    /// again.
-    #[arg(long = "override-kv", value_name = "KEY=TYPE:VALUE")]
-    settings: Vec<String>,
+    /// Cut text before merging as llama.cpp does under this name, whatever the model's own tokenizer states. Where that
+    /// is none that llama.cpp knows, tuck inspect shows the nearest, and what it would cut differently.
+    #[arg(long, value_name = "NAME")]
+    pre_tokenizer: Option<String>,
     /// Replace the output where it exists.
     #[arg(long)]
     force: bool,
@@ -79,6 +84,8 @@ pub(super) struct Arguments {
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    metadata: Metadata,
 }
 
 impl Arguments {
@@ -98,7 +105,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let failed = |error: &dyn std::error::Error| Quit::Failed(error.to_string());
-    let (settings, pruning) = edits(arguments).map_err(|error| failed(&error))?;
+    let settings = arguments.metadata.settings().map_err(Quit::Failed)?;
+    let pruning = arguments.prune_layers.as_deref().map(Pruning::parse).transpose();
+    let pruning = pruning.map_err(|error| failed(&error))?.unwrap_or_default();
     // An imatrix names the layers as they were.
     let imatrix = arguments.importance.open()?;
     let imatrix = imatrix.map(|imatrix| Arc::new(imatrix.renamed(|name| pruning.rename(name))));
@@ -106,10 +115,25 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let recipes: Result<Vec<Recipe>, RecipeError> = arguments.presets.iter().map(recipe).collect();
     let recipes = recipes.map_err(|error| failed(&error))?;
     let mut session = Session::start();
-    let EventKind::Opened(model) = session.run(Command::Open(arguments.path.clone()))? else {
+    let open = OpenRequest { path: arguments.path.clone(), adapters: arguments.lora.choices()? };
+    let EventKind::Opened(model) = session.run(Command::Open(open))? else {
         return Err(Quit::Failed("the engine gave no model".to_owned()));
     };
+    let model = match &arguments.pre_tokenizer {
+        Some(name) => Arc::new(model.with_pre_tokenizer(name).map_err(|error| failed(&error))?),
+        None => model,
+    };
+    if let Some(question) = &model.question {
+        return Err(Quit::Failed(format!(
+            "{}: {question}; tuck inspect shows them, and --pre-tokenizer {} uses it all the same",
+            model.path.display(),
+            question.nearest
+        )));
+    }
     let model = Arc::new(model.edited(&settings, &pruning).map_err(|error| failed(&error))?);
+    for finding in lint::check(&model).iter().filter(|finding| finding.severity >= Severity::Caution) {
+        eprintln!("tuck: {}: {finding}; {}", finding.severity.label(), lower(&finding.advice));
+    }
     let count = recipes.len();
     let output = |recipe: Recipe| {
         let name = recipe.preset.name;
@@ -146,10 +170,20 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     };
     if arguments.json {
         print_json(&report_json(&report));
-    } else {
-        print(&report);
+        return Ok(());
+    }
+    print(&report);
+    for (index, output) in report.outputs.iter().enumerate() {
+        let label = if index == 0 { "\nTry it:" } else { "       " };
+        println!("{label}  llama-cli -m {}", output.path.display());
     }
     Ok(())
+}
+
+/// A sentence as the rest of another.
+fn lower(sentence: &str) -> String {
+    let mut letters = sentence.trim_end_matches('.').chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 fn recipe(arguments: &Arguments, name: &str) -> Result<Recipe, RecipeError> {
@@ -162,11 +196,6 @@ fn recipe(arguments: &Arguments, name: &str) -> Result<Recipe, RecipeError> {
         effort: arguments.effort,
         ..Recipe::parse(name, &arguments.tensor_types)?
     })
-}
-
-fn edits(arguments: &Arguments) -> Result<(Vec<Setting>, Pruning), EditError> {
-    let settings = arguments.settings.iter().map(|text| Setting::parse(text)).collect::<Result<_, _>>()?;
-    Ok((settings, arguments.prune_layers.as_deref().map(Pruning::parse).transpose()?.unwrap_or_default()))
 }
 
 /// `m.gguf: 56 of 57 searched tensors weighted (20 chunks of calibration.txt)`.
@@ -251,7 +280,7 @@ fn print_plan(model: &Model, path: &Path, plan: &Plan) {
     }
 }
 
-fn report_json(report: &PackReport) -> Json {
+pub(super) fn report_json(report: &PackReport) -> Json {
     let one = |output: &OutputReport| {
         json!({
             "output": output.path,
@@ -277,7 +306,7 @@ fn report_json(report: &PackReport) -> Json {
     one_or_list(report.outputs.iter().map(one).collect(), common)
 }
 
-fn print(report: &PackReport) {
+pub(super) fn print(report: &PackReport) {
     for output in &report.outputs {
         print_output(output);
         if report.outputs.len() > 1 {
@@ -293,10 +322,6 @@ fn print(report: &PackReport) {
         units::rate(report.source_bytes as f64 / seconds)
     );
     println!("  Verified  every tensor read back as written");
-    for (index, output) in report.outputs.iter().enumerate() {
-        let label = if index == 0 { "\nTry it:" } else { "       " };
-        println!("{label}  llama-cli -m {}", output.path.display());
-    }
 }
 
 /// The files of an output that has several.

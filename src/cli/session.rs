@@ -16,6 +16,8 @@ const CANCELLED: u8 = 130;
 pub(super) enum Quit {
     Failed(String),
     Cancelled,
+    /// On the user's wish, with something to go on from.
+    Paused,
 }
 
 /// Turns what a command did into an exit code, with the message of a failure on stderr.
@@ -28,6 +30,10 @@ pub(super) fn exit(result: Result<(), Quit>) -> ExitCode {
         }
         Err(Quit::Cancelled) => {
             eprintln!("tuck: cancelled, nothing was written");
+            ExitCode::from(CANCELLED)
+        }
+        Err(Quit::Paused) => {
+            eprintln!("tuck: cancelled; what came is kept, and the same command goes on from there");
             ExitCode::from(CANCELLED)
         }
     }

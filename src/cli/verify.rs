@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 fn verify(arguments: &Arguments) -> Result<(), Quit> {
     let imatrix = arguments.importance.open()?;
     let mut session = Session::start();
-    let EventKind::Opened(reference) = session.run(Command::Open(arguments.against.clone()))? else {
+    let EventKind::Opened(reference) = session.run(Command::Open(arguments.against.clone().into()))? else {
         return Err(Quit::Failed("the engine gave no model".to_owned()));
     };
     let request = VerifyRequest { candidate: arguments.path.clone(), reference, imatrix };

@@ -1,7 +1,9 @@
 //! What the window and the command line can ask of the engine.
 
+use crate::hub::{Access, PullRequest};
 use crate::imatrix::Imatrix;
-use crate::model::Model;
+use crate::model::{AdapterChoice, Model};
+use crate::quant::FormatRef;
 use crate::recipe::{Recipe, Split};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,18 +17,52 @@ pub struct JobId(pub(super) u64);
 pub enum Command {
     /// List the devices that can compute. Ends in `Devices`.
     ListDevices,
-    /// Open a folder or file. Ends in `Opened` or `Failed`.
-    Open(PathBuf),
+    /// Open a folder or file, with adapters merged into it. Ends in `Opened` or `Failed`.
+    Open(OpenRequest),
+    /// Open a folder or file, whatever it is. Ends in `Opened`, `Adapter` or `Failed`.
+    OpenAny(PathBuf),
+    /// Open a LoRA adapter alone, to see what it is. Ends in `Adapter` or `Failed`.
+    OpenAdapter(PathBuf),
+    /// Open a LoRA adapter as what its own GGUF file is to be. Ends in `Opened` or `Failed`.
+    ExportAdapter(AdapterRequest),
     /// Open the bundled sample model. Ends in `Opened` or `Failed`.
     OpenSample,
     /// Read an importance matrix. Ends in `Imatrix` or `Failed`.
     OpenImatrix(PathBuf),
     /// Write GGUF files. Ends in `Packed`, `Failed` or `Cancelled`.
     Pack(PackRequest),
+    /// Fetch a model by name. Ends in `Pulled`, `Choices`, `Failed` or `Cancelled`.
+    Pull(PullRequest, Access),
     /// Measure how far the weights of one model are from those of another. Ends in `Verified`, `Failed` or `Cancelled`.
     Verify(VerifyRequest),
     /// Measure what a model predicts, and how far that is from another. Ends in `Measured`, `Failed` or `Cancelled`.
     Measure(MeasureRequest),
+}
+
+/// What to open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenRequest {
+    /// A folder or file.
+    pub path: PathBuf,
+    /// LoRA adapters to merge into it, in order.
+    pub adapters: Vec<AdapterChoice>,
+}
+
+impl From<PathBuf> for OpenRequest {
+    fn from(path: PathBuf) -> Self {
+        Self { path, adapters: Vec::new() }
+    }
+}
+
+/// An adapter to make a GGUF file of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdapterRequest {
+    /// Its folder.
+    pub path: PathBuf,
+    /// Its model: a folder, of which `config.json` is enough, or a GGUF file.
+    pub base: PathBuf,
+    /// What its matrices become.
+    pub format: FormatRef,
 }
 
 /// What to pack, and where to. All outputs come from one read of the model; either all of them are kept, or none.

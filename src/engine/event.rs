@@ -1,7 +1,9 @@
 //! What the engine tells the window and the command line.
 
 use super::command::JobId;
+use crate::checkpoint::Adapter;
 use crate::eval::{Divergence, WeightError};
+use crate::hub::{Choice, Pulled};
 use crate::imatrix::Imatrix;
 use crate::model::Model;
 use crate::quant::{Effort, FormatRef};
@@ -31,6 +33,8 @@ pub enum EventKind {
     Devices(Vec<Device>),
     /// A model was opened.
     Opened(Arc<Model>),
+    /// An adapter was opened.
+    Adapter(Arc<Adapter>),
     /// An importance matrix was read.
     Imatrix(Arc<Imatrix>),
     /// Every file of the request was written and verified.
@@ -39,6 +43,10 @@ pub enum EventKind {
     Verified(Arc<VerifyReport>),
     /// A text was run through a model.
     Measured(Arc<MeasureReport>),
+    /// Every file of a model is there and verified.
+    Pulled(Arc<Pulled>),
+    /// The repository holds several models; the message asks to choose one of them.
+    Choices(Arc<Vec<Choice>>, String),
     /// The job failed; one paragraph that says what was found and what to do.
     Failed(String),
     /// The job was cancelled and left nothing behind.
@@ -69,6 +77,8 @@ pub enum Stage {
     Verifying,
     /// Running text through models.
     Measuring,
+    /// Fetching files.
+    Downloading,
 }
 
 impl Stage {
@@ -79,6 +89,7 @@ impl Stage {
             Self::Flushing => "Waiting for the disk",
             Self::Verifying => "Verifying",
             Self::Measuring => "Measuring",
+            Self::Downloading => "Downloading",
         }
     }
 }
@@ -88,7 +99,7 @@ impl Stage {
 pub struct Progress {
     /// What it is doing.
     pub stage: Stage,
-    /// Bytes of the model's weights done so far.
+    /// Bytes done so far.
     pub done: u64,
     /// Bytes of the stage in all.
     pub total: u64,
@@ -96,7 +107,7 @@ pub struct Progress {
     pub rate: f64,
     /// Time left in the stage at that rate; none at the very start.
     pub remaining: Option<Duration>,
-    /// The tensor in hand.
+    /// The tensor in hand, or the file.
     pub tensor: String,
 }
 

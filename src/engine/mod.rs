@@ -9,7 +9,7 @@ mod meter;
 mod sample;
 mod worker;
 
-pub use command::{Command, DeviceChoice, JobId, PackOutput, PackRequest, VerifyRequest};
+pub use command::{AdapterRequest, Command, DeviceChoice, JobId, OpenRequest, PackOutput, PackRequest, VerifyRequest};
 pub use event::{
     Device, Event, EventKind, Mismatch, OutputReport, PackReport, Progress, Stage, TensorError, VerifyReport,
 };

@@ -1,16 +1,15 @@
 //! The worker thread: takes commands in order, runs each as a job, sends its events.
 
-use super::command::{Command, JobId};
+use super::command::{AdapterRequest, Command, JobId};
 use super::event::{Event, EventKind, Progress};
 use super::{Wake, device, jobs, sample};
-use crate::checkpoint::OpenError;
+use crate::checkpoint::{Adapter, OpenError};
 use crate::imatrix::{Imatrix, ImatrixError};
 use crate::model::Model;
 use crate::recipe::RecipeError;
 use std::any::Any;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -148,17 +147,27 @@ fn own_fault(panic: &(dyn Any + Send)) -> String {
 }
 
 fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -> Result<EventKind, Stop> {
-    let open = |path: &Path| Ok(EventKind::Opened(Arc::new(Model::open(path)?)));
     match command {
         Command::ListDevices => Ok(EventKind::Devices(devices.list())),
-        Command::Open(path) => open(&path),
+        Command::Open(request) => Ok(EventKind::Opened(Arc::new(Model::open_with(&request.path, &request.adapters)?))),
+        Command::OpenAny(path) => Ok(match Adapter::folder_of(&path) {
+            Some(folder) => EventKind::Adapter(Arc::new(Adapter::open(folder, 0)?)),
+            None => EventKind::Opened(Arc::new(Model::open(&path)?)),
+        }),
+        Command::OpenAdapter(path) => Ok(EventKind::Adapter(Arc::new(Adapter::open(&path, 0)?))),
+        Command::ExportAdapter(AdapterRequest { path, base, format }) => {
+            Ok(EventKind::Opened(Arc::new(Model::open_adapter(&path, &base, format)?)))
+        }
         Command::OpenSample => {
             let folder = sample::folder();
-            open(&folder.map_err(|error| Stop::Failed(format!("the sample model could not be unpacked: {error}")))?)
+            let folder =
+                folder.map_err(|error| Stop::Failed(format!("the sample model could not be unpacked: {error}")))?;
+            Ok(EventKind::Opened(Arc::new(Model::open(&folder)?)))
         }
         Command::OpenImatrix(path) => Ok(EventKind::Imatrix(Arc::new(Imatrix::open(&path)?))),
         Command::Pack(request) => Ok(EventKind::Packed(Arc::new(jobs::pack::run(devices, &request, context)?))),
         Command::Measure(request) => Ok(EventKind::Measured(Arc::new(jobs::measure::run(&request, context)?))),
+        Command::Pull(request, access) => jobs::pull::run(&request, access, context),
         Command::Verify(request) => Ok(EventKind::Verified(Arc::new(jobs::verify::run(&request, context)?))),
     }
 }

@@ -1,9 +1,12 @@
 //! What a user can do. Each action is one value that owns its label, its explanation and its shortcut, so menus,
 //! buttons, dialogs and the keyboard say and do the same. Panels ask for actions; `perform.rs` carries them out.
 
+use super::metadata::Page;
 use super::selection::Select;
 use super::state::{Column, Tab, Target};
+use crate::chat::EXAMPLES;
 use crate::engine::DeviceChoice;
+use crate::model::{Usual, UsualKind};
 use crate::quant::FormatRef;
 use crate::recipe::Preset;
 use egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
@@ -18,6 +21,40 @@ pub enum Action {
     OpenFile,
     /// Open this, or ask first where a pack is running.
     Open(Target),
+    /// Fetch a model by name, in a dialog.
+    Download,
+    /// Fetch what the dialog says.
+    StartDownload,
+    /// Type the name of the model to fetch.
+    NameDownload(String),
+    /// Type the branch, tag or commit to fetch.
+    ReviseDownload(String),
+    /// Choose one of several models of a repository.
+    PickDownload(String),
+    /// Choose the folder to fetch into in a dialog.
+    ChooseDownloadFolder,
+    /// Fetch into this folder.
+    DownloadInto(PathBuf),
+    /// Choose the folder of a LoRA adapter in a dialog.
+    ChooseAdapter,
+    /// Choose the folder of the adapter's model in a dialog.
+    ChooseBaseFolder,
+    /// Choose the adapter's model, a file, in a dialog.
+    ChooseBaseFile,
+    /// The adapter's model is this.
+    UseBase(PathBuf),
+    /// Type how strongly to merge the adapter.
+    ScaleAdapter(String),
+    /// Merge the adapter into its model.
+    MergeAdapter,
+    /// Open the adapter as what its own GGUF file is to be.
+    ExportAdapter,
+    /// Do without an adapter that was merged, by its place.
+    RemoveAdapter(usize),
+    /// Show what has to be decided before packing.
+    Ask,
+    /// Cut text as this pre-tokenizer does, although the model's own differs.
+    UsePreTokenizer(&'static str),
     /// Cancel the running pack and open this.
     CancelAndOpen(Target),
     /// Stop opening, or stop packing.
@@ -62,6 +99,32 @@ pub enum Action {
     Sort(Column),
     /// Bring a tab to the front.
     Show(Tab),
+    /// Show this part of the metadata.
+    Turn(Page),
+    /// Show only metadata with this in its key or value.
+    FilterMetadata(String),
+    /// Tell more of a finding, by its place, or no longer.
+    UnfoldFinding(usize),
+    /// Make the change that a finding proposes, by its place.
+    Fix(usize),
+    /// Type another value for a piece of metadata.
+    EditValue(&'static Usual),
+    /// Go on typing it.
+    TypeValue(String),
+    /// Set it to what was typed.
+    SetValue,
+    /// Leave it as it was.
+    LeaveValue,
+    /// Leave a piece of metadata out of the file, by its key.
+    RemoveValue(String),
+    /// Give a piece of metadata the value that the model came with, by its key.
+    RestoreValue(String),
+    /// Choose a chat template in a dialog.
+    ReadTemplate,
+    /// Use this chat template, or say why it cannot be read.
+    UseTemplate(Result<String, String>),
+    /// Show what the chat template makes of this conversation, by its place.
+    Preview(usize),
     /// List the tensors of a group of fallbacks, by its place, or no longer.
     Unfold(usize),
     /// Tell more of this one of the files written.
@@ -138,7 +201,23 @@ impl Action {
             Self::OpenFolder => "Open folder…",
             Self::OpenFile => "Open file…",
             Self::Open(Target::Sample) => "Open the sample",
-            Self::Open(Target::Path(path)) => return format!("Open {}", path.display()),
+            Self::Open(target) => return format!("Open {}", target.name()),
+            Self::Download => "Download by name…",
+            Self::StartDownload => "Download",
+            Self::NameDownload(_) => "Model",
+            Self::ReviseDownload(_) => "Revision",
+            Self::PickDownload(name) => name,
+            Self::ChooseDownloadFolder | Self::DownloadInto(_) => "Choose folder…",
+            Self::ChooseAdapter => "Merge LoRA adapter…",
+            Self::ChooseBaseFolder => "Folder…",
+            Self::ChooseBaseFile => "File…",
+            Self::UseBase(_) => "Model",
+            Self::ScaleAdapter(_) => "Scale",
+            Self::MergeAdapter => "Merge",
+            Self::ExportAdapter => "Export as GGUF",
+            Self::RemoveAdapter(_) => "Remove adapter",
+            Self::Ask => "Decide…",
+            Self::UsePreTokenizer(name) => return format!("Use {name}"),
             Self::CancelAndOpen(_) => "Cancel the pack and open",
             Self::Cancel | Self::CancelVerify => "Cancel",
             Self::ChooseType(preset) => preset.name,
@@ -162,6 +241,20 @@ impl Action {
             Self::Filter(_) | Self::FocusFilter => "Filter tensors",
             Self::Sort(column) => column.label(),
             Self::Show(tab) => tab.label(),
+            Self::Turn(page) => page.label(),
+            Self::FilterMetadata(_) => "Filter metadata",
+            Self::UnfoldFinding(_) => "Tell more",
+            Self::Fix(_) => "Fix",
+            Self::EditValue(usual) if usual.kind == UsualKind::Template => "Edit",
+            Self::EditValue(usual) => return format!("Edit {}", usual.label),
+            Self::TypeValue(_) => "Value",
+            Self::SetValue => "Set",
+            Self::LeaveValue => "Leave it",
+            Self::RemoveValue(_) => "Remove",
+            Self::RestoreValue(_) => "Undo this change",
+            Self::ReadTemplate => "Load from file…",
+            Self::UseTemplate(_) => "Use this chat template",
+            Self::Preview(example) => EXAMPLES[*example].name,
             Self::Unfold(_) => "List the tensors",
             Self::ShowOutput(_) => "About this file",
             Self::ChooseDevice(DeviceChoice::Auto) => "Automatic",
@@ -195,6 +288,19 @@ impl Action {
             Self::OpenFolder => "Open a Hugging Face model folder, with its config.json and .safetensors files.",
             Self::OpenFile => "Open a .safetensors file beside its config.json, or a .gguf file.",
             Self::Open(Target::Sample) => "Open the small model that comes with Tuck.",
+            Self::Download => "Fetch a model from Hugging Face by its name. Nothing else in Tuck uses the network.",
+            Self::StartDownload => "Fetch the files that Tuck reads, verify them, and open the model.",
+            Self::ChooseAdapter => "Open the folder of a LoRA adapter, as PEFT saves it, and merge it into a model.",
+            Self::ChooseBaseFolder => "Choose the Hugging Face folder of the model that the adapter was made for.",
+            Self::ChooseBaseFile => "Choose a .gguf or .safetensors file of the model that the adapter was made for.",
+            Self::ScaleAdapter(_) => "How strongly: 1 is as it was trained, 0.5 half of it, -1 takes it away.",
+            Self::MergeAdapter => "Add what the adapter learnt to the model’s weights, while they are packed.",
+            Self::ExportAdapter => "Make a small file of the adapter alone, which llama.cpp loads beside the model.",
+            Self::RemoveAdapter(_) => "Leave the model as it was without this adapter.",
+            Self::ReadTemplate => "Use the chat template of a file of Jinja text.",
+            Self::Fix(_) => "Make this change. Undo takes it back.",
+            Self::RemoveValue(_) => "Leave it out of the file.",
+            Self::RestoreValue(_) => "Give it the value that the model came with.",
             Self::Cancel => "Stop; nothing is left behind.",
             Self::ChooseType(preset) => preset.about,
             Self::Tick(_) => "Ticked types are written together, from one read of the model.",
@@ -211,7 +317,7 @@ impl Action {
             Self::ResetTypes => "Give all tensors chosen in the table the type that the recipe has for them.",
             Self::AddPattern => "Give the tensors whose name matches a pattern a type of their own.",
             Self::RemovePattern(_) => "Remove this pattern.",
-            Self::Undo => "Take back the last choice of a type.",
+            Self::Undo => "Take back the last choice.",
             Self::Redo => "Make the choice again that was taken back last.",
             Self::FocusFilter => "Show only the tensors whose name contains this text.",
             Self::Sort(_) => "Sort by this column; again for the other way round.",

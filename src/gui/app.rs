@@ -4,15 +4,18 @@ use super::action::Action;
 use super::files::Pickers;
 use super::screenshots::Script;
 use super::state::{Dialog, State, Target};
-use super::{Options, files, panels, theme};
+use super::{Options, panels, theme};
 use crate::engine::{Command, Engine};
 use crate::fit;
+use crate::hub::Access;
 
 /// The window's application.
 pub struct App {
     pub(super) state: State,
     pub(super) engine: Engine,
     pub(super) pickers: Pickers,
+    /// Where models are fetched from.
+    pub(super) hub: Option<Access>,
     /// Asked for while drawing, carried out before the next frame.
     actions: Vec<Action>,
     script: Option<Script>,
@@ -26,7 +29,8 @@ impl App {
         let engine = Engine::start(Box::new(move || repaint.request_repaint()));
         let state = State { memory: fit::this_machine(), ..State::default() };
         let script = options.screenshots.map(Script::new);
-        let mut app = Self { state, engine, pickers: Pickers::new(ctx), actions: Vec::new(), script };
+        let (pickers, hub) = (Pickers::new(ctx), options.hub);
+        let mut app = Self { state, engine, pickers, hub, actions: Vec::new(), script };
         if app.script.is_some() {
             app.open(Target::Sample);
         } else if let Some(path) = options.path {
@@ -55,6 +59,9 @@ impl App {
         for event in events {
             self.state.apply(event);
         }
+        if let Some(path) = self.state.fetched.take() {
+            self.actions.push(Action::Open(Target::Path(path)));
+        }
     }
 
     fn take_keys(&mut self, ctx: &egui::Context) {
@@ -80,11 +87,7 @@ impl App {
 
     fn take_drops(&mut self, ctx: &egui::Context) {
         let dropped = ctx.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_owned()));
-        let is_model_open = self.state.opened.is_some();
-        self.actions.extend(dropped.map(|path| match is_model_open && files::is_imatrix(&path) {
-            true => Action::OpenImatrix(path),
-            false => Action::Open(Target::Path(path)),
-        }));
+        self.actions.extend(dropped.map(|path| self.state.dropped(path)));
     }
 
     fn take_close(&mut self, ctx: &egui::Context) {

@@ -3,7 +3,7 @@
 
 use super::history::History;
 use crate::imatrix::Imatrix;
-use crate::model::Model;
+use crate::model::{Model, PRE_TOKENIZER, Setting};
 use crate::quant::FormatRef;
 use crate::recipe::{Coverage, FallbackGroup, Override, PRESETS, Plan, Preset, Recipe, RecipeError};
 use rayon::prelude::*;
@@ -27,6 +27,10 @@ pub struct Decision {
     pub picks: BTreeMap<usize, FormatRef>,
     /// Lines of the form `PATTERN=TYPE`, as typed.
     pub patterns: Vec<String>,
+    /// Changes to the metadata; one for a key at most.
+    pub settings: Vec<Setting>,
+    /// The pre-tokenizer to use although it cuts some text otherwise than the model's own.
+    pub pre_tokenizer: Option<&'static str>,
 }
 
 impl PartialEq for Decision {
@@ -38,13 +42,29 @@ impl PartialEq for Decision {
             && matrix(self) == matrix(other)
             && self.picks == other.picks
             && self.patterns == other.patterns
+            && self.settings == other.settings
+            && self.pre_tokenizer == other.pre_tokenizer
     }
 }
 
 impl Decision {
     /// Without overrides.
     fn new(preset: &'static Preset) -> Self {
-        Self { preset, ticked: vec![preset], imatrix: None, picks: BTreeMap::new(), patterns: Vec::new() }
+        Self {
+            preset,
+            ticked: vec![preset],
+            imatrix: None,
+            picks: BTreeMap::new(),
+            patterns: Vec::new(),
+            settings: Vec::new(),
+            pre_tokenizer: None,
+        }
+    }
+
+    /// The metadata keys that are not as they came, in a model of this architecture.
+    pub fn changed_keys(&self, architecture: &str) -> Vec<String> {
+        let settings = self.settings.iter().map(|setting| setting.key(architecture));
+        settings.chain(self.pre_tokenizer.map(|_| PRE_TOKENIZER.to_owned())).collect()
     }
 
     /// Shows a type, and writes it where no others are ticked.
@@ -150,20 +170,17 @@ impl Choice {
         Ok(())
     }
 
-    /// Takes the last change back.
-    pub fn undo(&mut self, model: &Model) {
+    /// Takes the last change back; false where there is none. The plan is that of before until [`Self::update`].
+    pub fn undo(&mut self) -> bool {
         self.typing = None;
-        if self.history.undo(&mut self.decision) {
-            self.update(model);
-        }
+        self.history.undo(&mut self.decision)
     }
 
-    /// Makes the change again that was taken back last.
-    pub fn redo(&mut self, model: &Model) {
+    /// Makes the change again that was taken back last; false where there is none. The plan is that of before until
+    /// [`Self::update`].
+    pub fn redo(&mut self) -> bool {
         self.typing = None;
-        if self.history.redo(&mut self.decision) {
-            self.update(model);
-        }
+        self.history.redo(&mut self.decision)
     }
 
     /// Whether there is something to undo.
@@ -176,7 +193,8 @@ impl Choice {
         self.history.can_redo()
     }
 
-    fn update(&mut self, model: &Model) {
+    /// Plans anew for a model, which is the one with the decision's settings.
+    pub fn update(&mut self, model: &Model) {
         let preset = self.decision.preset;
         let lines = self.decision.patterns.iter().map(|text| parse(text, model, preset));
         let (patterns, problems): (Vec<_>, Vec<_>) = lines

@@ -2,9 +2,10 @@
 
 use super::action::Action;
 use super::state::Target;
+use crate::chat::MAX_SOURCE;
 use rfd::{AsyncFileDialog, FileHandle};
 use std::future::Future;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -38,6 +39,20 @@ impl Pickers {
         self.wait(dialog.pick_file(), |path| Action::Open(Target::Path(path.to_owned())));
     }
 
+    pub(super) fn adapter(&self) {
+        let dialog = AsyncFileDialog::new().set_title("Open the folder of a LoRA adapter");
+        self.wait(dialog.pick_folder(), |path| Action::Open(Target::Path(path.to_owned())));
+    }
+
+    pub(super) fn base_folder(&self) {
+        let dialog = AsyncFileDialog::new().set_title("Choose the adapter’s model");
+        self.wait(dialog.pick_folder(), |path| Action::UseBase(path.to_owned()));
+    }
+
+    pub(super) fn base_file(&self) {
+        self.wait(models("Choose the adapter’s model").pick_file(), |path| Action::UseBase(path.to_owned()));
+    }
+
     pub(super) fn compare(&self) {
         self.wait(models("Compare with a model file").pick_file(), |path| Action::Verify(path.to_owned()));
     }
@@ -48,6 +63,19 @@ impl Pickers {
             .add_filter("Importance matrices", &["gguf", "dat", "imatrix"])
             .add_filter("All files", &["*"]);
         self.wait(dialog.pick_file(), |path| Action::OpenImatrix(path.to_owned()));
+    }
+
+    pub(super) fn template(&self) {
+        let dialog = AsyncFileDialog::new()
+            .set_title("Open a chat template")
+            .add_filter("Chat templates", &["jinja", "jinja2", "j2", "txt"])
+            .add_filter("All files", &["*"]);
+        self.wait(dialog.pick_file(), |path| Action::UseTemplate(read_template(path)));
+    }
+
+    pub(super) fn download_folder(&self, proposed: &Path) {
+        let dialog = AsyncFileDialog::new().set_title("Choose a folder for models").set_directory(proposed);
+        self.wait(dialog.pick_folder(), |path| Action::DownloadInto(path.to_owned()));
     }
 
     pub(super) fn output_folder(&self, proposed: &Path) {
@@ -93,6 +121,14 @@ fn models(title: &str) -> AsyncFileDialog {
 pub(super) fn is_imatrix(file: &Path) -> bool {
     let name = file.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     name.contains("imatrix") || name.ends_with(".dat")
+}
+
+/// The text of a file that should be a chat template.
+fn read_template(path: &Path) -> Result<String, String> {
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    file.take(MAX_SOURCE as u64 + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    Ok(text)
 }
 
 /// Shows a file in the system's file manager.

@@ -4,11 +4,15 @@
 //! actions out, in one place each. Nothing here reads a model, computes, or waits.
 
 mod action;
+mod adapter;
 mod app;
 mod choice;
+mod download;
+mod edits;
 mod errors;
 mod files;
 mod history;
+mod metadata;
 mod offer;
 mod panels;
 mod perform;
@@ -21,15 +25,19 @@ mod theme;
 mod widgets;
 
 pub use action::Action;
+pub use adapter::AdapterForm;
 pub use app::App;
 pub use choice::{Choice, Decision, Size};
+pub use download::{Download, Downloading};
 pub use errors::{Errors, Grid, Row, Scale};
 pub use history::History;
+pub use metadata::{Editing, Page, Row as MetadataRow, Sheet};
 pub use picker::Picker;
 pub use selection::{Select, Selection};
 pub use state::{Column, Destination, Dialog, Opened, Opening, Packing, Reading, State, Tab, Target, Verifying};
 pub use table::Table;
 
+use crate::hub::Access;
 use std::path::PathBuf;
 
 /// The window's size on its first start, and the smallest that shows everything.
@@ -43,6 +51,8 @@ pub struct Options {
     pub path: Option<PathBuf>,
     /// Pack the sample, save a picture before, during and after into this folder, and end.
     pub screenshots: Option<PathBuf>,
+    /// The hub to fetch models from; that of the environment where none is given.
+    pub hub: Option<Access>,
 }
 
 /// Opens the window and returns when it is closed.

@@ -1,12 +1,16 @@
 //! Carries actions out: the one place where what the user asks for changes the window's state or starts a job.
 
 use super::action::Action;
+use super::adapter::AdapterForm;
 use super::app::App;
+use super::download::{Download, Downloading};
 use super::selection::Select;
 use super::state::{Dialog, Opened, Opening, Packing, Reading, Tab, Target, Verifying};
 use super::{files, panels};
-use crate::engine::{Command, PackOutput, PackRequest, VerifyRequest};
+use crate::engine::{AdapterRequest, Command, PackOutput, PackRequest, VerifyRequest};
 use crate::fit;
+use crate::hub::Access;
+use crate::quant::F32;
 use crate::recipe::Split;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +27,48 @@ impl App {
                 self.state.packing = None;
                 self.open(target);
             }
+            Action::Download => self.state.dialog = Some(Dialog::Download(Download::new())),
+            Action::StartDownload => self.download(),
+            Action::ChooseDownloadFolder => {
+                if let Some(Dialog::Download(form)) = &self.state.dialog {
+                    self.pickers.download_folder(&form.folder);
+                }
+            }
+            Action::NameDownload(id) => self.change_download(|form| form.rename(id)),
+            Action::ReviseDownload(revision) => self.change_download(|form| form.revision = revision),
+            Action::PickDownload(name) => self.change_download(|form| form.chosen = Some(name)),
+            Action::DownloadInto(folder) => self.change_download(|form| form.folder = folder),
+            Action::ChooseAdapter => self.pickers.adapter(),
+            Action::ChooseBaseFolder => self.pickers.base_folder(),
+            Action::ChooseBaseFile => self.pickers.base_file(),
+            Action::UseBase(path) => self.change_adapter(|form| form.base = Some(path)),
+            Action::ScaleAdapter(text) => self.change_adapter(|form| form.scale = text),
+            Action::MergeAdapter => {
+                if let Some(target) = self.state.merged() {
+                    self.perform(Action::Open(target), ctx);
+                }
+            }
+            Action::ExportAdapter => {
+                if let Some(Dialog::Adapter(AdapterForm { path, base: Some(base), .. })) = &self.state.dialog {
+                    let request = AdapterRequest { path: path.clone(), base: base.clone(), format: &F32 };
+                    self.perform(Action::Open(Target::Adapter(request)), ctx);
+                }
+            }
+            Action::RemoveAdapter(place) => {
+                if let Some(target) = self.state.opened.as_ref().and_then(|opened| opened.without_adapter(place)) {
+                    self.perform(Action::Open(target), ctx);
+                }
+            }
+            Action::Ask => {
+                self.state.ask();
+            }
+            Action::UsePreTokenizer(_) => {
+                self.state.dialog = None;
+                if let Some(opened) = &mut self.state.opened {
+                    opened.perform(action);
+                }
+            }
+            Action::ReadTemplate => self.pickers.template(),
             Action::UseImatrix => self.pickers.imatrix(),
             Action::OpenImatrix(path) => self.open_imatrix(path),
             Action::Cancel if !self.state.is_busy() => {
@@ -51,8 +97,16 @@ impl App {
             Action::CompareWith => self.pickers.compare(),
             Action::Verify(file) => self.verify(file),
             Action::CancelVerify => self.cancel_verify(),
-            Action::DismissWarnings => self.state.warnings.clear(),
-            Action::Dismiss => self.state.dialog = None,
+            Action::DismissWarnings => {
+                self.state.warnings.clear();
+                if let Some(opened) = &mut self.state.opened {
+                    opened.shows_notes = false;
+                }
+            }
+            Action::Dismiss => {
+                self.stop_download();
+                self.state.dialog = None;
+            }
             Action::ShowShortcuts => self.state.dialog = Some(Dialog::Shortcuts),
             Action::FocusFilter => ctx.memory_mut(|memory| memory.request_focus(panels::filter_id())),
             Action::Copy(text) => ctx.copy_text(text),
@@ -68,6 +122,9 @@ impl App {
                 ctx.send_viewport_cmd(egui::ViewportCommand::Close);
             }
             choice => {
+                if let Action::EditValue(usual) = &choice {
+                    ctx.memory_mut(|memory| memory.request_focus(panels::value_id(usual)));
+                }
                 if let Some(opened) = &mut self.state.opened {
                     opened.perform(choice);
                 }
@@ -82,13 +139,50 @@ impl App {
         }
         let job = self.engine.submit(match &target {
             Target::Sample => Command::OpenSample,
-            Target::Path(path) => Command::Open(path.clone()),
+            Target::Path(path) => Command::OpenAny(path.clone()),
+            Target::Merged(request) => Command::Open(request.clone()),
+            Target::Adapter(request) => Command::ExportAdapter(request.clone()),
         });
         self.state.opening = Some(Opening { job, target });
         self.cancel_verify();
         self.state.dialog = None;
         self.state.warnings.clear();
         self.state.memory = fit::this_machine();
+    }
+
+    fn change_adapter(&mut self, change: impl FnOnce(&mut AdapterForm)) {
+        if let Some(Dialog::Adapter(form)) = &mut self.state.dialog {
+            change(form);
+        }
+    }
+
+    fn change_download(&mut self, change: impl FnOnce(&mut Download)) {
+        if let (Some(Dialog::Download(form)), None) = (&mut self.state.dialog, &self.state.downloading) {
+            change(form);
+        }
+    }
+
+    fn download(&mut self) {
+        let Some(Dialog::Download(form)) = &mut self.state.dialog else { return };
+        if self.state.downloading.is_some() {
+            return;
+        }
+        match form.request() {
+            Ok(request) => {
+                form.problem = None;
+                let access = self.hub.clone().unwrap_or_else(Access::from_environment);
+                let job = self.engine.submit(Command::Pull(request, access));
+                self.state.downloading = Some(Downloading { job, progress: None });
+            }
+            Err(problem) => form.problem = Some(problem),
+        }
+    }
+
+    /// What came is kept, and nobody waits for its end.
+    fn stop_download(&mut self) {
+        if let Some(downloading) = self.state.downloading.take() {
+            self.engine.cancel(downloading.job);
+        }
     }
 
     fn open_imatrix(&mut self, path: PathBuf) {
@@ -116,6 +210,7 @@ impl App {
             self.engine.cancel(opening.job);
         }
         self.cancel_verify();
+        self.stop_download();
         self.state.dialog = None;
     }
 
@@ -146,6 +241,10 @@ impl App {
         if self.state.packing.is_some() || self.state.opening.is_some() || !opened.choice.is_valid() {
             return;
         }
+        if self.state.ask() {
+            return;
+        }
+        let Some(opened) = &self.state.opened else { return };
         let paths = opened.outputs();
         let existing: Vec<PathBuf> = paths.iter().filter(|path| path.exists()).cloned().collect();
         if !overwrite && !existing.is_empty() {
@@ -177,6 +276,9 @@ impl App {
 impl Opened {
     /// Carries out a choice about the opened model.
     fn perform(&mut self, action: Action) {
+        if self.perform_edit(&action) {
+            return;
+        }
         let (model, choice) = (&self.model, &mut self.choice);
         let picked = &self.table.selection.tensors;
         match action {
@@ -205,8 +307,12 @@ impl Opened {
                     decision.patterns.remove(index);
                 })
             }
-            Action::Undo => choice.undo(model),
-            Action::Redo => choice.redo(model),
+            Action::Undo | Action::Redo => {
+                let is_undo = matches!(action, Action::Undo);
+                if if is_undo { choice.undo() } else { choice.redo() } {
+                    self.follow_decision();
+                }
+            }
             Action::Select(select) => return self.table.selection.apply(select, model, &self.table.rows),
             Action::Filter(text) => self.table.filter = text,
             Action::Sort(column) => self.table.sort(column),

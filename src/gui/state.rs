@@ -1,11 +1,17 @@
 //! Everything the window shows, as plain data. [`State::apply`] is the only change that comes from the engine; the
 //! user's changes come from `perform.rs`.
 
+use super::action::Action;
+use super::adapter::AdapterForm;
 use super::choice::Choice;
+use super::download::{Download, Downloading};
 use super::errors::Errors;
+use super::files::is_imatrix;
+use super::metadata::Sheet;
 use super::picker::Picker;
 use super::table::Table;
-use crate::engine::{Device, DeviceChoice, Event, EventKind, JobId, PackReport, Progress};
+use crate::checkpoint::{Adapter, Kind};
+use crate::engine::{AdapterRequest, Device, DeviceChoice, Event, EventKind, JobId, OpenRequest, PackReport, Progress};
 use crate::fit::Memory;
 use crate::model::Model;
 use crate::recipe::{Preset, preset_from_name};
@@ -15,6 +21,9 @@ use std::sync::Arc;
 
 /// The type a model starts with.
 pub(super) const USUAL: &str = "Q4_K_M";
+
+/// The type an adapter starts with: it is small, and counts in full.
+const OF_ADAPTERS: &str = "F32";
 
 /// What the window shows.
 #[derive(Default)]
@@ -35,6 +44,10 @@ pub struct State {
     pub packing: Option<Packing>,
     /// A comparison under way.
     pub verifying: Option<Verifying>,
+    /// A model being fetched; its dialog is open.
+    pub downloading: Option<Downloading>,
+    /// A model that was fetched and is to be opened.
+    pub fetched: Option<PathBuf>,
     /// Things to know that stopped nothing.
     pub warnings: Vec<String>,
     /// A question or a message in front of everything.
@@ -44,12 +57,16 @@ pub struct State {
 }
 
 /// What to open.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Target {
     /// The bundled sample.
     Sample,
     /// A folder or file.
     Path(PathBuf),
+    /// A model with adapters merged into it.
+    Merged(OpenRequest),
+    /// An adapter, to make a file of its own.
+    Adapter(AdapterRequest),
 }
 
 impl Target {
@@ -57,7 +74,20 @@ impl Target {
     pub fn name(&self) -> String {
         match self {
             Self::Sample => "the sample model".to_owned(),
-            Self::Path(path) => file_name(path),
+            Self::Path(path) | Self::Merged(OpenRequest { path, .. }) | Self::Adapter(AdapterRequest { path, .. }) => {
+                file_name(path)
+            }
+        }
+    }
+
+    /// What a failure to open it is called.
+    fn failure(&self) -> String {
+        match self {
+            Self::Merged(OpenRequest { path, adapters }) if !adapters.is_empty() => {
+                let adapters: Vec<String> = adapters.iter().map(|adapter| file_name(&adapter.path)).collect();
+                format!("{} cannot be merged into {}", adapters.join(", "), file_name(path))
+            }
+            _ => format!("{} cannot be opened", self.name()),
         }
     }
 }
@@ -82,20 +112,26 @@ pub struct Reading {
 
 /// The opened model with the user's choices.
 pub struct Opened {
-    /// The model.
+    /// The model as it will be written, with the user's metadata.
     pub model: Arc<Model>,
+    /// The model as it was opened.
+    pub source: Arc<Model>,
     /// Type, overrides and the plan that follows.
     pub choice: Choice,
     /// The list of types.
     pub picker: Picker,
     /// The tensor table.
     pub table: Table,
+    /// The metadata tab.
+    pub sheet: Sheet,
     /// Where to write.
     pub destination: Destination,
     /// What is in front.
     pub tab: Tab,
     /// Groups of fallbacks whose tensors are listed, by their place in [`Choice::fallbacks`].
     pub unfolded: BTreeSet<usize>,
+    /// Whether what there is to know about the model is in sight.
+    pub shows_notes: bool,
     /// Whether the user agreed to pack it although weights are NaN or infinite.
     pub allows_nonfinite: bool,
     /// The last files written from it.
@@ -140,7 +176,7 @@ pub struct Verifying {
 }
 
 /// A question or a message in front of everything.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Dialog {
     /// Something failed.
     Failed {
@@ -159,6 +195,12 @@ pub enum Dialog {
     Quit,
     /// The keyboard's shortcuts.
     Shortcuts,
+    /// A model is to be fetched by name, or being fetched.
+    Download(Download),
+    /// What to do with a LoRA adapter.
+    Adapter(AdapterForm),
+    /// Whether to use the nearest pre-tokenizer, as [`Model::question`] of the opened model has it.
+    PreTokenizer,
 }
 
 /// What is in front in the middle of the window.
@@ -167,6 +209,8 @@ pub enum Tab {
     /// The table of tensors.
     #[default]
     Tensors,
+    /// Keys and values, and the chat template.
+    Metadata,
     /// The tensors that cannot have the type of the recipe.
     Fallbacks,
     /// The files that were written.
@@ -177,12 +221,13 @@ pub enum Tab {
 
 impl Tab {
     /// From left to right.
-    pub const ALL: [Self; 4] = [Self::Tensors, Self::Fallbacks, Self::Result, Self::Errors];
+    pub const ALL: [Self; 5] = [Self::Tensors, Self::Metadata, Self::Fallbacks, Self::Result, Self::Errors];
 
     /// On its head.
     pub fn label(self) -> &'static str {
         match self {
             Self::Tensors => "Tensors",
+            Self::Metadata => "Metadata",
             Self::Fallbacks => "Fallbacks",
             Self::Result => "Result",
             Self::Errors => "Error",
@@ -242,6 +287,8 @@ impl State {
             self.apply_to_packing(event.kind);
         } else if job == self.verifying.as_ref().map(|verifying| verifying.job) {
             self.apply_to_verifying(event.kind);
+        } else if job == self.downloading.as_ref().map(|downloading| downloading.job) {
+            self.apply_to_downloading(event.kind);
         }
     }
 
@@ -259,18 +306,24 @@ impl State {
             EventKind::Warning(warning) => self.warnings.push(warning),
             EventKind::Opened(model) => {
                 let target = self.opening.take().map(|opening| opening.target);
-                self.show(model, target == Some(Target::Sample));
+                let is_merged = matches!(target, Some(Target::Merged(_)));
+                if !(is_merged && self.opened.as_mut().is_some_and(|opened| opened.rebase(&model))) {
+                    self.show(model, target == Some(Target::Sample));
+                }
+                self.ask();
+            }
+            EventKind::Adapter(adapter) => {
+                self.opening = None;
+                let base = self.opened.as_ref().filter(|opened| opened.model.kind != Kind::Adapter);
+                let base = base.map(|opened| opened.source.path.clone());
+                self.dialog = Some(Dialog::Adapter(AdapterForm::new(&adapter, base)));
             }
             EventKind::Failed(message) => {
-                let name = self.opening.take().map(|opening| opening.target.name()).unwrap_or_default();
-                self.fail(format!("{name} cannot be opened"), message);
+                let title = self.opening.take().map(|opening| opening.target.failure()).unwrap_or_default();
+                self.fail(title, message);
             }
             EventKind::Cancelled => self.opening = None,
-            EventKind::Progress(_)
-            | EventKind::Devices(_)
-            | EventKind::Imatrix(_)
-            | EventKind::Packed(_)
-            | EventKind::Verified(_) => {}
+            _ => {}
         }
     }
 
@@ -289,9 +342,38 @@ impl State {
         }
     }
 
+    /// What a file means that is let go of over the window.
+    pub(super) fn dropped(&self, path: PathBuf) -> Action {
+        match &self.dialog {
+            // Another adapter takes its place.
+            Some(Dialog::Adapter(_)) if Adapter::folder_of(&path).is_none() => Action::UseBase(path),
+            _ if self.opened.is_some() && is_imatrix(&path) => Action::OpenImatrix(path),
+            _ => Action::Open(Target::Path(path)),
+        }
+    }
+
+    /// The model of the adapter's dialog with the adapter merged into it, besides those that are merged already.
+    pub(super) fn merged(&self) -> Option<Target> {
+        let Some(Dialog::Adapter(form)) = &self.dialog else { return None };
+        let (path, choice) = (form.base.clone()?, form.choice().ok()?);
+        let opened = self.opened.as_ref().filter(|opened| opened.source.path == path);
+        let merged = opened.into_iter().flat_map(|opened| &opened.source.adapters).map(|merged| merged.choice.clone());
+        Some(Target::Merged(OpenRequest { adapters: merged.chain([choice]).collect(), path }))
+    }
+
+    /// Asks what has to be decided before the opened model is packed; false where nothing has.
+    pub(super) fn ask(&mut self) -> bool {
+        let is_open = self.opened.as_ref().is_some_and(|opened| opened.model.question.is_some());
+        if is_open {
+            self.dialog = Some(Dialog::PreTokenizer);
+        }
+        is_open
+    }
+
     /// Whether something runs that can be cancelled.
     pub fn is_busy(&self) -> bool {
-        self.packing.is_some() || self.opening.is_some() || self.reading.is_some() || self.verifying.is_some()
+        let is_reading = self.opening.is_some() || self.reading.is_some() || self.verifying.is_some();
+        is_reading || self.packing.is_some() || self.downloading.is_some()
     }
 
     fn apply_to_packing(&mut self, kind: EventKind) {
@@ -323,7 +405,7 @@ impl State {
             }
             EventKind::Failed(message) => self.fail("Nothing was written".to_owned(), message),
             EventKind::Cancelled => {}
-            EventKind::Opened(_) | EventKind::Devices(_) | EventKind::Imatrix(_) | EventKind::Verified(_) => return,
+            _ => return,
         }
         self.packing = None;
     }
@@ -348,27 +430,59 @@ impl State {
                 self.fail(format!("{name} cannot be compared"), message);
             }
             EventKind::Cancelled => {}
-            EventKind::Opened(_) | EventKind::Devices(_) | EventKind::Imatrix(_) | EventKind::Packed(_) => return,
+            _ => return,
         }
         self.verifying = None;
+    }
+
+    fn apply_to_downloading(&mut self, kind: EventKind) {
+        let form = match &mut self.dialog {
+            Some(Dialog::Download(form)) => Some(form),
+            _ => None,
+        };
+        match (kind, form) {
+            (EventKind::Progress(progress), _) => {
+                if let Some(downloading) = &mut self.downloading {
+                    downloading.progress = Some(progress);
+                }
+                return;
+            }
+            (EventKind::Pulled(pulled), _) => {
+                self.fetched = Some(pulled.model.clone());
+                self.dialog = None;
+            }
+            (EventKind::Choices(choices, _), Some(form)) => form.choices = choices.to_vec(),
+            (EventKind::Failed(message), Some(form)) => form.problem = Some(message),
+            _ => {}
+        }
+        self.downloading = None;
     }
 
     /// Shows an opened model, with the type that was chosen for the one before.
     fn show(&mut self, model: Arc<Model>, is_sample: bool) {
         let usual = || preset_from_name(USUAL).expect("the usual type is in the list");
-        let preset: &'static Preset = self.opened.as_ref().map_or_else(usual, |opened| opened.choice.decision().preset);
+        let before = self.opened.as_ref().filter(|opened| opened.model.kind != Kind::Adapter);
+        let preset: &'static Preset = match model.kind {
+            Kind::Adapter => preset_from_name(OF_ADAPTERS).expect("the list has it"),
+            _ => before.map_or_else(usual, |opened| opened.choice.decision().preset),
+        };
         let choice = Choice::new(&model, preset);
         let mut table = Table::default();
         table.update(&model, &choice.plan);
+        let mut sheet = Sheet::default();
+        sheet.update(&model, &[]);
         let destination = Destination { folder: default_folder(&model.path, is_sample), name: None };
         self.opened = Some(Opened {
+            source: model.clone(),
             model,
             choice,
             picker: Picker::default(),
             table,
+            sheet,
             destination,
             tab: Tab::default(),
             unfolded: BTreeSet::new(),
+            shows_notes: true,
             allows_nonfinite: false,
             report: None,
             shown_output: 0,
@@ -384,6 +498,13 @@ impl State {
 }
 
 impl Opened {
+    /// The same model without an adapter that is merged into it.
+    pub(super) fn without_adapter(&self, place: usize) -> Option<Target> {
+        let mut adapters: Vec<_> = self.source.adapters.iter().map(|merged| merged.choice.clone()).collect();
+        (place < adapters.len()).then(|| adapters.remove(place))?;
+        Some(Target::Merged(OpenRequest { path: self.source.path.clone(), adapters }))
+    }
+
     /// The files that Pack writes, in the order of [`Decision::ticked`](super::Decision::ticked).
     pub fn outputs(&self) -> Vec<PathBuf> {
         let default = |preset: &&Preset| self.model.default_file_name(preset.name);
@@ -402,7 +523,7 @@ impl Opened {
     }
 
     /// Shows these errors, in the table as well.
-    fn set_errors(&mut self, errors: Option<Errors>) {
+    pub(super) fn set_errors(&mut self, errors: Option<Errors>) {
         let relative = |errors: &Errors| {
             let of = |tensor| errors.of(tensor).map(|found| found.error.judged().relative_rmse());
             (0..self.model.tensors.len()).map(of).collect()

@@ -34,7 +34,7 @@ impl Table {
             Column::Order => {}
             Column::Name => self.rows.sort_by(|&a, &b| tensors[a].name.cmp(&tensors[b].name)),
             Column::Shape => self.rows.sort_by_key(|&i| tensors[i].weights()),
-            Column::Stored => self.rows.sort_by_key(|&i| tensors[i].file_format().map_or("", |format| format.name)),
+            Column::Stored => self.rows.sort_by_key(|&i| tensors[i].precision()),
             Column::Planned => self.rows.sort_by_key(|&i| plan.tensors[i].format.name),
             Column::Error => {
                 let error = |i: usize| self.errors.get(i).copied().flatten().unwrap_or(-1.0);

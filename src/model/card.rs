@@ -3,7 +3,6 @@
 use crate::arch::{Hparams, Tensor};
 use crate::checkpoint::Kind;
 use crate::gguf::Value;
-use crate::quant::{FORMATS, FormatRef};
 use std::path::Path;
 
 /// A model at a glance.
@@ -33,8 +32,8 @@ pub struct Card {
     pub vocabulary: u64,
     /// Whether the output shares the token embedding.
     pub tied: bool,
-    /// Formats of the stored weights with their bytes, most bytes first.
-    pub precision: Vec<(FormatRef, u64)>,
+    /// What weights are stored as with their bytes, most bytes first.
+    pub precision: Vec<(String, u64)>,
     /// Bytes of all stored weights.
     pub bytes: u64,
 }
@@ -47,12 +46,13 @@ impl Card {
         tensors: &[Tensor],
         metadata: &[(String, Value)],
     ) -> Self {
-        let parts = tensors.iter().flat_map(Tensor::parts);
-        let bytes = |format: FormatRef| {
-            parts.clone().filter(|part| part.format == format).map(|part| format.bytes(part.weights())).sum()
-        };
-        let mut precision: Vec<(FormatRef, u64)> = FORMATS.iter().map(|format| (*format, bytes(format))).collect();
-        precision.retain(|(_, bytes)| *bytes > 0);
+        let mut precision: Vec<(String, u64)> = Vec::new();
+        for part in tensors.iter().flat_map(Tensor::parts) {
+            match precision.iter_mut().find(|(name, _)| name == part.precision()) {
+                Some((_, bytes)) => *bytes += part.bytes(),
+                None => precision.push((part.precision().to_owned(), part.bytes())),
+            }
+        }
         precision.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
         let named = metadata.iter().find(|(key, _)| key == "general.name").and_then(|(_, value)| value.as_str());
         let file = || path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -81,7 +81,7 @@ impl Card {
 
     /// The stored precision in a word: `BF16`, or `Q4_1, Q8_0 and 1 more`.
     pub fn precision_label(&self) -> String {
-        let names: Vec<&str> = self.precision.iter().map(|(format, _)| format.name).collect();
+        let names: Vec<&str> = self.precision.iter().map(|(name, _)| name.as_str()).collect();
         match names.as_slice() {
             [] => "none".to_owned(),
             [one] => (*one).to_owned(),

@@ -1,19 +1,16 @@
 //! Changes to a model before it is packed: layers left out, settings replaced. No weights are read.
 
-use super::{Card, Model, header_len};
+use super::{Card, Model, Setting, header_len};
 use crate::arch::{Arch, Dim, Hparams, Tensor};
-use crate::gguf::{Array, Metadata, Value, ValueType};
+use crate::gguf::{Array, Value};
+use crate::tokenizer;
 use std::collections::BTreeSet;
-
-/// A key of llama-quantize's `--override-kv` has at most so many bytes.
-const MAX_KEY: usize = 127;
-
-/// Keys that say how the file is written.
-const OWN_KEYS: &[&str] =
-    &["general.architecture", "general.alignment", "general.file_type", "general.quantization_version"];
 
 /// A list with as many entries as there are parts of a rotation, not layers.
 const ROPE_SECTIONS: &str = "rope.dimension_sections";
+
+/// The key that says how text is cut before it is merged into tokens.
+pub const PRE_TOKENIZER: &str = "tokenizer.ggml.pre";
 
 /// Why a change cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +28,14 @@ pub enum EditError {
     Setting {
         /// As given.
         text: String,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
+    /// Of the pre-tokenizer to use.
+    #[error("the pre-tokenizer {name:?} {problem}")]
+    PreTokenizer {
+        /// As given.
+        name: String,
         /// What is wrong with it, and what to do.
         problem: String,
     },
@@ -82,87 +87,6 @@ impl Pruning {
     }
 }
 
-/// A piece of metadata with its new value.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Setting {
-    text: String,
-    key: String,
-    value: Value,
-}
-
-impl Setting {
-    /// Reads `KEY=TYPE:VALUE` with the types `int`, `float`, `bool` and `str`.
-    pub fn parse(text: &str) -> Result<Self, EditError> {
-        let refuse = |problem: &str| Err(EditError::Setting { text: text.to_owned(), problem: problem.to_owned() });
-        let parts = text.split_once('=').and_then(|(key, typed)| Some((key, typed.split_once(':')?)));
-        let Some((key, (kind, value))) = parts else {
-            return refuse("is not of the form KEY=TYPE:VALUE, such as llama.context_length=int:8192");
-        };
-        if key.is_empty() || key.len() > MAX_KEY || key.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return refuse("has no valid key before its '='; tuck inspect --metadata lists the keys of a model");
-        }
-        if OWN_KEYS.contains(&key) {
-            return refuse("names a key that describes the file itself, so it follows from the model and the type");
-        }
-        let value = match kind {
-            "int" => value.parse().ok().map(Value::U32),
-            "float" => value.parse().ok().filter(|v: &f32| v.is_finite()).map(Value::F32),
-            "bool" => value.parse().ok().map(Value::Bool),
-            "str" => Some(Value::from(value)),
-            _ => return refuse("has an unknown type; choose one of int, float, bool and str"),
-        };
-        match value {
-            Some(value) => Ok(Self { text: text.to_owned(), key: key.to_owned(), value }),
-            None if kind == "int" => refuse("has no whole number from 0 to 4294967295 after int:"),
-            None if kind == "float" => refuse("has no finite number after float:"),
-            None => refuse("has neither true nor false after bool:"),
-        }
-    }
-
-    fn refuse(&self, problem: String) -> EditError {
-        EditError::Setting { text: self.text.clone(), problem }
-    }
-
-    /// The value in the type that the key has in the model, for llama.cpp refuses another; a new key is stored as given.
-    fn typed_as(&self, old: Option<&Value>) -> Result<Value, EditError> {
-        let fitting = match (&self.value, old.map(Value::value_type)) {
-            (value, None) => Some(value.clone()),
-            (value, Some(kind)) if value.value_type() == kind => Some(value.clone()),
-            (Value::U32(n), Some(kind)) => whole_number(*n, kind),
-            (Value::F32(v), Some(ValueType::F64)) => Some(Value::F64(f64::from(*v))),
-            _ => None,
-        };
-        fitting.ok_or_else(|| {
-            let found = old.map_or("nothing", |value| value.value_type().name());
-            self.refuse(format!("does not fit what the key holds in this model, which is of the type {found}"))
-        })
-    }
-
-    fn apply(&self, metadata: &mut Metadata) -> Result<(), EditError> {
-        let old = metadata.iter_mut().find(|(key, _)| *key == self.key).map(|(_, value)| value);
-        let new = self.typed_as(old.as_deref())?;
-        match old {
-            Some(value) => *value = new,
-            None => metadata.push((self.key.clone(), new)),
-        }
-        Ok(())
-    }
-}
-
-/// `n` as an integer of another width, where it fits.
-fn whole_number(n: u32, kind: ValueType) -> Option<Value> {
-    match kind {
-        ValueType::U8 => n.try_into().ok().map(Value::U8),
-        ValueType::I8 => n.try_into().ok().map(Value::I8),
-        ValueType::U16 => n.try_into().ok().map(Value::U16),
-        ValueType::I16 => n.try_into().ok().map(Value::I16),
-        ValueType::I32 => n.try_into().ok().map(Value::I32),
-        ValueType::U64 => Some(Value::U64(n.into())),
-        ValueType::I64 => Some(Value::I64(n.into())),
-        _ => None,
-    }
-}
-
 impl Model {
     /// This model with some settings replaced and some layers left out. Its hyper-parameters still count the layers that
     /// were there, for recipes choose by them, as llama-quantize does.
@@ -171,13 +95,35 @@ impl Model {
     pub fn edited(&self, settings: &[Setting], pruning: &Pruning) -> Result<Self, EditError> {
         let mut edited = self.clone();
         for setting in settings {
-            setting.apply(&mut edited.metadata)?;
+            setting.apply(&mut edited)?;
             edited.hparams = agreeing(setting, &edited)?;
         }
         pruning.check(&edited.hparams)?;
         edited.prune(pruning);
         edited.header_len = header_len(&edited.metadata, &edited.tensors);
         Ok(edited)
+    }
+
+    /// This model with a pre-tokenizer of llama.cpp, whatever its own tokenizer states. It answers [`Model::question`].
+    pub fn with_pre_tokenizer(&self, name: &str) -> Result<Self, EditError> {
+        let refuse = |problem: String| Err(EditError::PreTokenizer { name: name.to_owned(), problem });
+        let Some(known) = tokenizer::known_name(name) else {
+            let names: Vec<&str> = tokenizer::pre_tokenizers().collect();
+            return refuse(format!("is none that llama.cpp has; it has {}", names.join(", ")));
+        };
+        let mut answered = self.clone();
+        let chosen = answered.metadata.iter_mut().find(|(key, _)| key == PRE_TOKENIZER);
+        match chosen.filter(|_| self.value("tokenizer.ggml.model").and_then(Value::as_str) == Some("gpt2")) {
+            Some((_, value)) => *value = known.into(),
+            None => {
+                return refuse(
+                    "cannot be used: only byte-level BPE has one, and this model has another kind".to_owned(),
+                );
+            }
+        }
+        answered.question = None;
+        answered.header_len = header_len(&answered.metadata, &answered.tensors);
+        Ok(answered)
     }
 
     fn prune(&mut self, pruning: &Pruning) {

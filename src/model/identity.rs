@@ -46,9 +46,28 @@ impl Part {
     }
 }
 
+/// How many weights there are, by which sizes in names are known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Extent {
+    pub(super) weights: u64,
+    /// Whether they are those that an adapter changes, so that its model may have many more.
+    pub(super) is_adapter: bool,
+}
+
+impl Extent {
+    /// Whether a name can mean this number.
+    fn fits(self, number: f64) -> bool {
+        let total = self.weights as f64;
+        match self.is_adapter {
+            true => number >= (self.weights / 8) as f64,
+            false => (number - total).abs() <= (7 * self.weights / 8) as f64,
+        }
+    }
+}
+
 impl Identity {
-    /// Takes a repository id or a folder's name apart; `parameters` tells sizes from other numbers with a letter.
-    pub(super) fn parse(id: &str, parameters: u64) -> Self {
+    /// Takes a repository id or a folder's name apart; `extent` tells sizes from other numbers with a letter.
+    pub(super) fn parse(id: &str, extent: Extent) -> Self {
         if id.is_empty() {
             return Self::default();
         }
@@ -61,7 +80,7 @@ impl Identity {
         };
         let mut parts: Vec<Part> = Vec::new();
         for (index, text) in name.split('-').filter(|text| !text.is_empty()).enumerate() {
-            parts.push(classify(text, index == 0, parameters));
+            parts.push(classify(text, index == 0, extent));
         }
         if parts.iter().any(|p| p.size && p.text.contains(|c: char| c.is_ascii_digit())) {
             parts.iter_mut().filter(|p| p.text.chars().all(char::is_alphabetic)).for_each(|p| p.size = false);
@@ -93,7 +112,7 @@ impl Identity {
     }
 }
 
-fn classify(text: &str, first: bool, parameters: u64) -> Part {
+fn classify(text: &str, first: bool, extent: Extent) -> Part {
     let mut part = Part { text: text.to_owned(), ..Part::default() };
     if VERSION.is_match(text) {
         part.version = true;
@@ -101,7 +120,10 @@ fn classify(text: &str, first: bool, parameters: u64) -> Part {
         part.other_type = true;
         part.text = text.to_uppercase();
     } else if !first && SIZE.is_match(text) {
-        size_or_finetune(&mut part, parameters);
+        size_or_finetune(&mut part, extent);
+    } else if extent.is_adapter && text.eq_ignore_ascii_case("lora") {
+        // Every adapter is one.
+        part.other_type = true;
     } else if !first && FINETUNE.is_match(text) {
         part.finetune = true;
     }
@@ -109,7 +131,7 @@ fn classify(text: &str, first: bool, parameters: u64) -> Part {
 }
 
 /// `7b1` is 7.1B. A number that is far from the parameter count (`8k`) is something else.
-fn size_or_finetune(part: &mut Part, parameters: u64) {
+fn size_or_finetune(part: &mut Part, extent: Extent) {
     let mut text: Vec<char> = part.text.replace('_', ".").chars().collect();
     let n = text.len();
     if text[n - 1].is_ascii_digit() && n >= 2 {
@@ -124,14 +146,12 @@ fn size_or_finetune(part: &mut Part, parameters: u64) {
     }
     let number: String = text[..n - 1].iter().collect();
     let power = "KMBT".find(text[n - 1]).map_or(-1, |i| i as i32 + 1);
-    if parameters > 0
+    if extent.weights > 0
         && let Ok(number) = number.parse::<f64>()
+        && !extent.fits(number * 1000f64.powi(power))
     {
-        let total = parameters as f64;
-        if (number * 1000f64.powi(power) - total).abs() > (7 * parameters / 8) as f64 {
-            part.finetune = true;
-            text[n - 1] = text[n - 1].to_ascii_lowercase();
-        }
+        part.finetune = true;
+        text[n - 1] = text[n - 1].to_ascii_lowercase();
     }
     part.size = !part.finetune;
     part.text = text.into_iter().collect();
@@ -222,8 +242,8 @@ fn rounded(parameters: u64) -> String {
 mod tests {
     use super::*;
 
-    fn parse(id: &str, parameters: u64) -> [Option<String>; 5] {
-        let i = Identity::parse(id, parameters);
+    fn parse(id: &str, weights: u64) -> [Option<String>; 5] {
+        let i = Identity::parse(id, Extent { weights, is_adapter: false });
         [i.organization, i.basename, i.finetune, i.version, i.size_label]
     }
 

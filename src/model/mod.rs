@@ -1,18 +1,26 @@
 //! A checkpoint understood: the tensors and metadata of the GGUF file it becomes, and a card for people.
 
+mod adapter;
 mod card;
 mod edit;
 mod general;
 mod identity;
+pub mod lint;
 mod readme;
+mod setting;
+mod special;
+mod usual;
 
+pub use adapter::{AdapterChoice, Merged};
 pub use card::Card;
-pub use edit::{EditError, Pruning, Setting};
+pub use edit::{EditError, PRE_TOKENIZER, Pruning};
+pub use setting::Setting;
+pub use usual::{CHAT_TEMPLATE, USUAL, Usual, UsualKind};
 
 use crate::arch::{self, Config, Hparams, Tensor};
 use crate::checkpoint::{Checkpoint, Contents, Documents, Kind, OpenError, SourceFile};
 use crate::gguf::{self, HeaderTensor, Metadata, Value};
-use crate::tokenizer;
+use crate::tokenizer::{self, Family, Question};
 use std::path::{Path, PathBuf};
 
 /// A model, ready to be planned and packed. Its weights are still in its files.
@@ -33,7 +41,11 @@ pub struct Model {
     /// For people.
     pub card: Card,
     /// What a person should know about how it was understood, each in a sentence.
-    pub cautions: Vec<String>,
+    pub notes: Vec<String>,
+    /// What a person has to decide before it is packed.
+    pub question: Option<Question>,
+    /// Adapters that were merged into it, in order.
+    pub adapters: Vec<Merged>,
     /// Of the file to be, length of the header without padding, before a recipe says its own in the metadata.
     pub header_len: u64,
     /// Tensor data starts at multiples of this.
@@ -45,12 +57,12 @@ impl Model {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let checkpoint = Checkpoint::open(path)?;
         let kind = checkpoint.kind();
-        let Understood { hparams, tensors, mut metadata, cautions } = match &checkpoint.contents {
+        let Understood { hparams, tensors, mut metadata, notes, question } = match &checkpoint.contents {
             Contents::HuggingFace(documents) => from_huggingface(&checkpoint, documents)?,
             Contents::Gguf(metadata) => {
                 let hparams = Hparams::read(path, metadata)?;
-                let (tensors, cautions) = arch::map_gguf(&checkpoint, &hparams)?;
-                Understood { hparams, tensors, metadata: metadata.clone(), cautions }
+                let (tensors, notes) = arch::map_gguf(&checkpoint, &hparams)?;
+                Understood { hparams, tensors, metadata: metadata.clone(), notes, question: None }
             }
         };
         for key in ["general.quantization_version", "general.file_type"] {
@@ -70,7 +82,9 @@ impl Model {
             metadata,
             hparams,
             card,
-            cautions,
+            notes,
+            question,
+            adapters: Vec::new(),
             header_len,
             alignment: alignment.unwrap_or(gguf::DEFAULT_ALIGNMENT),
         })
@@ -101,21 +115,23 @@ struct Understood {
     hparams: Hparams,
     tensors: Vec<Tensor>,
     metadata: Metadata,
-    cautions: Vec<String>,
+    notes: Vec<String>,
+    question: Option<Question>,
 }
 
 fn from_huggingface(checkpoint: &Checkpoint, documents: &Documents) -> Result<Understood, OpenError> {
     let (arch, config) = Config::read(documents)?;
-    let (keys, mut cautions) = arch.metadata(&config)?;
+    let (keys, mut notes) = arch.metadata(&config)?;
     let hparams = Hparams::of(arch, &config, &keys)?;
     let (tensors, left_out) = arch::map_huggingface(checkpoint, arch, &config, &hparams)?;
-    cautions.extend(left_out);
+    notes.extend(left_out);
     let (mut metadata, unread) = general::metadata(documents, arch.name, &tensors);
-    cautions.extend(unread);
+    notes.extend(unread);
     metadata.extend(keys);
     metadata.push(("general.quantization_version".to_owned(), Value::U32(2)));
-    let tokens = tokenizer::metadata(documents, hparams.vocabulary, arch.name == "llama")?;
+    let written = tokenizer::metadata(documents, hparams.vocabulary, &Family::of(arch.name))?;
     // A family may have said something of its tokens before.
-    tokens.into_iter().for_each(|(key, value)| gguf::set(&mut metadata, &key, value));
-    Ok(Understood { hparams, tensors, metadata, cautions })
+    written.keys.into_iter().for_each(|(key, value)| gguf::set(&mut metadata, &key, value));
+    notes.extend(written.notes);
+    Ok(Understood { hparams, tensors, metadata, notes, question: written.question })
 }

@@ -3,7 +3,7 @@
 //! Its habits are the hub's (huggingface/hub-docs, `modelcard.md`); which keys they become is llama.cpp's converter's
 //! choice (`gguf-py/gguf/metadata.py`).
 
-use super::identity::{Identity, title};
+use super::identity::{Extent, Identity, title};
 use crate::gguf::{Array, Metadata, Value, ValueType};
 use regex::Regex;
 use serde_json::Value as Json;
@@ -23,13 +23,12 @@ const ENTRY: &[&str] = &["name", "author", "version", "organization", "descripti
 #[derive(Debug, Default)]
 pub(super) struct FrontMatter {
     json: Json,
-    /// How many weights the model has, by which sizes in names are known.
-    parameters: u64,
+    extent: Extent,
 }
 
 impl FrontMatter {
     /// Reads the front matter of a document. Fails where it is no YAML.
-    pub(super) fn read(readme: Option<&str>, parameters: u64) -> Result<Self, String> {
+    pub(super) fn read(readme: Option<&str>, extent: Extent) -> Result<Self, String> {
         let mut lines = readme.unwrap_or_default().lines();
         if lines.next() != Some("---") {
             return Ok(Self::default());
@@ -50,7 +49,7 @@ impl FrontMatter {
             let first = error.to_string();
             first.lines().next().unwrap_or_default().to_owned()
         })?;
-        Ok(Self { json, parameters })
+        Ok(Self { json, extent })
     }
 
     /// The text under the first of these names that has one.
@@ -109,7 +108,7 @@ impl FrontMatter {
         let repository =
             if is_address { HUB.captures(id).and_then(|found| found.get(1)).map(|id| id.as_str()) } else { Some(id) };
         let Identity { name, organization, version, .. } =
-            repository.map_or_else(Identity::default, |id| Identity::parse(id, self.parameters));
+            repository.map_or_else(Identity::default, |id| Identity::parse(id, self.extent));
         let address = match (is_address, &organization, &name) {
             (true, ..) => Some(id.to_owned()),
             (false, Some(organization), Some(name)) => Some(format!("https://huggingface.co/{organization}/{name}")),
@@ -140,7 +139,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<FrontMatter, String> {
-        FrontMatter::read(Some(text), 7_000_000_000)
+        FrontMatter::read(Some(text), Extent { weights: 7_000_000_000, is_adapter: false })
     }
 
     #[test]

@@ -41,6 +41,11 @@ impl Floats for Avx2 {
     }
 
     #[inline(always)]
+    fn lanes(&self) -> &[f32; LANES] {
+        unsafe { &*std::ptr::from_ref(&self.0).cast() }
+    }
+
+    #[inline(always)]
     fn splat(value: f32) -> Self {
         Self(unsafe { _mm256_set1_ps(value) })
     }
@@ -68,6 +73,11 @@ impl Floats for Avx2 {
     #[inline(always)]
     fn if_gt(self, other: Self, yes: Self, no: Self) -> Self {
         Self(unsafe { _mm256_blendv_ps(no.0, yes.0, _mm256_cmp_ps::<_CMP_GT_OQ>(self.0, other.0)) })
+    }
+
+    #[inline(always)]
+    fn any_gt(self, other: Self) -> bool {
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(self.0, other.0)) != 0 }
     }
 
     #[inline(always)]

@@ -38,7 +38,7 @@ struct Block {
 const _: () = assert!(size_of::<Block>() == 110);
 
 pub(super) static LATTICE: LazyLock<Lattice> =
-    LazyLock::new(|| Lattice::new(grids::IQ3_S_LEVELS, 3, &grids::IQ3_S, 1.0, 15.0, 32, 2));
+    LazyLock::new(|| Lattice::new(grids::IQ3_S_LEVELS, 3, &grids::IQ3_S, 1.0, 15.0, 32, 1));
 
 impl Codec for Block {
     type Block = Self;

@@ -35,7 +35,7 @@ struct Block {
 const _: () = assert!(size_of::<Block>() == 98);
 
 pub(super) static LATTICE: LazyLock<Lattice> =
-    LazyLock::new(|| Lattice::new(grids::IQ3_XXS_LEVELS, 3, &grids::IQ3_XXS, 1.0 / 4.0, 15.0, 32, 2));
+    LazyLock::new(|| Lattice::new(grids::IQ3_XXS_LEVELS, 3, &grids::IQ3_XXS, 1.0 / 4.0, 15.0, 32, 3));
 
 impl Codec for Block {
     type Block = Self;

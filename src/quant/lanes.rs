@@ -18,6 +18,8 @@ pub(super) trait Floats:
 {
     fn from_array(lanes: [f32; LANES]) -> Self;
     fn to_array(self) -> [f32; LANES];
+    /// The lanes of a vector that lies in memory, without taking it into a register.
+    fn lanes(&self) -> &[f32; LANES];
     fn min(self, other: Self) -> Self;
     fn max(self, other: Self) -> Self;
     fn abs(self) -> Self;
@@ -25,6 +27,8 @@ pub(super) trait Floats:
     fn round(self) -> Self;
     /// `yes` where `self` is greater than `other`, else `no`.
     fn if_gt(self, other: Self, yes: Self, no: Self) -> Self;
+    /// Whether any lane of `self` is greater than that of `other`.
+    fn any_gt(self, other: Self) -> bool;
     /// Lane `i` of vector `j` becomes lane `j` of vector `i`.
     fn transpose(rows: [Self; LANES]) -> [Self; LANES];
     /// Four codes (0..=255) a word, the first in the lowest byte.
@@ -188,6 +192,11 @@ impl Floats for Portable {
     }
 
     #[inline(always)]
+    fn lanes(&self) -> &[f32; LANES] {
+        &self.0
+    }
+
+    #[inline(always)]
     fn min(self, other: Self) -> Self {
         Self(from_fn(|i| if self.0[i] < other.0[i] { self.0[i] } else { other.0[i] }))
     }
@@ -210,6 +219,11 @@ impl Floats for Portable {
     #[inline(always)]
     fn if_gt(self, other: Self, yes: Self, no: Self) -> Self {
         Self(from_fn(|i| if self.0[i] > other.0[i] { yes.0[i] } else { no.0[i] }))
+    }
+
+    #[inline(always)]
+    fn any_gt(self, other: Self) -> bool {
+        self.0.iter().zip(&other.0).any(|(a, b)| a > b)
     }
 
     #[inline(always)]

@@ -23,8 +23,8 @@ pub(super) struct Lattice {
     top: f32,
     /// Weights that share a choice of levels, where there is one.
     choice: usize,
-    /// Scales to try for a sub-block where time counts, of the three there are: the nearest to what plain rounding would take, the next on its other side, and the
-    /// one beyond.
+    /// Scales to try for a sub-block where time counts, of the three there are: the nearest to what plain rounding would
+    /// take, the next on its other side, and the one beyond.
     tries: usize,
     /// The second halves of the points, in fours; the fours of one first half after those of another, the last second half
     /// repeated to fill them.
@@ -94,6 +94,12 @@ impl Lattice {
             size = size.max(v.abs());
         }
         let unit = size.inverse();
+        // Where the next level is nearer, and how far it is.
+        let (mut middles, mut gaps) = ([V::zero(); 7], [V::zero(); 7]);
+        for (k, pair) in levels.windows(2).enumerate() {
+            middles[k] = V::splat((pair[0] + pair[1]) / 2.0);
+            gaps[k] = V::splat(pair[1] - pair[0]);
+        }
         let (mut scale, mut gain) = (V::zero(), V::splat(-1.0));
         for step in STEPS {
             let inverse = V::splat(top * step) * unit;
@@ -101,9 +107,8 @@ impl Lattice {
             for i in 0..N {
                 let v = x[i] * inverse;
                 let mut q = V::splat(levels[0]);
-                for k in 1..levels.len() {
-                    let middle = V::splat((levels[k - 1] + levels[k]) / 2.0);
-                    q = q + v.if_gt(middle, V::splat(levels[k] - levels[k - 1]), V::zero());
+                for k in 0..levels.len() - 1 {
+                    q = q + v.if_gt(middles[k], gaps[k], V::zero());
                 }
                 let wq = w[i] * q;
                 qq = qq + wq * q;
@@ -123,17 +128,24 @@ const STEPS: [f32; 7] = [0.0625, 0.8, 1.0, 1.2, 1.45, 1.75, 2.1];
 /// Sums over half a point's weights, for every combination of their levels. As long as a byte can count.
 type Half<V> = [V; 256];
 
-/// What each combination of levels takes off the squared error of weights x, in two halves.
+/// What the search writes down on its way, made once for a super-block.
+struct Scratch<V> {
+    /// What each level takes off a weight's squared error.
+    terms: [[V; 8]; 8],
+    first: Half<V>,
+    last: Half<V>,
+}
+
+/// What each combination of levels takes off the squared error of weights x, in two halves. Returns the most of the
+/// second.
 #[inline(always)]
 fn halves<V: Floats, W: Weight<V>>(
     x: &[V],
     w: &[W],
     levels: &[f32],
     scale: V,
-    first: &mut Half<V>,
-    last: &mut Half<V>,
-) {
-    let mut terms = [[V::zero(); 8]; 8];
+    Scratch { terms, first, last }: &mut Scratch<V>,
+) -> V {
     for (k, &level) in levels.iter().enumerate() {
         let y = V::splat(level) * scale;
         for i in 0..x.len() {
@@ -148,11 +160,10 @@ fn halves<V: Floats, W: Weight<V>>(
                 last[a + n * b] = terms[2][a] + terms[3][b];
             }
         }
-        return;
+        return largest(&terms[2][..n]) + largest(&terms[3][..n]);
     }
-    for (half, terms) in
-        [(first, [terms[0], terms[1], terms[2], terms[3]]), (last, [terms[4], terms[5], terms[6], terms[7]])]
-    {
+    let (low, high) = terms.split_at(4);
+    for (half, terms) in [(first, low), (last, high)] {
         let mut low = [V::zero(); 9];
         for b in 0..3 {
             for a in 0..3 {
@@ -168,6 +179,17 @@ fn halves<V: Floats, W: Weight<V>>(
             }
         }
     }
+    let [.., a, b, c, d] = &*terms;
+    (largest(&a[..3]) + largest(&b[..3])) + (largest(&c[..3]) + largest(&d[..3]))
+}
+
+#[inline(always)]
+fn largest<V: Floats>(terms: &[V]) -> V {
+    let mut most = V::splat(-f32::MAX);
+    for &term in terms {
+        most = most.max(term);
+    }
+    most
 }
 
 /// The most of the second halves.
@@ -181,12 +203,6 @@ fn most<V: Floats>(fours: &[[u8; 4]], last: &Half<V>) -> V {
     most
 }
 
-/// One lane, without taking the others out of the register's memory.
-#[inline(always)]
-fn lane_of<V: Floats>(v: &V, lane: usize) -> f32 {
-    v.to_array()[lane]
-}
-
 /// The points chosen for a sub-block.
 struct Placed<V, const N: usize> {
     /// What they take off the squared error.
@@ -198,15 +214,20 @@ struct Placed<V, const N: usize> {
 }
 
 impl Lattice {
-    /// The most that any point takes off, and the number of the first half of the first that does.
+    /// The most that any point takes off, and the number of the first half of the first that does; `top` is the most of
+    /// all second halves.
     #[inline(always)]
-    fn best<V: Floats>(&self, first: &Half<V>, last: &Half<V>) -> (V, V) {
+    fn best<V: Floats>(&self, first: &Half<V>, last: &Half<V>, top: V) -> (V, V) {
         let (mut best, mut best_half) = (V::splat(-f32::MAX), V::zero());
         let mut start = 0;
         for (half, &end) in self.ends.iter().enumerate() {
-            let sum = first[half & 255] + most(&self.fours[start..end], last);
-            best_half = sum.if_gt(best, V::splat(half as f32), best_half);
-            best = best.max(sum);
+            // Most halves cannot win in any lane.
+            let first = first[half & 255];
+            if (first + top).any_gt(best) {
+                let sum = first + most(&self.fours[start..end], last);
+                best_half = sum.if_gt(best, V::splat(half as f32), best_half);
+                best = best.max(sum);
+            }
             start = end;
         }
         (best, best_half)
@@ -215,18 +236,16 @@ impl Lattice {
     /// The first point of each lane that takes off the most.
     #[inline(always)]
     fn find<V: Floats>(&self, first: &Half<V>, last: &Half<V>, best: V, best_half: V) -> [u16; LANES] {
-        let (best, halves) = (best.to_array(), best_half.to_array());
+        let (best, halves) = (best.to_array(), V::pack4([best_half, V::zero(), V::zero(), V::zero()]));
         let mut points = [0; LANES];
         for lane in 0..LANES {
-            let half = halves[lane] as usize;
+            let half = halves[lane] as usize & 255;
             let range = if half == 0 { 0 } else { self.ends[half - 1] }..self.ends[half];
-            let first = lane_of(&first[half], lane);
-            let ends = self.fours[range.clone()].iter().flatten().zip(self.numbers[range].iter().flatten());
-            for (&second, &number) in ends {
-                if first + lane_of(&last[usize::from(second)], lane) == best[lane] {
-                    points[lane] = number;
-                    break;
-                }
+            let first = first[half].lanes()[lane];
+            let seconds = self.fours[range.clone()].as_flattened();
+            let found = |&second: &u8| first + last[usize::from(second)].lanes()[lane] == best[lane];
+            if let Some(at) = seconds.iter().position(found) {
+                points[lane] = self.numbers[range].as_flattened()[at];
             }
         }
         points
@@ -239,7 +258,7 @@ impl Lattice {
         x: &[V; N],
         w: &[W; N],
         scale: V,
-        [first, last]: &mut [Half<V>; 2],
+        scratch: &mut Scratch<V>,
     ) -> Placed<V, N> {
         let mut placed = Placed { gain: V::zero(), points: [[0; LANES]; N], sets: [[0; LANES]; N] };
         for begin in (0..N).step_by(self.choice) {
@@ -248,9 +267,9 @@ impl Lattice {
                 let (mut total, mut points) = (V::zero(), [[0; LANES]; 8]);
                 for (k, at) in (begin..begin + self.choice).step_by(self.weights).enumerate() {
                     let range = at..at + self.weights;
-                    halves(&x[range.clone()], &w[range], levels, scale, first, last);
-                    let (best, half) = self.best(first, last);
-                    points[k] = self.find(first, last, best, half);
+                    let top = halves(&x[range.clone()], &w[range], levels, scale, scratch);
+                    let (best, half) = self.best(&scratch.first, &scratch.last, top);
+                    points[k] = self.find(&scratch.first, &scratch.last, best, half);
                     total = total + best;
                 }
                 let (better, worse) = (total.to_array(), most.to_array());
@@ -296,7 +315,8 @@ pub(super) fn super_block<V: Floats, const N: usize, const H: usize, W: Weight<V
     w: &[[W; N]; H],
     effort: Effort,
 ) -> Super<N, H> {
-    let mut scratch = [[V::zero(); 256]; 2];
+    let zero = V::zero();
+    let mut scratch = Scratch { terms: [[zero; 8]; 8], first: [zero; 256], last: [zero; 256] };
     let top = V::splat(lattice.top);
     let mut fits = [V::zero(); H];
     let mut largest = 0.0f32;
@@ -332,7 +352,6 @@ pub(super) fn super_block<V: Floats, const N: usize, const H: usize, W: Weight<V
             scale = placed.gain.if_gt(most, tried, scale);
             most = placed.gain.max(most);
         }
-        found.scales[h] = scale.to_array().map(|s| s as u8);
         let (mut xq, mut qq) = (V::zero(), V::zero());
         for at in (0..N).step_by(lattice.weights) {
             let (points, sets) = (found.points[h][at], found.sets[h][at]);
@@ -347,6 +366,10 @@ pub(super) fn super_block<V: Floats, const N: usize, const H: usize, W: Weight<V
                 xq = xq + wq * x[h][at + i];
             }
         }
+        // The scale that is best for these points.
+        let wanted = (xq * qq.inverse() * step.inverse() - V::splat(1.0)) * V::splat(0.5);
+        let scale = wanted.max(V::zero()).min(top).round();
+        found.scales[h] = scale.to_array().map(|s| s as u8);
         let unit = odd(scale) * V::splat(lattice.unit);
         p += (unit * xq).sum();
         a += (unit * unit * qq).sum();

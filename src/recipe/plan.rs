@@ -5,9 +5,10 @@ use super::rules::Chooser;
 use super::warnings::warnings;
 use super::{PRESETS, Recipe, RecipeError, importance};
 use crate::arch::{Hparams, Tensor};
+use crate::checkpoint::Kind;
 use crate::gguf::{self, HeaderTensor, Layout, Metadata, Shard, Value};
 use crate::model::Model;
-use crate::quant::FormatRef;
+use crate::quant::{FORMATS, FormatRef, MXFP4};
 
 /// What a tensor becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +88,7 @@ impl Plan {
                 .map(|((format, bytes), offset)| PlannedTensor { format, bytes: *bytes, file: 0, offset: *offset })
                 .collect(),
             fallbacks,
-            warnings: [model.cautions.clone(), warnings(recipe, &model.tensors, &formats)].concat(),
+            warnings: [model.notes.clone(), warnings(recipe, &model.tensors, &formats)].concat(),
             files: vec![PlannedFile { header_bytes, file_bytes }],
             file_bytes,
             bits_per_weight: sizes.iter().sum::<u64>() as f64 * 8.0 / weights as f64,
@@ -98,10 +99,11 @@ impl Plan {
     pub fn metadata(&self, model: &Model) -> Metadata {
         let mut metadata = model.metadata.clone();
         for (key, value) in own_metadata(model, &self.recipe) {
-            match metadata.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, old)) => *old = value,
-                None => metadata.push((key, value)),
-            }
+            gguf::set(&mut metadata, &key, value);
+        }
+        let planned = model.tensors.iter().zip(&self.tensors);
+        if planned.clone().any(|(tensor, planned)| tensor.is_native_mxfp4() && planned.format == &MXFP4) {
+            gguf::set(&mut metadata, FILE_TYPE, Value::U32(MXFP4_MOE));
         }
         metadata
     }
@@ -128,11 +130,19 @@ impl Plan {
     }
 }
 
+const FILE_TYPE: &str = "general.file_type";
+
+/// The file type (`enum llama_ftype`) of a mixture of experts that stays in the MXFP4 it was published in.
+const MXFP4_MOE: u32 = 38;
+
 /// What a recipe says in the metadata, as llama-quantize does.
 fn own_metadata(model: &Model, recipe: &Recipe) -> Metadata {
     let file_type = recipe.preset.file_type.unwrap_or_else(|| own_file_type(model));
-    let mut pairs: Vec<(&str, Value)> =
-        vec![("general.file_type", Value::U32(file_type)), ("general.quantization_version", Value::U32(2))];
+    let mut pairs: Vec<(&str, Value)> = vec![("general.quantization_version", Value::U32(2))];
+    // An adapter has no type: its matrices take on that of the model's.
+    if model.kind != Kind::Adapter {
+        pairs.insert(0, (FILE_TYPE, Value::U32(file_type)));
+    }
     if let Some(imatrix) = &recipe.imatrix {
         let file = imatrix.path.file_name().unwrap_or_default().to_string_lossy();
         pairs.push(("quantize.imatrix.file", Value::String(file.into_owned())));
@@ -157,11 +167,15 @@ fn header_len(model: &Model, recipe: &Recipe) -> u64 {
 
 /// The file type of an unchanged model: its own, where it is a GGUF, or that of its most frequent format by bytes.
 fn own_file_type(model: &Model) -> u32 {
-    if model.kind == crate::checkpoint::Kind::Gguf
+    if model.kind == Kind::Gguf
         && let Some(Value::U32(file_type)) = model.value("general.file_type")
     {
         return *file_type;
     }
-    let most = model.card.precision.first().map(|(format, _)| *format);
+    let bytes = |format: FormatRef| -> u64 {
+        model.tensors.iter().filter(|t| t.format == format).map(|t| format.bytes(t.weights())).sum()
+    };
+    // The first of those with the most.
+    let most = FORMATS.iter().copied().rev().max_by_key(|format| bytes(format));
     PRESETS.iter().find(|preset| preset.format == most).and_then(|preset| preset.file_type).unwrap_or(0)
 }

@@ -7,7 +7,7 @@ use super::mixture::{self, Part, Situation};
 use super::preset::Preset;
 use super::{Override, Recipe};
 use crate::arch::{Hparams, Tensor};
-use crate::quant::{FormatRef, Q3_K, Q4_K, Q5_K, Q8_0};
+use crate::quant::{FormatRef, MXFP4, Q3_K, Q4_K, Q5_K, Q8_0};
 use std::collections::HashMap;
 
 /// Parts of names whose tensors llama-quantize leaves alone, for they are small or too delicate.
@@ -114,14 +114,16 @@ impl<'a> Chooser<'a> {
         if let Some(format) = named {
             return (format, None);
         }
-        match (given, recipe.preset.format) {
-            (Some(given), _) => fall_back(tensor, given.format),
+        let chosen = match (given, recipe.preset.format) {
+            (Some(given), _) => return fall_back(tensor, given.format),
             (None, None) => (tensor.format, None),
             (None, Some(format)) if format.is_float() => (format, None),
             (None, Some(format)) if recipe.pure => fall_back(tensor, format),
             (None, Some(_)) if part == Part::Output || (self.is_tied && part == Part::TokenEmbd) => self.output(tensor),
             (None, Some(format)) => fall_back(tensor, self.mixture(tensor, part, format)),
-        }
+        };
+        let is_smaller = chosen.0.bits_per_weight() < MXFP4.bits_per_weight();
+        if tensor.is_native_mxfp4() && !is_smaller && !recipe.pure { (&MXFP4, None) } else { chosen }
     }
 
     /// The output decides every token, so it gets more bits; a tied token embedding is the output.

@@ -11,7 +11,7 @@ static NEED_IMATRIX: &[FormatRef] = &[&IQ3_XXS, &IQ2_S, &IQ2_XS, &IQ2_XXS, &IQ1_
 /// Sentences about what a recipe does to these tensors, which become `formats`.
 pub(super) fn warnings(recipe: &Recipe, tensors: &[Tensor], formats: &[FormatRef]) -> Vec<String> {
     let computed: Vec<(&Tensor, FormatRef)> =
-        tensors.iter().zip(formats.iter().copied()).filter(|(tensor, to)| tensor.file_format() != Some(*to)).collect();
+        tensors.iter().zip(formats.iter().copied()).filter(|(tensor, to)| tensor.stored_format() != *to).collect();
     [second_loss(&computed, tensors.len()), without_importance(recipe, &computed), without_effect(recipe, tensors)]
         .into_iter()
         .flatten()

@@ -1,154 +1,135 @@
-//! Tokens, their types and the merges of a byte-level BPE tokenizer.
+//! Tokens and merges of a `tokenizer.json` whose model has a vocabulary: byte-level BPE and WordPiece.
 
+use super::added::{Added, added_tokens};
+use super::vocabulary::{Token, TokenType, Vocabulary};
 use crate::checkpoint::{Documents, OpenError};
 use crate::gguf::{Array, Metadata, ValueType};
 use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::path::Path;
+use tokenizers::Decoder;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
-/// `enum llama_token_type` of llama.cpp.
-#[derive(Clone, Copy)]
-enum TokenType {
-    Normal = 1,
-    Control = 3,
-    UserDefined = 4,
-    Unused = 5,
+/// The type of the model in a `tokenizer.json`. Files from before tokenizers 0.9 name none.
+pub(super) fn model_type(tokenizer: &Json) -> &str {
+    tokenizer["model"]["type"].as_str().unwrap_or("BPE")
 }
 
-/// The lists of a GGUF file.
-pub(super) struct Bpe {
-    tokens: Vec<String>,
-    types: Vec<TokenType>,
-    merges: Vec<String>,
-}
-
-impl Bpe {
-    pub(super) fn metadata(self) -> Metadata {
-        let types = self.types.into_iter().map(|kind| kind as i32);
-        let mut keys = vec![
-            ("tokenizer.ggml.tokens".to_owned(), Array::new(ValueType::String, self.tokens).into()),
-            ("tokenizer.ggml.token_type".to_owned(), Array::new(ValueType::I32, types).into()),
-        ];
-        if !self.merges.is_empty() {
-            keys.push(("tokenizer.ggml.merges".to_owned(), Array::new(ValueType::String, self.merges).into()));
-        }
-        keys
-    }
-}
-
-/// Reads a `tokenizer.json` of model type BPE, with the `added_tokens_decoder` of `tokenizer_config.json`.
-pub(super) fn read(path: &Path, documents: &Documents, vocabulary: u64) -> Result<Bpe, OpenError> {
-    let tokenizer = &documents.tokenizer;
+/// Reads the tokens of the model and those that are added. A vocabulary shorter than `size` is padded.
+pub(super) fn read(path: &Path, documents: &Documents, size: u64) -> Result<Vocabulary, OpenError> {
     let refuse = |problem: String| OpenError::new(path, problem);
-    if tokenizer.is_null() {
-        return Err(refuse(
-            "it is not there, and without a tokenizer the model cannot speak; put it beside the weights".into(),
-        ));
-    }
-    let model = &tokenizer["model"];
-    // Files from before tokenizers 0.9 name no model type.
-    let kind = model["type"].as_str().unwrap_or("BPE");
-    if kind != "BPE" || model["byte_fallback"].as_bool() == Some(true) {
-        let found = if kind == "BPE" { "BPE with byte fallback (SentencePiece)" } else { kind };
-        return Err(refuse(format!("its tokenizer is {found}; this version of Tuck knows byte-level BPE")));
-    }
-    let Some(vocab) = model["vocab"].as_object() else {
-        return Err(refuse("its model has no vocab object; download it again".into()));
-    };
-    let mut by_id: HashMap<u64, (String, TokenType)> = HashMap::with_capacity(vocab.len());
-    for (token, id) in vocab {
-        let id = id.as_u64().filter(|id| *id < vocabulary);
-        let Some(id) = id else {
-            return Err(refuse(format!(
-                "its token {token:?} has the id {}, and config.json gives the model {vocabulary} tokens (vocab_size)",
-                vocab[token]
-            )));
-        };
-        if let Some((other, _)) = by_id.insert(id, (token.clone(), TokenType::Normal)) {
-            return Err(refuse(format!("its tokens {other:?} and {token:?} share the id {id}")));
+    let tokenizer = &documents.tokenizer;
+    let vocab = model_vocab(path, tokenizer, size)?;
+    let added = added_tokens(documents, &vocab).map_err(&refuse)?;
+    let mut vocabulary = Vocabulary::padded(path, size, vocab.len() + added.len(), 0.0)?;
+    let mut owners: Vec<Option<&str>> = vec![None; vocabulary.tokens.len()];
+    for (text, id) in &vocab {
+        // In range: model_vocab has looked.
+        if let Some(other) = owners[*id as usize].replace(text) {
+            let (first, second) = if other < *text { (other, *text) } else { (*text, other) };
+            return Err(refuse(format!("its tokens {first:?} and {second:?} share the id {id}")));
         }
+        vocabulary.set(*id, Token { text: (*text).to_owned(), score: 0.0, kind: TokenType::Normal });
     }
-    for added in added_tokens(documents) {
-        let (Some(id), Some(content)) = (added.id, added.content) else {
-            return Err(refuse("one of its added tokens has no id or no content; download it again".into()));
-        };
-        if id >= vocabulary {
+    let listed: usize = tokenizer["added_tokens"].as_array().map_or(0, Vec::len);
+    let is_byte_level = contains_byte_level(&tokenizer["decoder"]);
+    for (index, token) in added.iter().enumerate() {
+        let placed = vocabulary.set(token.id, decoded(token, is_byte_level).token());
+        if !placed && index < listed {
             return Err(refuse(format!(
-                "its added token {content:?} has the id {id}, and config.json gives the model {vocabulary} tokens (vocab_size)"
+                "its added token {:?} has the id {}, and config.json gives the model {size} tokens (vocab_size)",
+                token.text, token.id
             )));
         }
-        by_id.insert(id, typed(content, added.special));
     }
-
-    let (tokens, types) = (0..vocabulary)
-        .map(|id| by_id.remove(&id).unwrap_or_else(|| (format!("[PAD{id}]"), TokenType::Unused)))
-        .unzip();
-    Ok(Bpe { tokens, types, merges: merges(path, &model["merges"])? })
+    vocabulary.refuse_duplicates(path)?;
+    Ok(vocabulary)
 }
 
-struct Added<'a> {
-    id: Option<u64>,
-    content: Option<&'a str>,
-    special: bool,
-}
-
-/// Those of `tokenizer.json`, then those of `tokenizer_config.json`, which win. A token is special where any of the
-/// documents says so, or names it as one (`pad_token` and its like).
-fn added_tokens(documents: &Documents) -> Vec<Added<'_>> {
-    let named: Vec<&str> = [&documents.tokenizer_config, &documents.special_tokens_map]
-        .into_iter()
-        .filter_map(Json::as_object)
-        .flatten()
-        .filter(|(key, _)| key.ends_with("_token") || *key == "additional_special_tokens")
-        .flat_map(|(_, value)| value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice))
-        .filter_map(|token| token.as_str().or_else(|| token["content"].as_str()))
-        .collect();
-    let listed = documents.tokenizer["added_tokens"].as_array().into_iter().flatten();
-    let decoder = documents.tokenizer_config["added_tokens_decoder"].as_object().into_iter().flatten();
-    listed
-        .map(|token| (token["id"].as_u64(), token))
-        .chain(decoder.map(|(id, token)| (id.parse().ok(), token)))
-        .map(|(id, token)| {
-            let content = token["content"].as_str();
-            let special = token["special"] == true || content.is_some_and(|content| named.contains(&content));
-            Added { id, content, special }
-        })
-        .collect()
-}
-
-/// An added token's text and type. Some models forget to mark control tokens as special, so their looks count too.
-fn typed(content: &str, special: bool) -> (String, TokenType) {
-    const LOOKS: &[(&str, &str)] = &[("<|", "|>"), ("<\u{ff5c}", "\u{ff5c}>"), ("<unused", ">")];
-    let looks_special = ["<pad>", "<mask>", "<2mass>", "[@BOS@]"].contains(&content)
-        || LOOKS.iter().any(|(start, end)| content.starts_with(start) && content.ends_with(end));
-    if special || looks_special {
-        (content.to_owned(), TokenType::Control)
-    } else {
-        // llama.cpp takes user-defined tokens as they appear in text, with the SentencePiece space mark undone.
-        (content.replace('\u{2581}', " "), TokenType::UserDefined)
+/// Some BPE models (CLIP's) mark where words end or go on; llama.cpp has no such marks.
+pub(super) fn refuse_marks(path: &Path, tokenizer: &Json) -> Result<(), OpenError> {
+    let is_set = |key: &&str| tokenizer["model"][*key].as_str().is_some_and(|mark| !mark.is_empty());
+    match ["end_of_word_suffix", "continuing_subword_prefix"].into_iter().find(is_set) {
+        None => Ok(()),
+        Some(key) => Err(OpenError::new(
+            path,
+            format!("its model has the {key} {}, and llama.cpp has no such marks in BPE", tokenizer["model"][key]),
+        )),
     }
 }
 
-/// Merges stand as `"a b"`, or as `["a", "b"]` in newer files, where a part may hold a space.
-fn merges(path: &Path, merges: &Json) -> Result<Vec<String>, OpenError> {
-    let Some(merges) = merges.as_array() else {
-        return Err(OpenError::new(path, "its model has no list of merges; download it again"));
+/// The model's own tokens, all of them below `size`.
+pub(super) fn model_vocab<'a>(path: &Path, tokenizer: &'a Json, size: u64) -> Result<HashMap<&'a str, u64>, OpenError> {
+    let Some(vocab) = tokenizer["model"]["vocab"].as_object() else {
+        return Err(OpenError::new(path, "its model has no vocab object; download it again"));
     };
-    let text = |merge: &Json| match merge {
-        Json::String(text) => Some(text.clone()),
+    let checked = |(text, id): (&'a String, &Json)| match id.as_u64().filter(|id| *id < size) {
+        Some(id) => Ok((text.as_str(), id)),
+        None => Err(OpenError::new(
+            path,
+            format!("its token {text:?} has the id {id}, and config.json gives the model {size} tokens (vocab_size)"),
+        )),
+    };
+    vocab.iter().map(checked).collect()
+}
+
+/// llama.cpp takes added tokens as they appear in text. One that is looked for in text as it is may be written in the
+/// characters that stand for bytes; the converter has it encoded and decoded, which undoes that.
+fn decoded(token: &Added, is_byte_level: bool) -> Added {
+    let mut token = token.clone();
+    if is_byte_level
+        && !token.normalized
+        && let Ok(text) = ByteLevel::default().decode(vec![token.text.clone()])
+    {
+        token.text = text;
+    }
+    token
+}
+
+fn contains_byte_level(decoder: &Json) -> bool {
+    let stages = decoder["decoders"].as_array().map_or(std::slice::from_ref(decoder), Vec::as_slice);
+    stages.iter().any(|stage| stage["type"] == "ByteLevel")
+}
+
+/// Merges stand as `"a b"`, or as `["a", "b"]` in newer files, where a part may hold a space. Their parts and what they
+/// make have to be tokens.
+pub(super) fn merges(path: &Path, tokenizer: &Json) -> Result<Metadata, OpenError> {
+    let refuse = |problem: String| Err(OpenError::new(path, problem));
+    let Some(merges) = tokenizer["model"]["merges"].as_array() else {
+        return refuse("its model has no list of merges; download it again".to_owned());
+    };
+    let vocab = &tokenizer["model"]["vocab"];
+    let mut texts = Vec::with_capacity(merges.len());
+    for (n, merge) in merges.iter().enumerate() {
+        let Some((first, second)) = pair(merge) else {
+            return refuse(format!("its merge {n} is {merge}; a pair was expected"));
+        };
+        let whole = format!("{first}{second}");
+        if let Some(unknown) = [first, second, whole.as_str()].into_iter().find(|text| vocab[*text].is_null()) {
+            return refuse(format!(
+                "its merge {n} is {merge}, and {unknown:?} is none of its tokens; download it again"
+            ));
+        }
+        let spaces = |part: &str| part.replace(' ', "\u{120}");
+        texts.push(match merge {
+            Json::String(text) => text.clone(),
+            _ => format!("{} {}", spaces(first), spaces(second)),
+        });
+    }
+    if texts.is_empty() {
+        return Ok(Metadata::new());
+    }
+    Ok(vec![("tokenizer.ggml.merges".to_owned(), Array::new(ValueType::String, texts).into())])
+}
+
+/// The two parts of a merge.
+pub(super) fn pair(merge: &Json) -> Option<(&str, &str)> {
+    match merge {
+        Json::String(text) => text.split_once(' '),
         Json::Array(pair) => match pair.as_slice() {
-            [Json::String(a), Json::String(b)] => {
-                Some(format!("{} {}", a.replace(' ', "\u{120}"), b.replace(' ', "\u{120}")))
-            }
+            [Json::String(first), Json::String(second)] => Some((first, second)),
             _ => None,
         },
         _ => None,
-    };
-    merges
-        .iter()
-        .enumerate()
-        .map(|(n, merge)| {
-            text(merge).ok_or_else(|| OpenError::new(path, format!("its merge {n} is {merge}; a pair was expected")))
-        })
-        .collect()
+    }
 }

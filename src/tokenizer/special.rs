@@ -1,205 +1,250 @@
-//! Special token ids, what is added to a prompt, and the chat template.
+//! Ids of special tokens, and what a runtime adds to a prompt: what llama.cpp's converter makes of the documents
+//! (`SpecialVocab` of its `gguf` package), in its order.
 
 use crate::checkpoint::Documents;
-use crate::gguf::{Array, Metadata, Value, ValueType};
+use crate::gguf::{Metadata, Value};
 use serde_json::Value as Json;
 
-/// Kinds of special tokens in the converter's order, and their keys in a GGUF file (`seperator` is llama.cpp's own
-/// spelling). A `cls` token has no key.
-const KINDS: &[(&str, Option<&str>)] = &[
-    ("bos", Some("bos_token_id")),
-    ("eos", Some("eos_token_id")),
-    ("unk", Some("unknown_token_id")),
-    ("sep", Some("seperator_token_id")),
-    ("pad", Some("padding_token_id")),
-    ("cls", None),
-    ("mask", Some("mask_token_id")),
-    ("eot", Some("eot_token_id")),
+/// Kinds of special tokens in the converter's order. `eot` and `eom` are asked for only where a template makes them.
+const KINDS: &[&str] = &["bos", "eos", "unk", "sep", "pad", "cls", "mask"];
+
+/// The keys of kinds in a GGUF file (`seperator` is llama.cpp's own spelling). A `cls` token has none.
+const KEYS: &[(&str, &str)] = &[
+    ("bos", "bos_token_id"),
+    ("eos", "eos_token_id"),
+    ("unk", "unknown_token_id"),
+    ("sep", "seperator_token_id"),
+    ("pad", "padding_token_id"),
+    ("mask", "mask_token_id"),
+    ("eot", "eot_token_id"),
+    ("eom", "eom_token_id"),
 ];
 
-/// Keys after the merges. tokenizer_config.json is asked first, then config.json, as llama.cpp's converter does.
-pub(super) fn metadata(documents: &Documents, vocabulary: u64, is_llama: bool) -> Metadata {
-    let mut named = Named::read(&documents.tokenizer_config);
-    let added = named.read_post_processor(&documents.tokenizer["post_processor"]);
-    let mut keys = ids(documents, &named, vocabulary);
-    keys.extend(added_ends(&documents.tokenizer_config, added));
-    keys.extend(chat_templates(documents));
-    if is_llama && vocabulary == SMOLLM_VOCABULARY {
-        match keys.iter_mut().find(|(key, _)| key == "ggml.add_bos_token") {
-            Some((_, add)) => *add = Value::Bool(false),
-            None => keys.push(("ggml.add_bos_token".to_owned(), Value::Bool(false))),
+/// Special tokens by kind, and whether a runtime adds them to a prompt.
+pub(super) struct Special<'a> {
+    documents: &'a Documents,
+    vocabulary: u64,
+    /// `tokenizer_config.json`, as far as it names tokens; null where there is no such file.
+    config: Json,
+    /// In the order in which they are asked for.
+    kinds: Vec<&'static str>,
+    ids: Vec<(&'static str, u64)>,
+    added: Vec<(&'static str, bool)>,
+}
+
+impl<'a> Special<'a> {
+    /// Reads the post-processor of `tokenizer.json`, then `tokenizer_config.json`, then `config.json`. Ids from
+    /// `vocabulary` up are left out.
+    pub(super) fn read(documents: &'a Documents, vocabulary: u64) -> Self {
+        let mut special = Self {
+            documents,
+            vocabulary,
+            config: named(&documents.tokenizer_config),
+            kinds: KINDS.to_vec(),
+            ids: Vec::new(),
+            added: Vec::new(),
+        };
+        if !documents.tokenizer.is_null() {
+            special.read_post_processor();
+        }
+        special.read_tokenizer_config();
+        special.read_config();
+        special
+    }
+
+    /// Replaces the id of a kind.
+    pub(super) fn replace(&mut self, kind: &'static str, id: u64) {
+        match self.ids.iter_mut().find(|(known, _)| *known == kind) {
+            Some(entry) => entry.1 = id,
+            None => self.ids.push((kind, id)),
         }
     }
-    keys.into_iter().map(|(key, value)| (format!("tokenizer.{key}"), value)).collect()
-}
 
-/// Models with this many tokens (SmolLM, Granite) must not get a bos token, whatever their files say.
-const SMOLLM_VOCABULARY: u64 = 49_152;
-
-/// The texts of special tokens, by kind.
-struct Named {
-    tokens: Vec<(&'static str, String)>,
-    known: bool,
-}
-
-/// Whether a runtime adds tokens of a kind to a prompt, in the order of first mention.
-type Added = Vec<(&'static str, bool)>;
-
-impl Named {
-    fn read(config: &Json) -> Self {
-        let named = |kind: &'static str| {
-            let token = &config[format!("{kind}_token")];
-            let text = token.as_str().or_else(|| token["content"].as_str())?;
-            Some((kind, text.to_owned()))
-        };
-        Self { tokens: KINDS.iter().filter_map(|(kind, _)| named(kind)).collect(), known: !config.is_null() }
+    /// Gives a kind that has no id yet that of a token of `tokenizer.json`.
+    pub(super) fn set_by_text(&mut self, kind: &'static str, text: &str) {
+        if let Some(id) = self.id_of(text) {
+            self.set(kind, id);
+        }
     }
 
-    fn get(&self, kind: &str) -> Option<&str> {
-        self.tokens.iter().find(|(known, _)| *known == kind).map(|(_, text)| text.as_str())
+    /// The keys: ids first, then what is added.
+    pub(super) fn metadata(&self) -> Metadata {
+        let key = |kind: &str| KEYS.iter().find(|(known, _)| *known == kind).map(|(_, key)| *key);
+        let ids = self.ids.iter().filter_map(|(kind, id)| Some((key(kind)?.to_owned(), Value::U32(*id as u32))));
+        let written = |kind: &str| ["bos", "eos", "sep"].contains(&kind);
+        let added = self.added.iter().filter(|(kind, _)| written(kind));
+        let added = added.map(|(kind, add)| (format!("add_{kind}_token"), Value::Bool(*add)));
+        ids.chain(added).map(|(key, value)| (format!("tokenizer.ggml.{key}"), value)).collect()
     }
 
-    fn set(&mut self, kind: &'static str, text: &str) {
-        self.tokens.retain(|(known, _)| *known != kind);
-        self.tokens.push((kind, text.to_owned()));
+    fn set(&mut self, kind: &'static str, id: u64) {
+        if id < self.vocabulary && !self.ids.iter().any(|(known, _)| *known == kind) {
+            self.ids.push((kind, id));
+        }
     }
 
-    fn is(&self, text: &str, kinds: &[&str]) -> bool {
-        kinds.iter().any(|kind| self.get(kind) == Some(text))
+    fn id_of(&self, text: &str) -> Option<u64> {
+        let listed = self.documents.tokenizer["added_tokens"].as_array().into_iter().flatten();
+        listed.into_iter().find(|token| token["content"].as_str() == Some(text))?["id"].as_u64()
     }
 
-    /// What the post-processor adds to a prompt. A template that closes with another token than eos makes that one eos
-    /// and the old one the end of a turn.
-    fn read_post_processor(&mut self, post: &Json) -> Added {
-        let mut added = Added::new();
-        let stages = match post["processors"].as_array() {
-            Some(stages) => stages.as_slice(),
-            None => std::slice::from_ref(post),
-        };
+    fn mention(&mut self, kind: &'static str, add: bool, replace: bool) {
+        match self.added.iter_mut().find(|(known, _)| *known == kind) {
+            Some(entry) if replace => entry.1 = add,
+            Some(_) => {}
+            None => self.added.push((kind, add)),
+        }
+    }
+
+    fn read_post_processor(&mut self) {
+        // BERT names its ends cls and sep.
+        for (kind, other) in [("bos_token", "cls_token"), ("eos_token", "sep_token")] {
+            if !is_said(&self.config[kind]) && is_said(&self.config[other]) {
+                self.config[kind] = self.config[other].clone();
+            }
+        }
+        let post = &self.documents.tokenizer["post_processor"];
+        let stages = post["processors"].as_array().map_or(std::slice::from_ref(post), Vec::as_slice);
         for stage in stages {
             match stage["type"].as_str() {
-                Some("ByteLevel") => {
-                    ["bos", "eos"].into_iter().for_each(|kind| mention(&mut added, kind, false, false))
-                }
-                Some("RobertaProcessing") => {
-                    ["bos", "eos", "sep"].into_iter().for_each(|kind| mention(&mut added, kind, true, true));
-                }
-                Some("TemplateProcessing") => self.read_template(stage, &mut added),
+                Some("ByteLevel") => ["bos", "eos"].into_iter().for_each(|kind| self.mention(kind, false, false)),
+                Some("RobertaProcessing") => self.read_roberta(stage),
+                Some("TemplateProcessing") => self.read_template(stage),
                 _ => {}
             }
         }
-        added
     }
 
-    fn read_template(&mut self, stage: &Json, added: &mut Added) {
-        let special =
-            |item: Option<&Json>| item.and_then(|item| item["SpecialToken"]["id"].as_str().map(str::to_owned));
+    fn read_roberta(&mut self, stage: &Json) {
+        ["bos", "eos", "sep"].into_iter().for_each(|kind| self.mention(kind, true, true));
+        for kind in ["cls", "sep"] {
+            let key = format!("{kind}_token");
+            if !self.config.is_null() && !is_said(&self.config[&key]) {
+                self.config[&key] = stage[kind][0].clone();
+            }
+        }
+    }
+
+    /// A template that closes with another token than eos makes that one eos, and the old one the end of a turn.
+    fn read_template(&mut self, stage: &Json) {
         let items = |key: &str| stage[key].as_array().map_or(&[][..], Vec::as_slice);
         let single = items("single");
-        let (first, last) = match single.len() {
-            0 | 1 => (None, None),
-            _ => (special(single.first()), special(single.last())),
+        let (first, last) = match single {
+            [first, .., last] => (special_token(first), special_token(last)),
+            _ => (Json::Null, Json::Null),
         };
-        if let Some(first) = &first {
-            if !self.known || (self.get("bos").is_none() && !self.is(first, &["cls"])) {
-                self.set("bos", first);
+        let has_config = !self.config.is_null();
+        if is_said(&first) {
+            let is_known = |special: &Self| ["bos_token", "cls_token"].iter().any(|key| special.config[*key] == first);
+            if has_config && !is_known(self) {
+                for key in ["bos_token", "cls_token"] {
+                    if !is_said(&self.config[key]) {
+                        self.config[key] = first.clone();
+                    }
+                }
             }
-            mention(added, "bos", self.is(first, &["bos", "cls"]), true);
+            let add = !has_config || is_known(self);
+            self.mention("bos", add, true);
         }
-        if let Some(last) = &last {
-            if let Some(eos) = self.get("eos").map(str::to_owned).filter(|eos| self.known && eos != last) {
-                self.set("eot", &eos);
+        if is_said(&last) {
+            if has_config && self.config["eos_token"] != last {
+                let turn = ["eot", "eom"].into_iter().find(|kind| !self.kinds.contains(kind));
+                if let Some(kind) = turn {
+                    self.kinds.push(kind);
+                    self.config[format!("{kind}_token")] = self.config["eos_token"].clone();
+                }
+                self.config["eos_token"] = last.clone();
             }
-            self.set("eos", last);
-            mention(added, "eos", true, true);
+            self.mention("eos", true, true);
         }
-        // A pair is [first] A [separators] B [last].
-        let pair = items("pair");
-        let start = usize::from(first.is_some() && special(pair.first()) == first);
-        let stop = pair.len() - usize::from(last.is_some() && special(pair.last()) == last);
-        if let [a, between @ .., b] = pair.get(start..stop).unwrap_or_default()
-            && a["Sequence"]["id"] == "A"
-            && b["Sequence"]["id"] == "B"
-            && !between.is_empty()
-        {
-            let separates = |item: &Json| special(Some(item)).is_some_and(|id| self.is(&id, &["sep", "eos"]));
-            let add = (separates(&between[0]) && last.is_none()) || (between.len() == 2 && separates(&between[1]));
-            mention(added, "sep", add, true);
+        self.read_pair(items("pair"), &first, &last);
+    }
+
+    /// A pair is [first] A [separators] B [last].
+    fn read_pair(&mut self, pair: &[Json], first: &Json, last: &Json) {
+        let is = |item: Option<&Json>, token: &Json| is_said(token) && item.is_some_and(|i| special_token(i) == *token);
+        let start = usize::from(is(pair.first(), first));
+        let stop = pair.len() - usize::from(is(pair.last(), last));
+        let Some([a, between @ .., b]) = pair.get(start..stop) else { return };
+        if a["Sequence"]["id"] != "A" || b["Sequence"]["id"] != "B" || between.is_empty() {
+            return;
+        }
+        let separates = |item: &Json| {
+            let token = special_token(item);
+            is_said(&token) && ["sep_token", "eos_token"].iter().any(|key| self.config[*key] == token)
+        };
+        let add = (!is_said(last) && separates(&between[0])) || (between.len() == 2 && separates(&between[1]));
+        self.mention("sep", add, true);
+        if add && !self.config.is_null() && !is_said(&self.config["sep_token"]) {
+            self.config["sep_token"] = self.config["eos_token"].clone();
         }
     }
-}
 
-fn mention(added: &mut Added, kind: &'static str, add: bool, replace: bool) {
-    match added.iter_mut().find(|(known, _)| *known == kind) {
-        Some(entry) if replace => entry.1 = add,
-        Some(_) => {}
-        None => added.push((kind, add)),
-    }
-}
-
-fn ids(documents: &Documents, named: &Named, vocabulary: u64) -> Metadata {
-    let listed = documents.tokenizer["added_tokens"].as_array();
-    let id_of = |text: &str| listed.into_iter().flatten().find(|t| t["content"].as_str() == Some(text))?["id"].as_u64();
-    let from_tokenizer = |kind: &str| named.get(kind).and_then(id_of);
-    let from_config = |kind: &str| documents.config[format!("{kind}_token_id")].as_u64();
-
-    let mut found: Vec<(&str, u64)> = Vec::new();
-    for source in [&from_tokenizer as &dyn Fn(&str) -> Option<u64>, &from_config] {
-        for (kind, key) in KINDS {
-            if let Some(key) = key
-                && !found.iter().any(|(known, _)| known == key)
-                && let Some(id) = source(kind).filter(|id| *id < vocabulary)
-            {
-                found.push((key, id));
+    fn read_tokenizer_config(&mut self) {
+        for kind in self.kinds.clone() {
+            if let Some(add) = self.documents.tokenizer_config[format!("add_{kind}_token")].as_bool() {
+                self.mention(kind, add, false);
+            }
+            let token = &self.config[format!("{kind}_token")];
+            let text = token.as_str().or_else(|| token["content"].as_str());
+            if let Some(id) = text.and_then(|text| self.id_of(text)) {
+                self.set(kind, id);
             }
         }
     }
-    found.into_iter().map(|(key, id)| (format!("ggml.{key}"), Value::U32(id as u32))).collect()
-}
 
-/// What the post-processor says, else tokenizer_config.json.
-fn added_ends(config: &Json, mut added: Added) -> impl Iterator<Item = (String, Value)> {
-    for (kind, _) in KINDS {
-        if let Some(add) = config[format!("add_{kind}_token")].as_bool() {
-            mention(&mut added, kind, add, false);
+    fn read_config(&mut self) {
+        let config = &self.documents.config;
+        for kind in self.kinds.clone() {
+            let key = format!("{kind}_token_id");
+            let id = Some(&config[&key]).filter(|id| !id.is_null()).unwrap_or(&config["text_config"][&key]);
+            if let Some(id) = id.as_u64() {
+                self.set(kind, id);
+            }
         }
     }
-    let written = |kind: &str| ["bos", "eos", "sep"].contains(&kind);
-    let keys = added.into_iter().filter(move |(kind, _)| written(kind));
-    keys.map(|(kind, add)| (format!("ggml.add_{kind}_token"), Value::Bool(add)))
 }
 
-/// The default template, and named ones where a model has several.
-fn chat_templates(documents: &Documents) -> Metadata {
-    let config = &documents.tokenizer_config;
-    if config.is_null() {
-        return Vec::new();
-    }
-    match config.get("chat_template") {
-        Some(Json::String(text)) => vec![("chat_template".to_owned(), text.as_str().into())],
-        Some(Json::Array(list)) => named_templates(list),
-        Some(_) => Vec::new(),
-        None => documents.chat_template.iter().map(|text| ("chat_template".to_owned(), text.as_str().into())).collect(),
-    }
-}
-
-fn named_templates(list: &[Json]) -> Metadata {
-    let mut keys = Vec::new();
-    let mut names = Vec::new();
-    let mut default = None;
-    for entry in list {
-        let (Some(name), Some(text)) = (entry["name"].as_str(), entry["template"].as_str()) else { continue };
-        if name == "default" {
-            default = Some(text);
-            continue;
+/// The entries of `tokenizer_config.json` that name a token: texts, or objects with a content.
+fn named(config: &Json) -> Json {
+    match config.as_object().filter(|config| !config.is_empty()) {
+        None => Json::Null,
+        Some(config) => {
+            config.iter().filter(|(key, _)| key.ends_with("_token")).map(|(k, v)| (k.clone(), v.clone())).collect()
         }
-        let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        keys.push((format!("chat_template.{name}"), text.into()));
-        names.push(name);
     }
-    if !names.is_empty() {
-        keys.push(("chat_templates".to_owned(), Array::new(ValueType::String, names).into()));
+}
+
+/// The text of an item of a template that is a special token.
+fn special_token(item: &Json) -> Json {
+    item["SpecialToken"]["id"].clone()
+}
+
+/// As Python takes it: neither absent nor empty.
+fn is_said(token: &Json) -> bool {
+    match token {
+        Json::String(text) => !text.is_empty(),
+        Json::Object(object) => !object.is_empty(),
+        _ => false,
     }
-    keys.extend(default.map(|text| ("chat_template".to_owned(), text.into())));
-    keys
+}
+
+/// BERT's flags of the normalizer, which stands alone or in sequences. llama.cpp strips accents where it lower-cases,
+/// unless it is told.
+pub(super) fn normalizer(tokenizer: &Json) -> Metadata {
+    let (mut lowercase, mut strip_accents) = (None, None);
+    for stage in super::pre::stages(&tokenizer["normalizer"], "normalizers") {
+        match stage["type"].as_str() {
+            Some("Lowercase") => lowercase = Some(true),
+            Some("StripAccents") => strip_accents = Some(true),
+            Some("BertNormalizer") => {
+                lowercase = stage.get("lowercase").map_or(lowercase, Json::as_bool);
+                strip_accents = stage.get("strip_accents").map_or(strip_accents, Json::as_bool);
+            }
+            _ => {}
+        }
+    }
+    let keys = [("lowercase", lowercase), ("strip_accents", strip_accents)];
+    let said = keys.into_iter().filter_map(|(key, flag)| Some((key, flag?)));
+    said.map(|(key, flag)| (format!("tokenizer.ggml.normalizer.{key}"), Value::Bool(flag))).collect()
 }

@@ -2,9 +2,13 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod families;
 pub mod jobs;
+pub mod packed;
 pub mod sparse;
+pub mod text;
 pub mod tiny;
+pub mod vocab;
 
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};

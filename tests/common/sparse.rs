@@ -62,13 +62,28 @@ pub fn sparse_llama(
     });
     fs::write(folder.join("config.json"), config.to_string()).unwrap();
     // As many tokens and merges as Llama 3 has, since a tokenizer takes memory too.
+    let words = words(vocabulary as usize);
+    let fill = (words.len()..vocabulary as usize).map(|id| format!("token{id}"));
     let vocab: serde_json::Map<String, serde_json::Value> =
-        (0..vocabulary).map(|id| (format!("token{id}"), json!(id))).collect();
-    let merges: Vec<String> = (0..280_147).map(|n| format!("a{n} b{n}")).collect();
+        words.iter().cloned().chain(fill).enumerate().map(|(id, text)| (text, json!(id))).collect();
+    let parted = words.iter().flat_map(|word| (1..word.len()).map(|at| format!("{} {}", &word[..at], &word[at..])));
+    let merges: Vec<String> = parted.take(280_147).collect();
     let tokenizer = json!({
         "added_tokens": [], "normalizer": null, "post_processor": null,
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "use_regex": true},
         "model": {"type": "BPE", "vocab": vocab, "merges": merges},
     });
     fs::write(folder.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+}
+
+/// At most so many words of up to four of eighteen letters, the short ones first.
+fn words(count: usize) -> Vec<String> {
+    let mut words: Vec<String> = ('a'..='r').map(String::from).collect();
+    let mut last = words.clone();
+    for _ in 1..4 {
+        last = last.iter().flat_map(|word| ('a'..='r').map(move |letter| format!("{word}{letter}"))).collect();
+        words.extend_from_slice(&last);
+    }
+    words.truncate(count);
+    words
 }

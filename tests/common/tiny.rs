@@ -24,7 +24,13 @@ pub struct Tiny {
 impl Default for Tiny {
     fn default() -> Self {
         let (hidden, feed_forward, vocabulary) = (256, 512, 64);
-        let vocab: serde_json::Map<String, Json> = (0..vocabulary).map(|i| (format!("t{i}"), json!(i))).collect();
+        // The last two make t1 by a merge.
+        let text = |i: u64| match vocabulary - i {
+            1 => "1".to_owned(),
+            2 => "t".to_owned(),
+            _ => format!("t{i}"),
+        };
+        let vocab: serde_json::Map<String, Json> = (0..vocabulary).map(|i| (text(i), json!(i))).collect();
         let mut tiny = Self {
             config: json!({
                 "architectures": ["LlamaForCausalLM"], "model_type": "llama",
@@ -35,7 +41,9 @@ impl Default for Tiny {
             tokenizer: json!({
                 "added_tokens": [{"id": 0, "content": "t0", "special": true, "normalized": false}],
                 "normalizer": null,
-                "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "use_regex": true},
+                "pre_tokenizer": {
+                    "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true,
+                },
                 "post_processor": null,
                 "model": {"type": "BPE", "vocab": vocab, "merges": ["t 1"]},
             }),

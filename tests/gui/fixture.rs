@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
-use tuck::gguf::{HeaderTensor, Value, encode_header, lay_out};
+use tuck::gguf::{HeaderTensor, Metadata, Value, encode_header, lay_out};
 use tuck::gui::{App, Options, State};
 use tuck::model::Model;
 use tuck::quant::F16;
@@ -17,7 +17,12 @@ pub(crate) type Window = Harness<'static, App>;
 
 /// A window of this size in points, with so many pixels per point, on this model.
 pub(crate) fn scaled(size: [f32; 2], scale: f32, path: Option<&Path>) -> Window {
-    let options = Options { path: path.map(Path::to_owned), screenshots: None };
+    let options = Options { path: path.map(Path::to_owned), ..Options::default() };
+    with_options(size, scale, options)
+}
+
+/// A window of this size in points, with so many pixels per point, started with these options.
+pub(crate) fn with_options(size: [f32; 2], scale: f32, options: Options) -> Window {
     Harness::builder()
         .with_size(size)
         .with_pixels_per_point(scale)
@@ -78,6 +83,16 @@ pub(crate) fn copied_sample(folder: &Path) -> PathBuf {
 
 /// A Llama-shaped GGUF whose weights are a hole in the file: `hidden` wide, with `layers` layers.
 pub(crate) fn hollow_model(folder: &Path, name: &str, hidden: u64, layers: u64) -> PathBuf {
+    hollow_with(folder, name, (hidden, layers), |_| {})
+}
+
+/// The same, with metadata that is changed.
+pub(crate) fn hollow_with(
+    folder: &Path,
+    name: &str,
+    (hidden, layers): (u64, u64),
+    change: impl FnOnce(&mut Metadata),
+) -> PathBuf {
     let sample = Model::open(&sample()).unwrap();
     let mut metadata = sample.metadata.clone();
     for (key, value) in &mut metadata {
@@ -88,6 +103,7 @@ pub(crate) fn hollow_model(folder: &Path, name: &str, hidden: u64, layers: u64) 
             _ => {}
         }
     }
+    change(&mut metadata);
     let widen = |shape: &[u64]| -> Vec<u64> { shape.iter().map(|&n| if n == 256 { hidden } else { n }).collect() };
     let mut tensors: Vec<(String, Vec<u64>, tuck::quant::FormatRef)> = Vec::new();
     for tensor in &sample.tensors {

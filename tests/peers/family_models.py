@@ -46,7 +46,7 @@ def uniform(name: str, shape, spread: float) -> np.ndarray:
 def is_norm(name: str) -> bool:
     """A norm's weight: what its family names end with."""
     parts = name.lower().split(".")
-    return parts[-1] in ("weight", "gamma") and any("norm" in part or part.startswith("ln_") for part in parts[-4:])
+    return parts[-1] in ("weight", "gamma") and any("norm" in part or part.startswith("ln_") or part.endswith("_ln") for part in parts[-4:])
 
 
 def values(card: str, name: str, shape, spec: dict) -> np.ndarray:
@@ -61,6 +61,9 @@ def values(card: str, name: str, shape, spec: dict) -> np.ndarray:
         low, high = spec["bytes"]
         count = int(np.prod(shape))
         return (numbers(f"{card}/{name}", count) % np.uint64(high - low + 1)).astype(np.int64).reshape(shape) + low
+    if "fp8" in spec:  # codes of either sign whose magnitude is below the one given (the first that is no number)
+        codes = numbers(f"{card}/{name}", int(np.prod(shape))) % np.uint64(2 * spec["fp8"])
+        return (codes + np.where(codes < spec["fp8"], 0, 128 - spec["fp8"]).astype(np.uint64)).astype(np.int64).reshape(shape)
     norm = is_norm(name)
     spread = spec.get("spread", 0.5 if norm else 0.08 if len(shape) > 1 else 0.1)
     out = uniform(f"{card}/{name}", shape, spread)

@@ -11,6 +11,8 @@ A reference is {outtype: {"metadata", "tensors"}}, as describe.py describes a fi
 
 What is not as with a plain run of the converter:
 - the name of the pre-tokenizer is the card's "pre": the converter knows tokenizers by a hash of one encoded text;
+- AWQ, which the converter does not read, is unpacked by `awq` below: eight columns in a word, in the order 0 2 4 6 1 3 5 7;
+- the list of the names of several chat templates, whose order is a Python set's, is sorted;
 - everything runs in one process, because importing torch and transformers takes longer than converting;
 - three faults of the converter, which stop it, are repaired (`repair`): StableLM's stacked q and k norms, the causal masks
   of the published GPT-2, Falcon 7B's single K/V head;
@@ -32,6 +34,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def repair() -> None:
+    from conversion.base import ModelBase
     from conversion.falcon import FalconModel
     from conversion.gpt2 import GPT2Model
     from conversion.stablelm import StableLMModel
@@ -53,10 +56,37 @@ def repair() -> None:
         if self.hparams["multi_query"] and not self.hparams["new_decoder_architecture"]:
             self.hparams["num_kv_heads"] = 1
 
-    for cls, method, repaired in ((StableLMModel, "modify_tensors", stablelm), (GPT2Model, "modify_tensors", gpt2),
-                                  (FalconModel, "__init__", falcon)):
+    def dequantize(self):
+        quantization = self.hparams.get("quantization_config") or {}
+        awq(self) if quantization.get("quant_method") == "awq" else dequantize.original(self)
+
+    repairs = ((StableLMModel, "modify_tensors", stablelm), (GPT2Model, "modify_tensors", gpt2),
+               (FalconModel, "__init__", falcon), (ModelBase, "dequant_model", dequantize))
+    for cls, method, repaired in repairs:
         repaired.original = getattr(cls, method)
         setattr(cls, method, repaired)
+
+
+def awq(model) -> None:
+    """Puts the numbers of AWQ's packed words in the place of the words: (code - zero) * scale, transposed."""
+    import torch
+
+    def unpack(words):
+        codes = torch.stack([words >> (4 * [0, 4, 1, 5, 2, 6, 3, 7][i]) & 15 for i in range(8)], dim=-1)
+        return codes.reshape(words.shape[0], -1)
+
+    def load(codes, zeros, scales):
+        def numbers():
+            words, points, steps = (model_tensor() for model_tensor in (codes, zeros, scales))
+            group = words.shape[0] // steps.shape[0]
+            spread = lambda rows: rows.repeat_interleave(group, 0)
+            return ((unpack(words) - spread(unpack(points))).float() * spread(steps).float()).T
+        return numbers
+
+    for name in [n for n in model.model_tensors if n.endswith(".qweight")]:
+        base = name.removesuffix("qweight")
+        parts = [model.model_tensors.pop(base + part) for part in ("qweight", "qzeros", "scales")]
+        model.model_tensors[base + "weight"] = load(*parts)
 
 
 def convert(tree: Path, folder: Path, out: Path, outtype: str, card: dict) -> None:
@@ -75,6 +105,8 @@ def convert_adapter(tree: Path, folder: Path, base: Path, out: Path, outtype: st
 def reference(tree: Path, name: str, card: dict, workdir: Path) -> tuple[dict, list[Path]]:
     import describe
 
+    if not card["tensors"]:
+        raise ValueError("the card has no tensors; run family_tensors.py")
     folder = family_models.make(name, card, workdir / "models")
     found, files = {}, []
     for outtype in card.get("outtypes", ["auto", "f16"]):
@@ -87,6 +119,9 @@ def reference(tree: Path, name: str, card: dict, workdir: Path) -> tuple[dict, l
             convert(tree, folder, out, outtype, card)
         description = describe.describe(out)
         del description["file"]
+        for entry in description["metadata"]:
+            if entry[0] == "tokenizer.chat_templates":  # a Python set's order
+                entry[2].sort()
         if description not in found.values():
             found[outtype] = description
             files.append(out)

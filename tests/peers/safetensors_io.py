@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 FLOATS = ("F32", "F16", "BF16")
-WHOLE = {"I64": "<i8", "I32": "<i4", "U8": "u1", "F8_E4M3": "u1", "F8_E5M2": "u1"}  # FP8: the codes
-ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "F8_E4M3": 1, "F8_E5M2": 1}
+WHOLE = {"I64": "<i8", "I32": "<i4", "I8": "i1", "U8": "u1", "F8_E4M3": "u1", "F8_E5M2": "u1", "F8_E8M0": "u1"}  # FP8: codes
+ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, **{dtype: np.dtype(form).itemsize for dtype, form in WHOLE.items()}}
 
 
 def encode(values: np.ndarray, dtype: str) -> bytes:

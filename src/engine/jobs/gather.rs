@@ -12,7 +12,7 @@ pub(super) fn gather<E>(
     unit: usize,
     memory: &mut Vec<u8>,
     out: &mut [u8],
-    read: impl Fn(u64, &mut [u8]) -> Result<(), E>,
+    mut read: impl FnMut(u64, &mut [u8]) -> Result<(), E>,
 ) -> Result<(), E> {
     let View { start, axes } = view.merged();
     let Some(&Axis { count, stride }) = axes.last() else {

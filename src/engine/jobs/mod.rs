@@ -1,9 +1,12 @@
 //! Jobs: what a command does.
 
+mod codes;
 mod decode;
 mod finite;
 mod gather;
 pub(super) mod measure;
+mod merge;
 pub(super) mod pack;
+pub(super) mod pull;
 mod read;
 pub(super) mod verify;

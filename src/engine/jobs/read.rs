@@ -1,12 +1,12 @@
 //! Reading the weights of a tensor in the order of the GGUF file.
 
-use super::decode::{CODES, Memory};
+use super::decode::Memory;
 use super::finite;
-use super::gather::gather;
-use crate::arch::{Coding, Part, Position, Source, Tensor};
+use super::merge::Merge;
+use crate::arch::{Part, Position, Source, Tensor};
 use crate::engine::worker::Stop;
 use crate::model::Model;
-use crate::quant::FormatRef;
+use crate::quant::{F32, FormatRef};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -20,34 +20,95 @@ const PIECE: u64 = 64 << 10;
 /// The same for tensors that are transposed: the more rows at once, the fewer and longer the reads.
 const TRANSPOSED_PIECE: u64 = 1 << 20;
 
+/// What is read, for messages too.
+pub(super) struct Reader<'a> {
+    model: &'a Model,
+    tensor: &'a Tensor,
+}
+
+impl Reader<'_> {
+    /// Reads bytes, `from` many after the beginning of something stored.
+    pub(super) fn read(&self, at: Position, from: u64, out: &mut [u8]) -> Result<(), Stop> {
+        let (file, offset) = (&self.model.files[at.file], at.offset + from);
+        file.read_at(offset, out).map_err(|error| {
+            let problem = format!(
+                "{} bytes of the tensor {} at byte {offset} could not be read: {error}; the file had {} bytes when it was \
+                 opened, so check that nothing changes it and open it again",
+                out.len(),
+                self.tensor.stored_name,
+                file.bytes
+            );
+            Stop::Failed(format!("{}: {problem}", file.path.display()))
+        })
+    }
+
+    /// A refusal of what was read there.
+    pub(super) fn refuse(&self, at: Position, problem: &str) -> Stop {
+        let path = self.model.files[at.file].path.display();
+        Stop::Failed(format!("{path}: the tensor {} {problem}", self.tensor.stored_name))
+    }
+}
+
 /// Fills `out` with weights from the one at index `first` on. Returns the index in the tensor of the first weight that is
 /// NaN or infinite, if any.
 pub(super) fn fill(model: &Model, tensor: &Tensor, first: u64, out: &mut [u8]) -> Result<Option<u64>, Stop> {
-    let (format, parts) = match &tensor.source {
-        Source::Stored { format, parts } => (*format, parts),
+    let (format, parts, addends) = match &tensor.source {
+        Source::Stored { format, parts, addends } => (*format, parts, addends),
         Source::Computed(values) => {
             let stored: &[u8] = bytemuck::cast_slice(&values[first as usize..]);
             out.copy_from_slice(&stored[..out.len()]);
             return Ok(None);
         }
     };
+    let reader = Reader { model, tensor };
     let is_transposed = |part: &Part| part.view.axes.last().is_some_and(|axis| axis.stride > 1 && tensor.columns() > 1);
     let piece = if parts.iter().any(is_transposed) { TRANSPOSED_PIECE } else { PIECE };
+    let weights = out.len() as u64 / format.block_bytes as u64 * format.block_weights as u64;
+    let merge = match addends.is_empty() {
+        true => None,
+        false => Some(Merge::load(&reader, tensor, &rows_of(tensor, first..first + weights))?),
+    };
     let pieces = out.par_chunks_mut(format.bytes(piece) as usize).enumerate();
     let pieces = pieces.map_init(<(Memory, Vec<u8>)>::default, |(memory, read), (n, out)| {
         let first = first + n as u64 * piece;
         read.resize(out.len(), 0);
-        fill_piece(model, tensor, (format, parts), first, memory, read)?;
+        match &merge {
+            None => fill_piece(&reader, (format, parts), first, memory, read)?,
+            Some(merge) => fill_merged(&reader, (format, parts), first, memory, merge, read)?,
+        }
         out.copy_from_slice(read);
         Ok(finite::first_nonfinite(format, read).map(|i| first + i))
     });
     pieces.try_reduce(|| None, |a: Option<u64>, b| Ok(a.into_iter().chain(b).min()))
 }
 
+/// The rows that weights are in.
+fn rows_of(tensor: &Tensor, weights: Range<u64>) -> Range<u64> {
+    weights.start / tensor.columns()..weights.end.div_ceil(tensor.columns())
+}
+
+/// Reads weights as F32 and adds what adapters do: to whole rows, for a row's length may matter.
+fn fill_merged(
+    reader: &Reader<'_>,
+    stored: (FormatRef, &[Part]),
+    first: u64,
+    memory: &mut Memory,
+    merge: &Merge,
+    out: &mut [u8],
+) -> Result<(), Stop> {
+    let columns = reader.tensor.columns();
+    let rows = rows_of(reader.tensor, first..first + out.len() as u64 / F32.block_bytes as u64);
+    let mut weights = vec![0.0f32; ((rows.end - rows.start) * columns) as usize];
+    fill_piece(reader, stored, rows.start * columns, memory, bytemuck::cast_slice_mut(&mut weights))?;
+    merge.apply(rows.start, &mut weights);
+    let before = F32.bytes(first - rows.start * columns) as usize;
+    out.copy_from_slice(&bytemuck::cast_slice(&weights)[before..][..out.len()]);
+    Ok(())
+}
+
 /// Reads weights from as many parts as they lie in.
 fn fill_piece(
-    model: &Model,
-    tensor: &Tensor,
+    reader: &Reader<'_>,
     (format, parts): (FormatRef, &[Part]),
     first: u64,
     memory: &mut Memory,
@@ -62,60 +123,10 @@ fn fill_piece(
             let (piece, rest) = out.split_at_mut(format.bytes(here.end - here.start) as usize);
             let block = part.format.block_weights as u64;
             let units = (here.start - start) / block..(here.end - start) / block;
-            fill_part(model, tensor, part, format, units, memory, piece)?;
+            memory.fill(reader, part, format, units, piece)?;
             out = rest;
         }
         start = next;
     }
     Ok(())
-}
-
-/// Reads some units of a part and makes weights of them.
-fn fill_part(
-    model: &Model,
-    tensor: &Tensor,
-    part: &Part,
-    format: FormatRef,
-    units: Range<u64>,
-    memory: &mut Memory,
-    out: &mut [u8],
-) -> Result<(), Stop> {
-    let count = (units.end - units.start) as usize;
-    let gather = |at: Position, unit: usize, unordered: &mut Vec<u8>, mut out: &mut [u8]| {
-        for boxed in part.view.boxes(units.clone()) {
-            let (piece, rest) = out.split_at_mut(boxed.units() as usize * unit);
-            gather(boxed, unit, unordered, piece, |from, out| read_at(model, tensor, at.file, at.offset + from, out))?;
-            out = rest;
-        }
-        Ok(())
-    };
-    let unit = match part.coding {
-        Coding::Plain if part.format == format => {
-            return gather(part.at, format.block_bytes, &mut memory.unordered, out);
-        }
-        Coding::Plain | Coding::Plus(_) => part.format.block_bytes,
-        Coding::SplitMxfp4 { exponents } => {
-            memory.beside.resize(count, 0);
-            gather(exponents, 1, &mut memory.unordered, &mut memory.beside)?;
-            CODES
-        }
-    };
-    memory.stored.resize(count * unit, 0);
-    gather(part.at, unit, &mut memory.unordered, &mut memory.stored)?;
-    memory.decode(part, format, out);
-    Ok(())
-}
-
-fn read_at(model: &Model, tensor: &Tensor, file: usize, offset: u64, out: &mut [u8]) -> Result<(), Stop> {
-    let file = &model.files[file];
-    file.read_at(offset, out).map_err(|error| {
-        Stop::Failed(format!(
-            "{}: {} bytes of the tensor {} at byte {offset} could not be read: {error}; the file had {} bytes when it was \
-             opened, so check that nothing changes it and open it again",
-            file.path.display(),
-            out.len(),
-            tensor.stored_name,
-            file.bytes
-        ))
-    })
 }

@@ -1,20 +1,23 @@
 //! Questions and messages in front of everything. Enter presses the button in focus, Escape is the careful answer.
 
+use super::{adapter, download, pre_tokenizer};
 use crate::gui::action::Action;
-use crate::gui::state::{Dialog, file_name};
+use crate::gui::state::{Dialog, State, file_name};
 use crate::gui::theme;
 use crate::gui::widgets::explain;
 use egui::{Align, Context, Frame, Id, Label, Layout, Modal, RichText, ScrollArea, Ui};
 use std::path::PathBuf;
 
 const WIDTH: f32 = 480.0;
+/// Of the question that shows texts.
+const WIDE: f32 = 760.0;
 
-pub(super) fn show(ctx: &Context, dialog: &Dialog, actions: &mut Vec<Action>) {
+pub(super) fn show(ctx: &Context, state: &State, dialog: &Dialog, actions: &mut Vec<Action>) {
     let colours = theme::of(ctx.theme());
     let frame = Frame::window(&ctx.global_style()).inner_margin(egui::Margin::same(24));
     let modal = Modal::new(Id::unique("dialog")).frame(frame).backdrop_color(colours.veil);
     let response = modal.show(ctx, |ui| {
-        ui.set_width(WIDTH);
+        ui.set_width(if *dialog == Dialog::PreTokenizer { WIDE } else { WIDTH });
         match dialog {
             Dialog::Failed { title, message, can_pack_anyway } => {
                 let mut buttons = vec![("Close", Action::Dismiss)];
@@ -38,6 +41,16 @@ pub(super) fn show(ctx: &Context, dialog: &Dialog, actions: &mut Vec<Action>) {
                 message_box(ui, "A file is being packed", text, &buttons, actions);
             }
             Dialog::Shortcuts => shortcuts(ui, actions),
+            Dialog::Download(form) => download::show(ui, form, state.downloading.as_ref(), actions),
+            Dialog::Adapter(form) => adapter::show(ui, state, form, actions),
+            Dialog::PreTokenizer => {
+                let question = state.opened.as_ref().and_then(|opened| opened.model.question.as_ref());
+                match question {
+                    Some(question) => pre_tokenizer::show(ui, question, actions),
+                    // Answered meanwhile.
+                    None => actions.push(Action::Dismiss),
+                }
+            }
         }
     });
     if response.should_close() {
@@ -70,7 +83,7 @@ fn message_box(ui: &mut Ui, title: &str, text: &str, buttons: &[(&str, Action)],
     answers(ui, buttons, actions);
 }
 
-fn answers(ui: &mut Ui, buttons: &[(&str, Action)], actions: &mut Vec<Action>) {
+pub(super) fn answers(ui: &mut Ui, buttons: &[(&str, Action)], actions: &mut Vec<Action>) {
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         for (index, (label, action)) in buttons.iter().enumerate() {
             let response = explain(ui.button(*label), action);

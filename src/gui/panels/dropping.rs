@@ -1,6 +1,6 @@
 //! Shows that a file can be let go of, while one is held over the window.
 
-use crate::gui::files::is_imatrix;
+use crate::gui::action::Action;
 use crate::gui::state::{State, file_name};
 use crate::gui::theme;
 use egui::{Align2, Id, LayerId, Order, Ui};
@@ -16,8 +16,11 @@ pub(super) fn show(ui: &Ui, state: &State) {
     painter.rect_filled(inside, theme::CARD_ROUND, colours.selected);
     painter.rect_stroke(inside, theme::CARD_ROUND, (2.0, colours.accent), egui::StrokeKind::Inside);
     let text = match file.path {
-        Some(path) if state.opened.is_some() && is_imatrix(&path) => format!("Drop to use {}", file_name(&path)),
-        Some(path) => format!("Drop to open {}", file_name(&path)),
+        Some(path) => match state.dropped(path.clone()) {
+            Action::OpenImatrix(_) => format!("Drop to use {}", file_name(&path)),
+            Action::UseBase(_) => format!("Drop to merge the adapter into {}", file_name(&path)),
+            _ => format!("Drop to open {}", file_name(&path)),
+        },
         None => "Drop to open".to_owned(),
     };
     let font = theme::title().resolve(ui.style());

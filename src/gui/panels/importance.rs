@@ -3,11 +3,11 @@
 use crate::gui::action::Action;
 use crate::gui::state::{Opened, State, file_name};
 use crate::gui::theme;
-use crate::gui::widgets::{cross, explain};
+use crate::gui::widgets::{chip, explain};
 use crate::imatrix::Imatrix;
 use crate::units;
 use egui::accesskit::Role;
-use egui::{Align, Frame, Label, Layout, Margin, RichText, Spinner, Ui, WidgetInfo, vec2};
+use egui::{Align, Label, Layout, RichText, Spinner, Ui, WidgetInfo, vec2};
 
 pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Vec<Action>) {
     let size = vec2(ui.available_width(), theme::ROW);
@@ -20,7 +20,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
             return;
         }
         match &opened.choice.decision().imatrix {
-            Some(imatrix) => chip(ui, imatrix, actions),
+            Some(imatrix) => used(ui, imatrix, actions),
             None => none(ui, actions),
         }
     });
@@ -39,17 +39,11 @@ fn none(ui: &mut Ui, actions: &mut Vec<Action>) {
 }
 
 /// The file's name, and a cross to do without it.
-fn chip(ui: &mut Ui, imatrix: &Imatrix, actions: &mut Vec<Action>) {
-    let colours = theme::palette(ui);
-    let margin = Margin { left: theme::NEAR as i8, ..Margin::ZERO };
+fn used(ui: &mut Ui, imatrix: &Imatrix, actions: &mut Vec<Action>) {
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        Frame::new().fill(colours.selected).corner_radius(theme::ROUND).inner_margin(margin).show(ui, |ui| {
-            ui.spacing_mut().item_spacing.x = 0.0;
-            cross(ui, actions, Action::RemoveImatrix);
-            ui.add(Label::new(RichText::new(file_name(&imatrix.path))).truncate()).on_hover_ui(|ui| {
-                ui.label(imatrix.path.display().to_string());
-                ui.weak(about(imatrix));
-            });
+        chip(ui, actions, &file_name(&imatrix.path), Action::RemoveImatrix, |ui| {
+            ui.label(imatrix.path.display().to_string());
+            ui.weak(about(imatrix));
         });
     });
 }

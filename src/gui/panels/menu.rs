@@ -31,6 +31,9 @@ fn file(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     menu_item(ui, actions, Action::OpenFolder, true);
     menu_item(ui, actions, Action::OpenFile, true);
     menu_item(ui, actions, Action::Open(Target::Sample), true);
+    menu_item(ui, actions, Action::ChooseAdapter, true);
+    // The engine does one thing at a time, and a download can take hours.
+    menu_item(ui, actions, Action::Download, state.packing.is_none() && state.verifying.is_none());
     ui.separator();
     let can_pack = state.opened.is_some() && state.packing.is_none();
     menu_item(ui, actions, Action::SaveAs, can_pack);

@@ -1,8 +1,11 @@
 //! The window's parts, from top to bottom. Each draws a part of the state and pushes what the user asks for.
 
+mod adapter;
+mod adapters;
 mod card;
 mod cautions;
 mod dialogs;
+mod download;
 mod dropping;
 mod errors;
 mod fallbacks;
@@ -11,9 +14,11 @@ mod formats;
 mod heat_map;
 mod importance;
 mod menu;
+mod metadata;
 mod notices;
 mod overrides;
 mod pack_bar;
+mod pre_tokenizer;
 mod result;
 mod tabs;
 mod tensors;
@@ -21,6 +26,7 @@ mod type_row;
 mod types;
 mod welcome;
 
+pub(super) use metadata::value_id;
 pub(super) use tensors::filter_id;
 
 use super::action::Action;
@@ -31,20 +37,20 @@ use egui::{CentralPanel, Frame, Ui};
 /// Draws the whole window.
 pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     menu::show(ui, state, actions);
-    notices::show(ui, &state.warnings, actions);
+    notices::show(ui, state, actions);
     match &state.opened {
         None => welcome::show(ui, state, actions),
         Some(opened) => {
             card::show(ui, &opened.model);
             pack_bar::show(ui, state, opened, actions);
-            cautions::show(ui, opened);
+            cautions::show(ui, opened, actions);
             types::show(ui, state, opened, actions);
             let frame = Frame::new().fill(theme::palette(ui).window).inner_margin(theme::MARGIN);
             CentralPanel::default().frame(frame).show(ui, |ui| tabs::show(ui, state, opened, actions));
         }
     }
     if let Some(dialog) = &state.dialog {
-        dialogs::show(ui.ctx(), dialog, actions);
+        dialogs::show(ui.ctx(), state, dialog, actions);
     }
     dropping::show(ui, state);
 }
@@ -52,4 +58,10 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
 /// The frame of bars and side panels.
 fn panel_frame(ui: &Ui) -> Frame {
     Frame::new().fill(theme::palette(ui).panel).inner_margin(theme::MARGIN)
+}
+
+/// A capital letter at the beginning, and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.trim_end_matches('.').chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).chain(['.']).collect())
 }

@@ -1,5 +1,6 @@
 //! The files that were written, and how to run them.
 
+use crate::checkpoint::Kind;
 use crate::engine::{OutputReport, PackReport};
 use crate::gui::action::Action;
 use crate::gui::state::{Opened, file_name};
@@ -30,7 +31,7 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         card(ui, |ui| written(ui, report, shown, actions));
         card(ui, |ui| {
             ui.heading("Run it");
-            for (program, text) in commands(&shown.path) {
+            for (program, text) in commands(opened.model.kind, &shown.path) {
                 command(ui, program, &text, actions);
             }
         });
@@ -146,9 +147,15 @@ fn command(ui: &mut Ui, program: &str, text: &str, actions: &mut Vec<Action>) {
 }
 
 /// What each program wants to be told.
-fn commands(file: &Path) -> [(&'static str, String); 4] {
+fn commands(kind: Kind, file: &Path) -> Vec<(&'static str, String)> {
     let path = quoted(&file.display().to_string());
-    [
+    if kind == Kind::Adapter {
+        return vec![
+            ("llama.cpp", format!("llama-cli -m MODEL.gguf --lora {path}")),
+            ("Ollama’s Modelfile", format!("ADAPTER {}", file.display())),
+        ];
+    }
+    vec![
         ("llama.cpp", format!("llama-cli -m {path}")),
         ("LM Studio", format!("lms import {path}")),
         ("Ollama’s Modelfile", format!("FROM {}", file.display())),

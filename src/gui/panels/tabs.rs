@@ -1,6 +1,6 @@
 //! The middle of the window: one tab in front. A later capability adds its tab to `Tab` and its panel here.
 
-use super::{errors, fallbacks, result, tensors};
+use super::{errors, fallbacks, metadata, result, tensors};
 use crate::gui::action::Action;
 use crate::gui::state::{Opened, State, Tab};
 use crate::gui::theme;
@@ -15,13 +15,16 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
             head(ui, opened, tab, actions);
         }
         ui.reset_style();
-        if opened.tab == Tab::Tensors {
-            tensors::filter(ui, opened, actions);
+        match opened.tab {
+            Tab::Tensors => tensors::filter(ui, opened, actions),
+            Tab::Metadata => metadata::filter(ui, opened, actions),
+            _ => {}
         }
     });
     ui.add_space(theme::GRID);
     match opened.tab {
         Tab::Tensors => tensors::show(ui, opened, actions),
+        Tab::Metadata => metadata::show(ui, opened, actions),
         Tab::Fallbacks => fallbacks::show(ui, opened, actions),
         Tab::Result => result::show(ui, opened, actions),
         Tab::Errors => errors::show(ui, state, opened, actions),
@@ -32,11 +35,14 @@ fn head(ui: &mut Ui, opened: &Opened, tab: Tab, actions: &mut Vec<Action>) {
     let colours = theme::palette(ui);
     let is_front = opened.tab == tab;
     let colour = if is_front { colours.text } else { colours.muted };
-    let label = match (tab, opened.choice.plan.fallbacks.len()) {
-        (Tab::Fallbacks, 1..) => {
-            format!("{} {}", tab.label(), units::grouped(opened.choice.plan.fallbacks.len() as u64))
-        }
-        _ => tab.label().to_owned(),
+    let count = match tab {
+        Tab::Fallbacks => opened.choice.plan.fallbacks.len(),
+        Tab::Metadata => opened.sheet.cautions().count(),
+        _ => 0,
+    };
+    let label = match count {
+        0 => tab.label().to_owned(),
+        n => format!("{} {}", tab.label(), units::grouped(n as u64)),
     };
     let text = RichText::new(label).text_style(egui::TextStyle::Heading).color(colour);
     let button = Button::selectable(is_front, text).fill(egui::Color32::TRANSPARENT).stroke(egui::Stroke::NONE);

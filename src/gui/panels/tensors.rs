@@ -32,7 +32,7 @@ pub(super) fn filter(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
             label: "Filter tensors",
             hint: "Filter tensors",
             style: TextStyle::Body,
-            width: 180.0,
+            width: ui.available_width().min(180.0) - theme::NEAR,
         };
         let (response, changed) = field(ui, &opened.table.filter, looks);
         explain(response, &Action::FocusFilter);
@@ -145,7 +145,7 @@ fn cells(row: &mut TableRow<'_, '_>, opened: &Opened, index: usize, columns: &[C
     });
     if columns.contains(&Column::Stored) {
         row.col(|ui| {
-            let name = tensor.file_format().map_or("computed", |format| format.name);
+            let name = tensor.precision();
             ui.label(RichText::new(name).monospace().color(theme::palette(ui).muted));
         });
     }

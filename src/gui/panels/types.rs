@@ -1,6 +1,7 @@
 //! The type picker: every type with its exact size, by group, then where tensors depart from it.
 
-use super::{importance, overrides, panel_frame, type_row};
+use super::{adapters, importance, overrides, panel_frame, type_row};
+use crate::checkpoint::Kind;
 use crate::gui::action::Action;
 use crate::gui::state::{Opened, State};
 use crate::gui::theme;
@@ -27,6 +28,9 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
         let below = Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO });
         Panel::bottom("overrides").frame(below).show(ui, |ui| {
             importance::show(ui, state, opened, actions);
+            if opened.model.kind != Kind::Adapter {
+                adapters::show(ui, opened, actions);
+            }
             overrides::show(ui, opened, actions);
         });
         find(ui, opened, actions);

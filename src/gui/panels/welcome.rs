@@ -1,4 +1,4 @@
-//! The window without a model: what Tuck does, and the three ways to start.
+//! The window without a model: what Tuck does, and the ways to start.
 
 use crate::gui::action::Action;
 use crate::gui::state::{State, Target};
@@ -26,10 +26,7 @@ fn invitation(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     let muted = theme::palette(ui).muted;
     ui.add_space(theme::APART);
     ui.label(RichText::new("Drop a model here").text_style(theme::title()));
-    ui.label(
-        RichText::new("A Hugging Face folder, a .safetensors file beside its config.json, or a .gguf file.")
-            .color(muted),
-    );
+    ui.label(RichText::new("A Hugging Face folder, a .safetensors or .gguf file, or a LoRA adapter.").color(muted));
     ui.add_space(theme::APART);
     if let Some(opening) = &state.opening {
         ui.add(Spinner::new().size(theme::ROW));
@@ -46,6 +43,7 @@ fn invitation(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
         let shown = ui.horizontal(|ui| {
             button(ui, actions, Action::OpenFile);
             button(ui, actions, Action::Open(Target::Sample));
+            button(ui, actions, Action::Download);
         });
         ui.data_mut(|data| data.insert_temp(id, shown.response.rect.width()));
     });

@@ -1,6 +1,7 @@
-//! A line of text.
+//! A line of text, and several.
 
-use egui::{FontSelection, Id, Response, TextEdit, TextStyle, Ui};
+use crate::gui::theme;
+use egui::{Align, FontSelection, Id, Layout, Response, RichText, TextEdit, TextStyle, Ui, vec2};
 
 /// What a text field is like.
 pub(in crate::gui) struct Field<'a> {
@@ -12,6 +13,21 @@ pub(in crate::gui) struct Field<'a> {
     pub(in crate::gui) hint: &'a str,
     pub(in crate::gui) style: TextStyle,
     pub(in crate::gui) width: f32,
+}
+
+/// Several lines of text, as [`field`] has one.
+pub(in crate::gui) fn text_area(ui: &mut Ui, text: &str, field: Field<'_>, lines: usize) -> (Response, Option<String>) {
+    let mut edited = text.to_owned();
+    let edit = TextEdit::multiline(&mut edited)
+        .id(field.id)
+        .hint_text(field.hint)
+        .font(FontSelection::Style(field.style))
+        .desired_rows(lines)
+        .desired_width(field.width);
+    let response = ui.add(edit);
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(field.label));
+    let changed = response.changed().then_some(edited);
+    (response, changed)
 }
 
 /// Edits a copy of `text`; returns the new one where it changed.
@@ -26,4 +42,18 @@ pub(in crate::gui) fn field(ui: &mut Ui, text: &str, field: Field<'_>) -> (Respo
     ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(field.label));
     let changed = response.changed().then_some(edited);
     (response, changed)
+}
+
+/// Of the labels before the fields of a form.
+const LABEL_WIDTH: f32 = 84.0;
+
+/// A line of a form: what `add` draws, behind a label.
+pub(in crate::gui) fn labelled(ui: &mut Ui, label: &str, add: impl FnOnce(&mut Ui)) {
+    let size = vec2(ui.available_width(), theme::ROW);
+    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+        let left = ui.cursor().left();
+        ui.label(RichText::new(label).color(theme::palette(ui).muted));
+        ui.add_space(left + LABEL_WIDTH - ui.cursor().left());
+        add(ui);
+    });
 }

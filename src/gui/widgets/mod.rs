@@ -2,12 +2,14 @@
 
 mod bar;
 mod button;
+mod chip;
 mod fact;
 mod field;
 mod tick;
 
 pub(super) use bar::{Segment, bar};
 pub(super) use button::{button, cross, explain, menu_item, primary};
+pub(super) use chip::chip;
 pub(super) use fact::fact_list;
-pub(super) use field::{Field, field};
+pub(super) use field::{Field, field, labelled, text_area};
 pub(super) use tick::tick;

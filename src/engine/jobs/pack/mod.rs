@@ -31,6 +31,10 @@ pub(in crate::engine) fn run(
 ) -> Result<PackReport, Stop> {
     let started = Instant::now();
     let model = &*request.model;
+    if let Some(question) = &model.question {
+        return Err(Stop::Failed(format!("{}: {question}", model.path.display())));
+    }
+    model.notes.iter().for_each(|note| context.warn(note.clone()));
     let plan = |output: &PackOutput| Plan::new(model, &output.recipe)?.split(model, request.split);
     let plans: Vec<Plan> = request.outputs.iter().map(plan).collect::<Result<_, _>>()?;
     // What is read once has one set of factors.

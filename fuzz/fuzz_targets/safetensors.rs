@@ -1,0 +1,4 @@
+//! A model whose `model.safetensors` is anything.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tuck_fuzz::open_with("model.safetensors", bytes));

@@ -1,0 +1,35 @@
+//! Conversations to try a template on, and to show what comes of it.
+
+/// One thing that was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// `system`, `user` or `assistant`.
+    pub role: &'static str,
+    /// What was said.
+    pub content: &'static str,
+}
+
+/// A few messages, the last one by the user.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Conversation {
+    /// For people.
+    pub name: &'static str,
+    /// In order.
+    pub messages: &'static [Message],
+}
+
+const fn says(role: &'static str, content: &'static str) -> Message {
+    Message { role, content }
+}
+
+const SYSTEM: Message = says("system", "Answer in one short sentence.");
+const QUESTION: Message = says("user", "What is the capital of France?");
+const ANSWER: Message = says("assistant", "It is the city of Paris.");
+const NEXT: Message = says("user", "And how many people live there?");
+
+/// From the simplest, which every template has to take, to the one that shows most.
+pub static EXAMPLES: &[Conversation] = &[
+    Conversation { name: "A question", messages: &[QUESTION] },
+    Conversation { name: "Several turns", messages: &[QUESTION, ANSWER, NEXT] },
+    Conversation { name: "With a system message", messages: &[SYSTEM, QUESTION] },
+];
