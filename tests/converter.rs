@@ -34,7 +34,12 @@ const DELIBERATE: &[(&str, &str, How, &str)] = &[
     ("command-r", "tokenizer.chat_templates", How::Value, "in the order of the model's list, not of a Python set"),
     ("cohere2", "tokenizer.chat_templates", How::Value, "in the order of the model's list, not of a Python set"),
     ("nomic-bert-moe", SPACE_PREFIX, How::Value, "as tokenizer.json has it; the converter's false finds other tokens"),
-    ("xlm-roberta-json", SPACE_PREFIX, How::Value, "as tokenizer.json has it; the converter's false finds other tokens"),
+    (
+        "xlm-roberta-json",
+        SPACE_PREFIX,
+        How::Value,
+        "as tokenizer.json has it; the converter's false finds other tokens",
+    ),
     ("llama-longrope", "tokenizer.ggml.scores", How::Value, "the converter's make llama.cpp find other tokens"),
 ];
 

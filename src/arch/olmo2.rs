@@ -1,7 +1,7 @@
 //! OLMo 2 and 3: norms after attention and MLP, and on q and k as a whole; OLMo 3 has a sliding window.
 
-use super::parts::{ATTENTION, GATED_MLP, POST_NORMS};
 use super::olmoe::WHOLE_NORMS;
+use super::parts::{ATTENTION, GATED_MLP, POST_NORMS};
 use super::{Arch, Class, Fill};
 
 pub(super) static OLMO2: Arch = Arch {
@@ -28,12 +28,7 @@ pub(super) static OLMO2: Arch = Arch {
             ],
         ),
     ],
-    layer: &[
-        POST_NORMS,
-        ATTENTION,
-        WHOLE_NORMS,
-        GATED_MLP,
-    ],
+    layer: &[POST_NORMS, ATTENTION, WHOLE_NORMS, GATED_MLP],
     keys: |config, keys| {
         keys.common(config)?;
         if let Some(window) = config.size(&["sliding_window"])? {

@@ -13,8 +13,18 @@ pub struct Unsupported(pub String);
 
 /// Families whose heads rotate by neighbours (`LLAMA_ROPE_TYPE_NORM` of llama.cpp); in the others halves do.
 const NEIGHBOURS: &[&str] = &[
-    "llama", "mistral3", "arcee", "internlm2", "minicpm", "granite", "granitemoe", "smollm3", "deepseek2", "command-r",
-    "cohere2", "glm4",
+    "llama",
+    "mistral3",
+    "arcee",
+    "internlm2",
+    "minicpm",
+    "granite",
+    "granitemoe",
+    "smollm3",
+    "deepseek2",
+    "command-r",
+    "cohere2",
+    "glm4",
 ];
 
 /// Families whose MLP is not gated by SiLU.

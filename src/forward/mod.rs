@@ -154,10 +154,14 @@ pub struct Program {
 impl Program {
     /// Names of the tensors it needs, in the order of their use.
     pub fn tensors(&self) -> impl Iterator<Item = &str> {
-        self.steps.iter().flat_map(|step| match &step.op {
-            Op::Linear { weight, bias } => [Some(weight), bias.as_ref()],
-            Op::Norm { weight, bias, .. } => [weight.as_ref(), bias.as_ref()],
-            _ => [None, None],
-        }).flatten().map(String::as_str)
+        self.steps
+            .iter()
+            .flat_map(|step| match &step.op {
+                Op::Linear { weight, bias } => [Some(weight), bias.as_ref()],
+                Op::Norm { weight, bias, .. } => [weight.as_ref(), bias.as_ref()],
+                _ => [None, None],
+            })
+            .flatten()
+            .map(String::as_str)
     }
 }

@@ -35,7 +35,13 @@ pub type Matrices = HashMap<String, Matrix>;
 /// each chunk. Returns the register asked for; the residual stream is changed in place.
 ///
 /// Panics where a tensor of the program is missing: whoever loads them asks the program for their names.
-pub fn run(program: &Program, matrices: &Matrices, chunk: usize, residual: &mut Vec<f32>, wanted: Register) -> Vec<f32> {
+pub fn run(
+    program: &Program,
+    matrices: &Matrices,
+    chunk: usize,
+    residual: &mut Vec<f32>,
+    wanted: Register,
+) -> Vec<f32> {
     let tokens = residual.len() / program.widths[RESIDUAL.0];
     let mut registers: Vec<Vec<f32>> = vec![Vec::new(); program.widths.len()];
     registers[RESIDUAL.0] = std::mem::take(residual);

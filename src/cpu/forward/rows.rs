@@ -32,7 +32,7 @@ pub(super) fn activate(activation: Activation, x: f32) -> f32 {
     match activation {
         Activation::Silu => x / (1.0 + (-x).exp()),
         // sqrt(2 / π) and the cubic term of the approximation.
-        Activation::Gelu => 0.5 * x * (1.0 + (0.797_884_56 * x * (1.0 + 0.044_715 * x * x)).tanh()),
+        Activation::Gelu => 0.5 * x * (1.0 + (0.797_884_6 * x * (1.0 + 0.044_715 * x * x)).tanh()),
         Activation::SquaredRelu => x.max(0.0).powi(2),
     }
 }
@@ -62,7 +62,8 @@ pub(super) fn norm(x: &mut [f32], norm: Norm, width: usize, weight: Option<&[f32
             };
             let at = group * width;
             for (i, x) in row.iter_mut().enumerate() {
-                *x = (*x - mean) * scale * weight.map_or(1.0, |w| w[at + i]) + bias.map_or(0.0, |b| b[(at + i) % b.len()]);
+                *x = (*x - mean) * scale * weight.map_or(1.0, |w| w[at + i])
+                    + bias.map_or(0.0, |b| b[(at + i) % b.len()]);
             }
         }
     });
