@@ -18,13 +18,15 @@ const CRATES: &[(&str, &[&str])] = &[
     ("minijinja_contrib", &["chat"]),
     ("hf_hub", &["hub"]),
     ("ureq", &["hub"]),
+    ("gemm", &["cpu"]),
 ];
 
 /// A room, and the rooms it may use. Nothing points back up.
 const ROOMS: &[(&str, &[&str])] = &[
     ("quant", &[]),
     ("graph", &["quant"]),
-    ("cpu", &["quant", "graph"]),
+    ("forward", &["gguf", "arch", "model"]),
+    ("cpu", &["quant", "graph", "forward"]),
     ("gpu", &["quant", "graph"]),
     ("gguf", &["quant"]),
     ("positioned.rs", &[]),
@@ -43,6 +45,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "engine",
         &[
             "eval",
+            "forward",
             "quant",
             "imatrix",
             "gguf",
@@ -50,6 +53,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "arch",
             "model",
             "recipe",
+            "tokenizer",
             "graph",
             "cpu",
             "gpu",

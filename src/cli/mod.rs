@@ -1,11 +1,13 @@
 //! The command line: what was typed becomes commands for the engine, its events become lines and JSON.
 
 mod adapter;
+mod calibrate;
 mod devices;
 mod effort;
 mod importance;
 mod inspect;
 mod lora;
+mod measure;
 mod metadata;
 mod output;
 mod pack;
@@ -31,6 +33,10 @@ Examples:
                                                    the adapter by itself, for llama-cli --lora
   tuck pull Qwen/Qwen3-0.6B                        fetch a model into ./Qwen3-0.6B
   tuck verify out.gguf --against model.gguf        how far its weights are from those it was packed from
+  tuck measure out.gguf --against model.gguf --text book.txt
+                                                   perplexity of both, and the KL divergence between them
+  tuck calibrate model.gguf --text book.txt -o imatrix.gguf
+                                                   how much each column counts, for pack --imatrix
 
 Exit codes: 0 done, 1 failed (one paragraph on stderr says why), 2 wrong usage, 130 cancelled.";
 
@@ -66,6 +72,10 @@ enum Command {
     Pull(pull::Arguments),
     /// Measure how far a model's weights are from those of another.
     Verify(verify::Arguments),
+    /// Measure how well a model predicts a text, and how far its predictions are from another's.
+    Measure(measure::Arguments),
+    /// Gather how much each column of a model's matrices counts, as an importance matrix for pack --imatrix.
+    Calibrate(calibrate::Arguments),
     /// List the devices that can compute.
     Devices(devices::Arguments),
 }
@@ -80,6 +90,8 @@ impl Cli {
             Some(Command::Adapter(arguments)) => Ok(adapter::run(&arguments)),
             Some(Command::Pull(arguments)) => Ok(pull::run(&arguments)),
             Some(Command::Verify(arguments)) => Ok(verify::run(&arguments)),
+            Some(Command::Measure(arguments)) => Ok(measure::run(&arguments)),
+            Some(Command::Calibrate(arguments)) => Ok(calibrate::run(&arguments)),
             Some(Command::Devices(arguments)) => Ok(devices::run(&arguments)),
         }
     }

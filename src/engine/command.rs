@@ -37,6 +37,8 @@ pub enum Command {
     Verify(VerifyRequest),
     /// Measure what a model predicts, and how far that is from another. Ends in `Measured`, `Failed` or `Cancelled`.
     Measure(MeasureRequest),
+    /// Gather an importance matrix from a text. Ends in `Calibrated`, `Failed` or `Cancelled`.
+    Calibrate(CalibrateRequest),
 }
 
 /// What to open.
@@ -107,18 +109,35 @@ pub struct VerifyRequest {
 pub struct MeasureRequest {
     /// The model.
     pub candidate: Arc<Model>,
+    /// What would be packed of it; without, it is measured as it is.
+    pub recipe: Option<Recipe>,
     /// The model its predictions should equal.
     pub reference: Option<Arc<Model>>,
-    /// The name of the text.
-    pub text: PathBuf,
-    /// Its tokens.
-    pub tokens: Vec<u32>,
-    /// The token that begins each chunk, where the model wants one.
-    pub begin: Option<u32>,
+    /// A text file; without, the text that comes with Tuck.
+    pub text: Option<PathBuf>,
     /// Tokens of a chunk.
     pub context: usize,
     /// At most so many chunks.
     pub chunks: Option<usize>,
+}
+
+/// What to gather an importance matrix of.
+#[derive(Clone, Debug)]
+pub struct CalibrateRequest {
+    /// The model.
+    pub model: Arc<Model>,
+    /// A text file; without, the text that comes with Tuck.
+    pub text: Option<PathBuf>,
+    /// Tokens of a chunk.
+    pub context: usize,
+    /// At most so many chunks.
+    pub chunks: Option<usize>,
+    /// Whether the matrix that makes logits gets an entry too.
+    pub output_matrix: bool,
+    /// The file to write.
+    pub path: PathBuf,
+    /// Whether it may be replaced.
+    pub overwrite: bool,
 }
 
 /// Where to compute.

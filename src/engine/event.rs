@@ -43,6 +43,8 @@ pub enum EventKind {
     Verified(Arc<VerifyReport>),
     /// A text was run through a model.
     Measured(Arc<MeasureReport>),
+    /// An importance matrix was gathered and written.
+    Calibrated(Arc<CalibrateReport>),
     /// Every file of a model is there and verified.
     Pulled(Arc<Pulled>),
     /// The repository holds several models; the message asks to choose one of them.
@@ -77,6 +79,8 @@ pub enum Stage {
     Verifying,
     /// Running text through models.
     Measuring,
+    /// Running text through a model to see what goes into its matrices.
+    Calibrating,
     /// Fetching files.
     Downloading,
 }
@@ -89,6 +93,7 @@ impl Stage {
             Self::Flushing => "Waiting for the disk",
             Self::Verifying => "Verifying",
             Self::Measuring => "Measuring",
+            Self::Calibrating => "Calibrating",
             Self::Downloading => "Downloading",
         }
     }
@@ -219,9 +224,13 @@ impl fmt::Display for Mismatch {
 pub struct MeasureReport {
     /// The folder or file that was measured.
     pub candidate: PathBuf,
+    /// The recipe whose result was measured, if not the model as it is.
+    pub recipe: Option<&'static str>,
+    /// Of that result.
+    pub bits_per_weight: Option<f64>,
     /// The folder or file it was measured against.
     pub reference: Option<PathBuf>,
-    /// The text.
+    /// The text's file, or what it is called.
     pub text: PathBuf,
     /// Chunks of it.
     pub chunks: usize,
@@ -229,6 +238,21 @@ pub struct MeasureReport {
     pub context: usize,
     /// Token by token.
     pub divergence: Divergence,
+    /// How far the residual stream is from the reference's after each layer: the root of the squared difference by the
+    /// squared reference. Empty without a reference of the same shape.
+    pub layer_errors: Vec<f64>,
+    /// Start to finish.
+    pub elapsed: Duration,
+}
+
+/// An importance matrix that was gathered.
+#[derive(Clone, Debug)]
+pub struct CalibrateReport {
+    /// What was written.
+    pub imatrix: Arc<Imatrix>,
+    /// By the name of a tensor of experts, those that too few tokens reached for their columns to be told apart: their
+    /// numbers, and how many tokens each saw.
+    pub starved: Vec<(String, Vec<(usize, u64)>)>,
     /// Start to finish.
     pub elapsed: Duration,
 }

@@ -9,9 +9,13 @@ mod meter;
 mod sample;
 mod worker;
 
-pub use command::{AdapterRequest, Command, DeviceChoice, JobId, OpenRequest, PackOutput, PackRequest, VerifyRequest};
+pub use command::{
+    AdapterRequest, CalibrateRequest, Command, DeviceChoice, JobId, MeasureRequest, OpenRequest, PackOutput,
+    PackRequest, VerifyRequest,
+};
 pub use event::{
-    Device, Event, EventKind, Mismatch, OutputReport, PackReport, Progress, Stage, TensorError, VerifyReport,
+    CalibrateReport, Device, Event, EventKind, MeasureReport, Mismatch, OutputReport, PackReport, Progress, Stage,
+    TensorError, VerifyReport,
 };
 
 use std::sync::Arc;

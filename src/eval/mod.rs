@@ -1,9 +1,11 @@
 //! How good a packed model is: from weights, and what they compute, to figures. Pure arithmetic.
 
+mod activations;
 mod divergence;
 mod estimate;
 mod weight_error;
 
+pub use activations::{Activations, Squares};
 pub use divergence::{Divergence, Prediction};
 pub use estimate::Estimate;
 pub use weight_error::{ErrorSums, WeightError};

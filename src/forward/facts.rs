@@ -1,111 +1,203 @@
 //! What a model's tensors do not tell about its forward pass: settings of its metadata, and a few facts of its family.
 
-use super::{Activation, Norm, Pairs, Rope};
-use crate::arch::Hparams;
+use super::rope::Rotations;
+use super::{Activation, Gating, Norm, Rope};
 use crate::gguf::Value;
 use crate::model::Model;
-use std::sync::Arc;
 
 /// Why a model cannot be run.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unsupported(pub String);
 
-/// Families whose heads rotate by neighbours (`LLAMA_ROPE_TYPE_NORM` of llama.cpp); in the others halves do.
-const NEIGHBOURS: &[&str] = &[
-    "llama",
-    "mistral3",
-    "arcee",
-    "internlm2",
-    "minicpm",
-    "granite",
-    "granitemoe",
-    "smollm3",
-    "deepseek2",
-    "command-r",
-    "cohere2",
-    "glm4",
+/// What a family's tensors and settings leave open, with what most families have.
+struct Family {
+    name: &'static str,
+    /// Of an MLP.
+    activation: Activation,
+    /// Of so many layers the last sees all of the text, and the others what is in a window; 0 where all see everything.
+    windows: u64,
+    /// Whether shares of experts sum to 1, where no setting says so.
+    normed: bool,
+    /// Which norm is before the MLP.
+    mlp_norm: &'static str,
+}
+
+impl Family {
+    const fn new(name: &'static str) -> Self {
+        Self { name, activation: Activation::Silu, windows: 0, normed: true, mlp_norm: "ffn_norm" }
+    }
+
+    const fn with(mut self, activation: Activation) -> Self {
+        self.activation = activation;
+        self
+    }
+
+    const fn windows(mut self, every: u64) -> Self {
+        self.windows = every;
+        self
+    }
+
+    /// Shares of experts stay as the router gives them.
+    const fn plain_shares(mut self) -> Self {
+        self.normed = false;
+        self
+    }
+
+    /// What other families call the norm after attention is the one before the MLP.
+    const fn post_norm_first(mut self) -> Self {
+        self.mlp_norm = "post_attention_norm";
+        self
+    }
+}
+
+/// The families that can be run, as `src/models` of llama.cpp runs them.
+const FAMILIES: &[Family] = &[
+    Family::new("arcee").with(Activation::SquaredRelu),
+    Family::new("bloom").with(Activation::Gelu),
+    Family::new("cohere2").windows(4),
+    Family::new("command-r"),
+    Family::new("deepseek2").plain_shares(),
+    Family::new("exaone4").windows(4),
+    Family::new("falcon").with(Activation::Gelu),
+    Family::new("gemma").with(Activation::Gelu),
+    Family::new("gemma2").with(Activation::Gelu).windows(2),
+    Family::new("gemma3").with(Activation::Gelu).windows(6),
+    Family::new("glm4"),
+    Family::new("glm4moe").post_norm_first().plain_shares(),
+    Family::new("gpt-oss").windows(2).post_norm_first().plain_shares(),
+    Family::new("gpt2").with(Activation::Gelu),
+    Family::new("gptneox").with(Activation::Gelu),
+    Family::new("granite"),
+    Family::new("granitemoe"),
+    Family::new("internlm2"),
+    Family::new("llama"),
+    Family::new("minicpm"),
+    Family::new("mistral3"),
+    Family::new("nemotron").with(Activation::SquaredRelu),
+    Family::new("olmo"),
+    Family::new("olmo2").windows(4),
+    Family::new("olmoe").plain_shares(),
+    Family::new("phi2").with(Activation::Gelu),
+    Family::new("phi3"),
+    Family::new("qwen2"),
+    Family::new("qwen2moe").plain_shares(),
+    Family::new("qwen3"),
+    Family::new("qwen3moe"),
+    Family::new("smollm3"),
+    Family::new("stablelm"),
+    Family::new("starcoder2").with(Activation::Gelu),
 ];
 
-/// Families whose MLP is not gated by SiLU.
-const ACTIVATIONS: &[(&str, Activation)] = &[
-    ("gpt2", Activation::Gelu),
-    ("gptneox", Activation::Gelu),
-    ("falcon", Activation::Gelu),
-    ("phi2", Activation::Gelu),
-    ("starcoder2", Activation::Gelu),
-    ("bloom", Activation::Gelu),
-    ("gemma", Activation::Gelu),
-    ("gemma2", Activation::Gelu),
-    ("gemma3", Activation::Gelu),
-    ("arcee", Activation::SquaredRelu),
-    ("nemotron", Activation::SquaredRelu),
-];
-
-/// Families of which one layer in so many sees all of the text, the last of each group.
-const WINDOWS: &[(&str, u64)] = &[("gemma2", 2), ("gemma3", 6), ("cohere2", 4), ("exaone4", 4), ("gpt-oss", 2)];
+/// How experts are chosen.
+#[derive(Clone, Debug)]
+pub(super) struct Routing {
+    pub(super) used: usize,
+    pub(super) gating: Gating,
+    pub(super) groups: [usize; 2],
+    pub(super) normed: bool,
+    pub(super) scale: f32,
+    pub(super) activation: Activation,
+}
 
 /// What a forward pass needs beside tensors.
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// How rows are normalised.
-    pub norm: Norm,
-    /// Rotation of positions, where there is one.
-    pub rope: Option<Rope>,
-    /// The same in layers with a sliding window.
-    pub rope_in_window: Option<Rope>,
-    /// Between the halves of an MLP.
-    pub activation: Activation,
+    pub(super) norm: Norm,
+    /// Whether norms have no factors.
+    pub(super) bare_norms: bool,
+    /// Which norm is before the MLP.
+    pub(super) mlp_norm: &'static str,
+    rotations: Rotations,
+    /// Of an MLP.
+    pub(super) activation: Activation,
+    /// Of MLPs of experts.
+    pub(super) routing: Routing,
     /// Of the token embedding.
-    pub embedding_scale: f32,
+    pub(super) embedding_scale: f32,
     /// Of what a block adds to the residual stream.
-    pub residual_scale: f32,
+    pub(super) residual_scale: f32,
     /// Of the logits.
-    pub logit_scale: f32,
+    pub(super) logit_scale: f32,
     /// Of products of queries and keys.
-    pub attention_scale: f32,
+    pub(super) attention_scale: f32,
     /// Bounds those.
-    pub attention_softcap: Option<f32>,
+    pub(super) attention_softcap: Option<f32>,
     /// Bounds the logits.
-    pub logit_softcap: Option<f32>,
-    /// Whether attention and MLP read the same row.
-    pub parallel: bool,
-    window: Option<usize>,
-    window_every: u64,
+    pub(super) logit_softcap: Option<f32>,
+    /// Bounds queries, keys and values.
+    pub(super) clamp: Option<f32>,
+    /// The most that a score falls with distance, where positions count in that way.
+    pub(super) alibi: Option<f32>,
+    /// How queries grow with their position, and every how many tokens.
+    pub(super) temperature: Option<(f32, usize)>,
+    /// Whether attention and MLP read the same rows even where each has its norm.
+    pub(super) parallel: bool,
+    windows: Windows,
 }
 
-/// Reads settings of the family by their keys.
-struct Settings<'a> {
-    model: &'a Model,
-    architecture: &'a str,
+/// Which layers see a window of the text.
+#[derive(Clone, Debug)]
+struct Windows {
+    tokens: usize,
+    /// Of each layer.
+    layers: Vec<bool>,
+}
+
+/// Settings of the family by their keys.
+pub(super) struct Settings<'a> {
+    pub(super) model: &'a Model,
+    pub(super) architecture: &'a str,
 }
 
 impl Settings<'_> {
-    fn value(&self, key: &str) -> Option<&Value> {
+    pub(super) fn value(&self, key: &str) -> Option<&Value> {
         self.model.value(&format!("{}.{key}", self.architecture))
     }
 
-    fn float(&self, key: &str) -> Option<f32> {
+    pub(super) fn float(&self, key: &str) -> Option<f32> {
         match self.value(key)? {
             Value::F32(v) => Some(*v),
             Value::F64(v) => Some(*v as f32),
             _ => None,
         }
     }
+
+    /// A number that means nothing where it is 0.
+    pub(super) fn nonzero(&self, key: &str) -> Option<f32> {
+        self.float(key).filter(|number| *number != 0.0)
+    }
+
+    pub(super) fn whole(&self, key: &str) -> Option<u64> {
+        self.value(key).and_then(Value::as_u64)
+    }
+
+    fn flag(&self, key: &str) -> Option<bool> {
+        match self.value(key)? {
+            Value::Bool(flag) => Some(*flag),
+            _ => None,
+        }
+    }
+
+    pub(super) fn refuse(&self, problem: &str) -> Unsupported {
+        Unsupported(format!("{}: {problem}", self.model.path.display()))
+    }
 }
 
 impl Facts {
-    /// Of a model. `factors` is its tensor `rope_freqs.weight`, if it has one.
+    /// Of a model. `factors` is the tensor that [`super::factors`] names, if there is one.
     pub fn of(model: &Model, factors: Option<&[f32]>) -> Result<Self, Unsupported> {
         let hparams = &model.hparams;
         let architecture = hparams.architecture.as_str();
         let settings = Settings { model, architecture };
-        let refuse = |what: &str| Err(Unsupported(format!("{}: {what}", model.path.display())));
-        if hparams.arch.is_none() {
-            return refuse(&format!("the family {architecture} cannot be run; it can be packed"));
-        }
-        if hparams.experts > 0 || hparams.kv_rank > 0 {
-            return refuse("models with experts or latent attention cannot be run by this version of Tuck");
+        let Some(family) = FAMILIES.iter().find(|family| family.name == architecture) else {
+            return Err(settings.refuse(&format!(
+                "models of the family {architecture} cannot be run by this version of Tuck; they can be packed and verified"
+            )));
+        };
+        if settings.value("rope.dimension_sections").is_some() {
+            return Err(settings.refuse("its positions have several parts, of pictures, which cannot be run"));
         }
         let norm = match (
             settings.float("attention.layer_norm_rms_epsilon"),
@@ -113,89 +205,98 @@ impl Facts {
         ) {
             (Some(epsilon), _) => Norm::Rms { epsilon },
             (None, Some(epsilon)) => Norm::Layer { epsilon },
-            (None, None) => return refuse("its metadata has no epsilon of its norms"),
+            (None, None) => return Err(settings.refuse("its metadata has no epsilon of its norms")),
         };
-        let scale_of = |key: &str| settings.float(key).filter(|scale| *scale != 0.0);
-        let logit_scale = match (scale_of("logit_scale"), architecture) {
+        let scale = |key: &str| settings.nonzero(key);
+        let logit_scale = match (scale("logit_scale"), architecture) {
             // Granite divides by it, Command R multiplies.
             (Some(scale), "granite" | "granitemoe" | "minicpm") => 1.0 / scale,
             (Some(scale), _) => scale,
+            (None, "minicpm") => return Err(settings.refuse("it has no minicpm.logit_scale; convert the model again")),
             (None, _) => 1.0,
         };
         let gemma = ["gemma", "gemma2", "gemma3"].contains(&architecture);
-        let embedding_scale = match scale_of("embedding_scale") {
-            Some(scale) => scale,
-            None if gemma => (hparams.hidden as f32).sqrt(),
-            None => 1.0,
+        let rotations = Rotations::of(&settings, factors)?;
+        let head = match (architecture, hparams.layers) {
+            // The 27B models of Gemma 2 and 3 are the only ones that scale by their width.
+            ("gemma2", 46) | ("gemma3", 62) => hparams.hidden / hparams.heads.first(),
+            ("gpt-oss", _) => hparams.rope_dims,
+            _ if hparams.kv_rank > 0 => hparams.mla_key_head,
+            _ => hparams.key_head,
         };
-        let rotates = settings.value("rope.freq_base").is_some() || settings.value("rope.dimension_count").is_some();
-        let rope = |base: f32, scaled: bool| rotation(&settings, hparams, base, scaled, factors);
-        let base = settings.float("rope.freq_base").unwrap_or(10_000.0);
-        let every = WINDOWS.iter().find(|(name, _)| *name == architecture).map(|(_, every)| *every);
+        let every = settings.whole("rope.scaling.original_context_length").unwrap_or(hparams.context);
+        let temperature = scale("attention.temperature_scale").map(|scale| (scale, every.max(1) as usize));
         Ok(Self {
             norm,
-            rope: rotates.then(|| rope(base, true)).transpose()?,
-            // Of Gemma 3 only, layers with a window have a base of their own and no scaling.
-            rope_in_window: match settings.float("rope.freq_base_swa") {
-                Some(base) if rotates => Some(rope(base, false)?),
-                _ if rotates && architecture == "gemma3" => Some(rope(10_000.0, false)?),
-                _ if rotates => Some(rope(base, true)?),
-                _ => None,
-            },
-            activation: ACTIVATIONS
-                .iter()
-                .find(|(name, _)| *name == architecture)
-                .map_or(Activation::Silu, |(_, activation)| *activation),
-            embedding_scale,
-            residual_scale: scale_of("residual_scale").unwrap_or(1.0),
+            bare_norms: architecture == "olmo",
+            mlp_norm: family.mlp_norm,
+            activation: family.activation,
+            routing: routing(&settings, family)?,
+            embedding_scale: scale("embedding_scale").unwrap_or(if gemma {
+                (hparams.hidden as f32).sqrt()
+            } else {
+                1.0
+            }),
+            residual_scale: scale("residual_scale").unwrap_or(1.0),
             logit_scale,
-            attention_scale: scale_of("attention.scale").unwrap_or(1.0 / (hparams.key_head as f32).sqrt()),
-            attention_softcap: scale_of("attn_logit_softcapping"),
-            logit_softcap: scale_of("final_logit_softcapping"),
-            parallel: settings.value("use_parallel_residual") == Some(&Value::Bool(true)),
-            window: every.and(Some(hparams.window as usize)).filter(|window| *window > 0),
-            window_every: every.unwrap_or(1),
+            attention_scale: scale("attention.scale").unwrap_or(rotations.score_scale / (head as f32).sqrt()),
+            attention_softcap: scale("attn_logit_softcapping"),
+            logit_softcap: scale("final_logit_softcapping"),
+            clamp: scale("attention.clamp_kqv"),
+            alibi: (architecture == "bloom").then_some(8.0),
+            temperature,
+            parallel: architecture == "gptneox" && settings.flag("use_parallel_residual") == Some(true),
+            windows: Windows::of(&settings, family),
+            rotations,
         })
     }
 
     /// How many tokens back a layer sees, if not all.
-    pub fn window(&self, layer: u64) -> Option<usize> {
-        self.window.filter(|_| layer % self.window_every != self.window_every - 1)
+    pub(super) fn window(&self, layer: u64) -> Option<usize> {
+        let is_windowed = self.windows.layers.get(layer as usize).copied().unwrap_or(false);
+        is_windowed.then_some(self.windows.tokens)
+    }
+
+    /// How queries and keys of a layer rotate, if they do.
+    pub(super) fn rope(&self, layer: u64) -> Option<&Rope> {
+        let has_windows = self.windows.layers.contains(&true);
+        self.rotations.at(layer, self.window(layer).is_some(), has_windows)
     }
 }
 
-/// The rotation of a model: `base^(-2 i / dims)` for each pair, stretched as its scaling says.
-fn rotation(
-    settings: &Settings<'_>,
-    hparams: &Hparams,
-    base: f32,
-    scaled: bool,
-    factors: Option<&[f32]>,
-) -> Result<Rope, Unsupported> {
-    let dims = hparams.rope_dims;
-    let pairs = if NEIGHBOURS.contains(&settings.architecture) { Pairs::Neighbours } else { Pairs::Halves };
-    let kind = settings.value("rope.scaling.type").and_then(Value::as_str).filter(|_| scaled).unwrap_or("none");
-    let scale = match (kind, settings.float("rope.scaling.factor")) {
-        ("none", _) | (_, None) => 1.0,
-        ("linear", Some(factor)) => 1.0 / factor,
-        (other, _) => {
-            let path = settings.model.path.display();
-            return Err(Unsupported(format!(
-                "{path}: its positions are scaled by {other}, which this version of Tuck cannot run"
-            )));
-        }
-    };
-    if let Some(factors) = factors.filter(|factors| factors.len() as u64 != dims / 2) {
-        return Err(Unsupported(format!(
-            "{}: rope_freqs.weight has {} factors, and {} were expected",
-            settings.model.path.display(),
-            factors.len(),
-            dims / 2
-        )));
+impl Windows {
+    fn of(settings: &Settings<'_>, family: &Family) -> Self {
+        let hparams = &settings.model.hparams;
+        let every = settings.whole("attention.sliding_window_pattern").unwrap_or(family.windows);
+        let listed = settings.value("attention.sliding_window_pattern").and_then(Value::as_array);
+        let is_windowed = |layer: u64| match listed {
+            Some(list) => matches!(list.values.get(layer as usize), Some(Value::Bool(true))),
+            None => every == 0 || layer % every != every - 1,
+        };
+        let any = family.windows > 0 && hparams.window > 0;
+        let layers = if any { super::layers(settings.model) } else { 0 };
+        Self { tokens: hparams.window as usize, layers: (0..layers).map(is_windowed).collect() }
     }
-    let frequency = |i: u64| {
-        let factor = factors.map_or(1.0, |factors| factors[i as usize]);
-        scale * base.powf(-((2 * i) as f32) / dims as f32) / factor
+}
+
+fn routing(settings: &Settings<'_>, family: &Family) -> Result<Routing, Unsupported> {
+    let gpt_oss = family.name == "gpt-oss";
+    // `llama_expert_gating_func_type` of llama.cpp; GLM 4 MoE has sigmoids where nothing is said.
+    let gating = match settings.whole("expert_gating_func").unwrap_or(0) {
+        0 if family.name == "glm4moe" => Gating::Sigmoid,
+        0 | 1 if gpt_oss => Gating::SoftmaxOfChosen,
+        0 | 1 => Gating::Softmax,
+        2 => Gating::Sigmoid,
+        3 => Gating::SoftmaxOfChosen,
+        other => return Err(settings.refuse(&format!("its experts are gated in the way {other}, which is not known"))),
     };
-    Ok(Rope { pairs, frequencies: Arc::from_iter((0..dims / 2).map(frequency)), magnitude: 1.0 })
+    let whole = |key: &str| settings.whole(key).map_or(1, |number| number.max(1) as usize);
+    Ok(Routing {
+        used: settings.model.hparams.experts_used as usize,
+        gating,
+        groups: [whole("expert_group_count"), whole("expert_group_used_count")],
+        normed: settings.flag("expert_weights_norm").unwrap_or(family.normed),
+        scale: settings.nonzero("expert_weights_scale").unwrap_or(1.0),
+        activation: if gpt_oss { Activation::ClampedSwiglu } else { family.activation },
+    })
 }

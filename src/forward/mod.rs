@@ -7,11 +7,16 @@
 //!
 //! Runners execute programs: [`crate::cpu`] on the processor.
 
+mod attention;
 mod facts;
 mod layer;
+mod mlp;
+mod record;
+mod rope;
 
-pub use facts::Facts;
-pub use layer::{embedding, layer, output};
+pub use facts::{Facts, Unsupported};
+pub use layer::{embedding, layer, layers, output};
+pub use rope::factors;
 
 use std::sync::Arc;
 
@@ -37,7 +42,7 @@ pub enum Norm {
     },
 }
 
-/// What is applied to each number between the two halves of an MLP.
+/// What is applied to each number, most often between the two halves of an MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// x · sigmoid(x).
@@ -46,6 +51,10 @@ pub enum Activation {
     Gelu,
     /// max(x, 0)².
     SquaredRelu,
+    /// 1 / (1 + exp(−x)).
+    Sigmoid,
+    /// Of a gate only: x · sigmoid(1.702 x) of min(x, 7), times 1 more than the other half within ± 7, as gpt-oss has it.
+    ClampedSwiglu,
 }
 
 /// Which numbers of a head rotate with each other.
@@ -69,7 +78,7 @@ pub struct Rope {
 }
 
 /// Attention within a chunk of text.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Attention {
     /// Query heads.
     pub heads: usize,
@@ -85,6 +94,46 @@ pub struct Attention {
     pub window: Option<usize>,
     /// `c · tanh(score / c)`, if any.
     pub softcap: Option<f32>,
+    /// Scores fall with distance instead of by rotation (ALiBi), in the first head at most by `2^(−this / heads)` a token.
+    pub alibi: Option<f32>,
+    /// Name of a score for each head that takes a share and gives nothing.
+    pub sinks: Option<String>,
+}
+
+/// How shares of experts follow from a router's logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gating {
+    /// Softmax over all experts.
+    Softmax,
+    /// Sigmoid of each.
+    Sigmoid,
+    /// Softmax over those that were chosen.
+    SoftmaxOfChosen,
+}
+
+/// An MLP of experts, of which each token sees a few.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Experts {
+    /// How many there are.
+    pub count: usize,
+    /// How many a token sees.
+    pub used: usize,
+    /// How their shares come about.
+    pub gating: Gating,
+    /// Name of what is added to each share for the choice alone.
+    pub bias: Option<String>,
+    /// Groups of experts, of which so many are looked at; the two best of each speak for it. `[1, 1]` where there are none.
+    pub groups: [usize; 2],
+    /// Whether the shares of those chosen are made to sum to 1.
+    pub normed: bool,
+    /// What the shares are multiplied by.
+    pub scale: f32,
+    /// Between gate and up.
+    pub activation: Activation,
+    /// Names of the matrices of gates, ups and downs, `[inputs, outputs, experts]`.
+    pub matrices: [String; 3],
+    /// Names of their biases.
+    pub biases: [Option<String>; 3],
 }
 
 /// What a step does.
@@ -96,6 +145,13 @@ pub enum Op {
         weight: String,
         /// Name of the bias.
         bias: Option<String>,
+    },
+    /// The same for each head by itself.
+    HeadLinear {
+        /// Name of the matrices, `[inputs, outputs, heads]`.
+        weight: String,
+        /// How many heads.
+        heads: usize,
     },
     /// Rows, or heads of `width` numbers within rows, are normalised, multiplied and shifted.
     Norm {
@@ -115,20 +171,48 @@ pub enum Op {
         /// Numbers of a head.
         head: usize,
     },
+    /// A row of a table is added, by position.
+    Positions {
+        /// Name of the table.
+        weight: String,
+    },
+    /// Rows grow with their position: by `1 + scale · log(1 + ⌊position / every⌋)`.
+    Temperature {
+        /// How much.
+        scale: f32,
+        /// How often.
+        every: usize,
+    },
     /// From queries, keys and values.
     Attention(Attention),
+    /// From rows and a router's logits for them.
+    Experts(Experts),
     /// A function of each number.
     Activate(Activation),
     /// A function of each number of the first, times that of the second.
     Gate(Activation),
     /// The sum of two.
     Add,
+    /// Rows of the first, each times the one number of the second.
+    Weigh,
     /// A multiple.
     Scale(f32),
     /// `c · tanh(x / c)`.
     Softcap(f32),
-    /// Columns from this one on, as many as the result is wide.
-    Columns(usize),
+    /// Numbers beyond ± this become that.
+    Clamp(f32),
+    /// Some columns of each group of columns.
+    Columns {
+        /// The first of them in each group.
+        first: usize,
+        /// Columns of a group.
+        group: usize,
+    },
+    /// Head by head, those of the first and then those of the second.
+    Join {
+        /// How many heads each has.
+        heads: usize,
+    },
 }
 
 /// One operation.
@@ -138,7 +222,7 @@ pub struct Step {
     pub op: Op,
     /// What it reads.
     pub from: Vec<Register>,
-    /// What it writes; never one that it reads, but for steps that change each number by itself.
+    /// What it writes; never one that it reads, but for steps that change each number or each head by itself.
     pub to: Register,
 }
 
@@ -152,16 +236,26 @@ pub struct Program {
 }
 
 impl Program {
-    /// Names of the tensors it needs, in the order of their use.
+    /// Names of the tensors it needs, in the order of their use. They are there and have the right shapes: who recorded the
+    /// program looked.
     pub fn tensors(&self) -> impl Iterator<Item = &str> {
-        self.steps
-            .iter()
-            .flat_map(|step| match &step.op {
-                Op::Linear { weight, bias } => [Some(weight), bias.as_ref()],
-                Op::Norm { weight, bias, .. } => [weight.as_ref(), bias.as_ref()],
-                _ => [None, None],
-            })
-            .flatten()
-            .map(String::as_str)
+        self.steps.iter().flat_map(|step| step.op.tensors())
+    }
+}
+
+impl Op {
+    /// Names of the tensors it needs.
+    fn tensors(&self) -> Vec<&str> {
+        match self {
+            Self::Linear { weight, bias } => bias.iter().chain([weight]).map(String::as_str).collect(),
+            Self::HeadLinear { weight, .. } | Self::Positions { weight } => vec![weight],
+            Self::Norm { weight, bias, .. } => weight.iter().chain(bias).map(String::as_str).collect(),
+            Self::Attention(attention) => attention.sinks.iter().map(String::as_str).collect(),
+            Self::Experts(experts) => {
+                let biases = experts.biases.iter().chain([&experts.bias]).flatten();
+                experts.matrices.iter().chain(biases).map(String::as_str).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 }

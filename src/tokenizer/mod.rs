@@ -12,6 +12,7 @@ mod sentencepiece;
 mod special;
 mod spm;
 mod spm_json;
+mod stored;
 mod template;
 mod unigram;
 mod vocabulary;

@@ -1,5 +1,6 @@
 //! Attention of every token to those before it in its chunk.
 
+use super::vector::{exp, largest, sum, wide};
 use crate::forward::Attention;
 use rayon::prelude::*;
 
@@ -7,88 +8,96 @@ use rayon::prelude::*;
 const QUERIES: usize = 64;
 
 /// From rows of queries, keys and values, each the heads side by side.
-pub(super) fn attention(how: &Attention, [q, k, v]: [&[f32]; 3], chunk: usize, to: &mut [f32]) {
+pub(super) fn attention(how: &Attention, sinks: Option<&[f32]>, [q, k, v]: [&[f32]; 3], chunk: usize, to: &mut [f32]) {
     let &Attention { heads, kv_heads, key, value, .. } = how;
-    let chunks = to.par_chunks_mut(chunk * heads * value).enumerate();
-    chunks.for_each_init(Vec::new, |scores, (number, to)| {
-        let tokens = to.len() / (heads * value);
-        let first = number * chunk;
-        let part = |width: usize| first * width..(first + tokens) * width;
-        let (q, k, v) = (&q[part(heads * key)], &k[part(kv_heads * key)], &v[part(kv_heads * value)]);
+    let width = heads * value;
+    let chunks = to.par_chunks_mut(chunk * width).enumerate();
+    let tasks = chunks.flat_map(|(number, to)| {
+        let blocks = to.par_chunks_mut(QUERIES * width).enumerate();
+        blocks.map(move |(block, to)| (number * chunk, block * QUERIES, to))
+    });
+    tasks.for_each_init(Vec::new, |scores, (text, begin, to)| {
+        let end = begin + to.len() / width;
+        // Keys that the first of the queries sees are the first that any does.
+        let start = how.window.map_or(0, |window| (begin + 1).saturating_sub(window));
+        let (queries, keys) = (end - begin, end - start);
+        scores.resize(queries * keys, 0.0);
         for head in 0..heads {
             let kv_head = head / (heads / kv_heads);
-            for begin in (0..tokens).step_by(QUERIES) {
-                let end = tokens.min(begin + QUERIES);
-                // Keys that the first of the queries sees are the first that any does.
-                let start = how.window.map_or(0, |window| (begin + 1).saturating_sub(window));
-                let (queries, keys) = (end - begin, end - start);
-                scores.resize(queries * keys, 0.0);
-                product(
-                    (queries, keys, key),
-                    (scores.as_mut_ptr(), keys, 1),
-                    (q[begin * heads * key + head * key..].as_ptr(), heads * key, 1),
-                    (k[start * kv_heads * key + kv_head * key..].as_ptr(), 1, kv_heads * key),
-                    how.scale,
-                );
-                for (row, scores) in scores.chunks_exact_mut(keys).enumerate() {
-                    let token = begin + row;
-                    let seen = how.window.map_or(0, |window| (token + 1).saturating_sub(window)) - start;
-                    softmax(scores, seen..token + 1 - start, how.softcap);
+            let q = &q[(text + begin) * heads * key + head * key..];
+            let k = &k[(text + start) * kv_heads * key + kv_head * key..];
+            let v = &v[(text + start) * kv_heads * value + kv_head * value..];
+            product((queries, keys, key), (scores, keys, 1), (q, heads * key, 1), (k, 1, kv_heads * key), how.scale);
+            let slope = how.alibi.map(|most| slope(most, head, heads));
+            for (row, scores) in scores.chunks_exact_mut(keys).enumerate() {
+                let token = begin + row;
+                let seen = how.window.map_or(0, |window| (token + 1).saturating_sub(window)).max(start) - start;
+                let (before, scores) = scores.split_at_mut(seen);
+                let (seen, after) = scores.split_at_mut(token + 1 - start - seen);
+                before.fill(0.0);
+                after.fill(0.0);
+                if let Some(bound) = how.softcap {
+                    seen.iter_mut().for_each(|score| *score = bound * (*score / bound).tanh());
                 }
-                product(
-                    (queries, value, keys),
-                    (to[begin * heads * value + head * value..].as_mut_ptr(), heads * value, 1),
-                    (scores.as_ptr(), keys, 1),
-                    (v[start * kv_heads * value + kv_head * value..].as_ptr(), kv_heads * value, 1),
-                    1.0,
-                );
+                if let Some(slope) = slope {
+                    let distances = (0..seen.len()).rev();
+                    seen.iter_mut().zip(distances).for_each(|(score, distance)| *score -= slope * distance as f32);
+                }
+                wide(|| softmax(seen, sinks.map(|sinks| sinks[head])));
             }
+            let to = &mut to[head * value..];
+            product((queries, value, keys), (to, width, 1), (scores, keys, 1), (v, kv_heads * value, 1), 1.0);
         }
     });
 }
 
-/// Scores become shares of those seen; the others become 0.
-fn softmax(scores: &mut [f32], seen: std::ops::Range<usize>, softcap: Option<f32>) {
-    let (before, rest) = scores.split_at_mut(seen.start);
-    let (seen, after) = rest.split_at_mut(seen.end - seen.start);
-    before.fill(0.0);
-    after.fill(0.0);
-    if let Some(bound) = softcap {
-        seen.iter_mut().for_each(|score| *score = bound * (*score / bound).tanh());
+/// How much a score falls with each token of distance (Press and others 2022; heads beyond a power of two lie between).
+fn slope(most: f32, head: usize, heads: usize) -> f32 {
+    let power = 1 << heads.ilog2();
+    let base = |of: f32| 2f32.powf(-of / power as f32);
+    match head < power {
+        true => base(most).powi(head as i32 + 1),
+        false => base(most / 2.0).powi(2 * (head - power) as i32 + 1),
     }
-    let most = seen.iter().fold(f32::NEG_INFINITY, |most, score| most.max(*score));
-    let mut sum = 0.0;
-    for score in seen.iter_mut() {
-        *score = (*score - most).exp();
-        sum += *score;
-    }
-    let share = 1.0 / sum;
-    seen.iter_mut().for_each(|score| *score *= share);
 }
 
-/// `to = scale · a · b` of matrices (rows, columns, inner); each is a place with the steps to the next row and column.
+/// Scores become shares; a sink takes one too.
+#[inline(always)]
+fn softmax(scores: &mut [f32], sink: Option<f32>) {
+    let most = largest(scores).max(sink.unwrap_or(f32::NEG_INFINITY));
+    scores.iter_mut().for_each(|score| *score = exp(*score - most));
+    let all = sum(scores, |share| share) + sink.map_or(0.0, |sink| exp(sink - most));
+    let share = 1.0 / all;
+    scores.iter_mut().for_each(|score| *score *= share);
+}
+
+/// `to = scale · a · b` of matrices (rows, columns, inner), each with the steps to the next row and column.
 fn product(
     (rows, columns, inner): (usize, usize, usize),
-    (to, to_row, to_column): (*mut f32, usize, usize),
-    (a, a_row, a_column): (*const f32, usize, usize),
-    (b, b_row, b_column): (*const f32, usize, usize),
+    (to, to_row, to_column): (&mut [f32], usize, usize),
+    (a, a_row, a_column): (&[f32], usize, usize),
+    (b, b_row, b_column): (&[f32], usize, usize),
     scale: f32,
 ) {
+    let last = |rows: usize, row: usize, columns: usize, column: usize| (rows - 1) * row + (columns - 1) * column;
+    assert!(last(rows, to_row, columns, to_column) < to.len());
+    assert!(last(rows, a_row, inner, a_column) < a.len());
+    assert!(last(inner, b_row, columns, b_column) < b.len());
     let step = |step: usize| step as isize;
-    // SAFETY: the callers take the places from slices that hold the last row and column of each matrix.
+    // SAFETY: the slices hold the last row and column of each matrix.
     unsafe {
         gemm::gemm(
             rows,
             columns,
             inner,
-            to,
+            to.as_mut_ptr(),
             step(to_column),
             step(to_row),
             false,
-            a,
+            a.as_ptr(),
             step(a_column),
             step(a_row),
-            b,
+            b.as_ptr(),
             step(b_column),
             step(b_row),
             0.0,

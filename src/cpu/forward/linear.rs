@@ -3,70 +3,96 @@
 use super::Matrix;
 use rayon::prelude::*;
 
-/// Rows of the matrix that are unpacked at a time: they stay in the second cache.
-const PANEL: usize = 64;
+/// Weights that are unpacked at a time: enough for a product to be worth its threads, little beside a model.
+const PANEL: usize = 1 << 22;
+/// Weights that a thread unpacks at a time.
+const TASK: usize = 1 << 14;
 
-/// `y = x · matrixᵀ + bias`. A panel of the matrix is unpacked once and used for all rows of x.
-pub(super) fn linear(x: &[f32], matrix: &Matrix, bias: Option<&[f32]>, y: &mut [f32]) {
-    let (inputs, outputs) = (matrix.shape[0] as usize, matrix.shape[1] as usize);
-    let tokens = x.len() / inputs;
-    let row = matrix.format.bytes(inputs as u64) as usize;
-    let y_at = Shared(y.as_mut_ptr());
-    let panels = matrix.bytes.par_chunks(PANEL * row).enumerate();
-    panels.for_each_init(Vec::new, |weights, (panel, blocks)| {
-        let rows = blocks.len() / row;
-        weights.resize(rows * inputs, 0.0f32);
-        (matrix.format.dequantize)(blocks, weights);
-        let first = panel * PANEL;
-        // SAFETY: x holds `tokens` rows of `inputs` numbers, the panel `rows` rows of as many, and y `tokens` rows of
-        // `outputs` numbers, of which this panel writes the columns from `first` on that no other panel writes.
-        unsafe {
-            let to = y_at.get().add(first);
-            let (beta, reads) = match bias {
-                Some(bias) => {
-                    for token in 0..tokens {
-                        let bias = &bias[first..first + rows];
-                        std::ptr::copy_nonoverlapping(bias.as_ptr(), to.add(token * outputs), rows);
-                    }
-                    (1.0, true)
-                }
-                None => (0.0, false),
-            };
-            gemm::gemm(
-                tokens,
-                rows,
-                inputs,
-                to,
-                1,
-                outputs as isize,
-                reads,
-                x.as_ptr(),
-                1,
-                inputs as isize,
-                weights.as_ptr(),
-                inputs as isize,
-                1,
-                beta,
-                1.0,
-                false,
-                false,
-                false,
-                gemm::Parallelism::None,
-            );
-        }
-    });
+/// Rows of a matrix in memory: the first, and how far the next is.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    x: &'a [f32],
+    step: usize,
 }
 
-/// A place that several threads write to, each to numbers of its own.
-#[derive(Clone, Copy)]
-struct Shared(*mut f32);
+/// Memory for unpacked weights.
+#[derive(Default)]
+pub(super) struct Product {
+    weights: Vec<f32>,
+}
 
-// SAFETY: whoever uses it keeps threads apart.
-unsafe impl Send for Shared {}
-unsafe impl Sync for Shared {}
+impl Product {
+    /// `y = x · matrixᵀ + bias`, of the matrix of that number where the tensor holds several.
+    pub(super) fn linear(&mut self, x: &[f32], matrix: &Matrix, number: usize, bias: Option<&[f32]>, y: &mut [f32]) {
+        let (inputs, outputs) = sizes(matrix);
+        if let Some(bias) = bias {
+            y.par_chunks_mut(outputs).for_each(|row| row.copy_from_slice(bias));
+        }
+        self.panels(matrix, number, |weights, first| {
+            multiply(Rows { x, step: inputs }, weights, bias.is_some(), &mut y[first..], outputs);
+        });
+    }
 
-impl Shared {
-    fn get(self) -> *mut f32 {
-        self.0
+    /// The same of each head with the matrix of its number.
+    pub(super) fn heads(&mut self, x: &[f32], matrix: &Matrix, heads: usize, y: &mut [f32]) {
+        let (inputs, outputs) = sizes(matrix);
+        for head in 0..heads {
+            let rows = Rows { x: &x[head * inputs..], step: heads * inputs };
+            self.panels(matrix, head, |weights, first| {
+                multiply(rows, weights, false, &mut y[head * outputs + first..], heads * outputs);
+            });
+        }
+    }
+
+    /// Unpacks a matrix some rows at a time, and calls `each` with them and the number of the first.
+    fn panels(&mut self, matrix: &Matrix, number: usize, mut each: impl FnMut(Rows<'_>, usize)) {
+        let (inputs, outputs) = sizes(matrix);
+        let row = matrix.format.bytes(inputs as u64) as usize;
+        let rows = (PANEL / inputs).clamp(1, outputs);
+        let task = (TASK / inputs).max(1);
+        let own = &matrix.bytes[number * outputs * row..][..outputs * row];
+        for (panel, blocks) in own.chunks(rows * row).enumerate() {
+            self.weights.resize(blocks.len() / row * inputs, 0.0);
+            let parts = self.weights.par_chunks_mut(task * inputs).zip(blocks.par_chunks(task * row));
+            parts.for_each(|(weights, blocks)| (matrix.format.dequantize)(blocks, weights));
+            each(Rows { x: &self.weights, step: inputs }, panel * rows);
+        }
+    }
+}
+
+/// Inputs and outputs.
+fn sizes(matrix: &Matrix) -> (usize, usize) {
+    (matrix.shape[0] as usize, matrix.shape.get(1).map_or(1, |outputs| *outputs as usize))
+}
+
+/// `y = x · weightsᵀ`, or `y +=` that; rows of y are `step` apart.
+fn multiply(x: Rows<'_>, weights: Rows<'_>, adds: bool, y: &mut [f32], step: usize) {
+    let (inputs, outputs) = (weights.step, weights.x.len() / weights.step);
+    let tokens = (x.x.len() + x.step - inputs) / x.step;
+    assert!(tokens == 0 || (tokens - 1) * step + outputs <= y.len(), "rows of a product have no room");
+    let signed = |step: usize| step as isize;
+    // SAFETY: x holds `tokens` rows of `inputs` numbers, weights `outputs` rows of as many, and y was just asked.
+    unsafe {
+        gemm::gemm(
+            tokens,
+            outputs,
+            inputs,
+            y.as_mut_ptr(),
+            1,
+            signed(step),
+            adds,
+            x.x.as_ptr(),
+            1,
+            signed(x.step),
+            weights.x.as_ptr(),
+            signed(inputs),
+            1,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::Rayon(0),
+        );
     }
 }

@@ -1,11 +1,15 @@
 //! Runs programs of the forward pass on the processor.
 
 mod attention;
+mod experts;
 mod linear;
+mod rope;
 mod rows;
+mod vector;
 
-use crate::forward::{Op, Program, RESIDUAL, Register};
+use crate::forward::{Op, Program, RESIDUAL, Register, Step};
 use crate::quant::FormatRef;
+use linear::Product;
 use std::collections::HashMap;
 
 /// A tensor in memory, as it is stored.
@@ -31,65 +35,90 @@ impl Matrix {
 /// Tensors by name.
 pub type Matrices = HashMap<String, Matrix>;
 
-/// Runs `program` on rows of the residual stream, `chunk` tokens of text after one another, whose positions count from 0 in
-/// each chunk. Returns the register asked for; the residual stream is changed in place.
-///
-/// Panics where a tensor of the program is missing: whoever loads them asks the program for their names.
-pub fn run(
-    program: &Program,
-    matrices: &Matrices,
-    chunk: usize,
-    residual: &mut Vec<f32>,
-    wanted: Register,
-) -> Vec<f32> {
-    let tokens = residual.len() / program.widths[RESIDUAL.0];
-    let mut registers: Vec<Vec<f32>> = vec![Vec::new(); program.widths.len()];
-    registers[RESIDUAL.0] = std::mem::take(residual);
-    let last_use = last_uses(program, wanted);
-    for (number, step) in program.steps.iter().enumerate() {
-        let mut to = std::mem::take(&mut registers[step.to.0]);
+/// Called before each product with the name of the matrix, the expert it belongs to, and the rows that are multiplied.
+pub type Observe<'a> = &'a mut dyn FnMut(&str, usize, &[f32]);
+
+/// Runs programs over rows of text.
+pub struct Runner<'a> {
+    /// The tensors of the programs. A missing one is a panic: whoever loads them asks the program for their names.
+    pub matrices: &'a Matrices,
+    /// Tokens that belong together: positions count from 0 in each chunk.
+    pub chunk: usize,
+}
+
+impl Runner<'_> {
+    /// Runs `program` on rows of the residual stream, which come back changed, with the rows of the register wanted.
+    pub fn run(&self, program: &Program, residual: &mut Vec<f32>, wanted: Register, observe: Observe<'_>) -> Vec<f32> {
+        let tokens = residual.len() / program.widths[RESIDUAL.0];
+        let mut registers: Vec<Vec<f32>> = vec![Vec::new(); program.widths.len()];
+        registers[RESIDUAL.0] = std::mem::take(residual);
+        let last_use = last_uses(program, wanted);
+        let mut product = Product::default();
+        for (number, step) in program.steps.iter().enumerate() {
+            let mut to = std::mem::take(&mut registers[step.to.0]);
+            to.resize(tokens * program.widths[step.to.0], 0.0);
+            self.step(step, program, &registers, &mut to, &mut product, observe);
+            registers[step.to.0] = to;
+            for register in step.from.iter().filter(|register| last_use[register.0] == number) {
+                registers[register.0] = Vec::new();
+            }
+        }
+        *residual = std::mem::take(&mut registers[RESIDUAL.0]);
+        if wanted == RESIDUAL { Vec::new() } else { std::mem::take(&mut registers[wanted.0]) }
+    }
+
+    fn step(
+        &self,
+        step: &Step,
+        program: &Program,
+        registers: &[Vec<f32>],
+        to: &mut [f32],
+        product: &mut Product,
+        observe: Observe<'_>,
+    ) {
         let width = program.widths[step.to.0];
-        to.resize(tokens * width, 0.0);
+        let from_width = program.widths[step.from[0].0];
         let from = |i: usize| registers[step.from[i].0].as_slice();
-        let floats = |name: &Option<String>| name.as_ref().map(|name| matrices[name].floats());
-        let in_place = step.from[0] == step.to;
+        let floats = |name: &Option<String>| name.as_ref().map(|name| self.matrices[name].floats());
+        // A register that is read and written was taken out of the list.
+        if step.from[0] != step.to && matches!(step.op, Op::Norm { .. } | Op::Activate(_) | Op::Add | Op::Weigh) {
+            to.copy_from_slice(from(0));
+        }
         match &step.op {
             Op::Linear { weight, bias } => {
-                linear::linear(from(0), &matrices[weight], floats(bias).as_deref(), &mut to);
+                observe(weight, 0, from(0));
+                product.linear(from(0), &self.matrices[weight], 0, floats(bias).as_deref(), to);
+            }
+            Op::HeadLinear { weight, heads } => {
+                for head in 0..*heads {
+                    let mut own = vec![0.0; from(0).len() / heads];
+                    rows::columns(&mut own, from(0), head * from_width / heads, [from_width, from_width / heads]);
+                    observe(weight, head, &own);
+                }
+                product.heads(from(0), &self.matrices[weight], *heads, to);
             }
             Op::Norm { norm, width, weight, bias } => {
-                to.copy_from_slice(from(0));
-                let (weight, bias) = (floats(weight), floats(bias));
-                rows::norm(&mut to, *norm, *width, weight.as_deref(), bias.as_deref());
+                rows::norm(to, *norm, *width, floats(weight).as_deref(), floats(bias).as_deref());
             }
-            Op::Rope { rope, head } => rows::rope(&mut to, rope, *head, width, chunk),
-            Op::Attention(attention) => attention::attention(attention, [from(0), from(1), from(2)], chunk, &mut to),
-            Op::Activate(activation) => {
-                to.copy_from_slice(from(0));
-                rows::each(&mut to, |x| rows::activate(*activation, x));
+            Op::Rope { rope, head } => rope::rotate(to, rope, *head, width, self.chunk),
+            Op::Positions { weight } => rope::add_positions(to, &self.matrices[weight].floats(), width, self.chunk),
+            Op::Temperature { scale, every } => rope::temperature(to, *scale, *every, width, self.chunk),
+            Op::Attention(how) => {
+                let sinks = floats(&how.sinks);
+                attention::attention(how, sinks.as_deref(), [from(0), from(1), from(2)], self.chunk, to);
             }
-            Op::Gate(activation) => rows::gate(&mut to, from(0), from(1), *activation),
-            // Only ever onto the first of the two.
-            Op::Add if in_place => rows::add(&mut to, from(1)),
-            Op::Add => {
-                to.copy_from_slice(from(0));
-                rows::add(&mut to, from(1));
-            }
-            Op::Scale(by) => rows::each(&mut to, |x| x * by),
-            Op::Softcap(bound) => rows::each(&mut to, |x| bound * (x / bound).tanh()),
-            Op::Columns(first) => rows::columns(&mut to, width, from(0), program.widths[step.from[0].0], *first),
-        }
-        registers[step.to.0] = to;
-        for register in step.from.iter().filter(|register| last_use[register.0] == number) {
-            registers[register.0] = Vec::new();
+            Op::Experts(how) => experts::experts(how, self.matrices, [from(0), from(1)], product, to, observe),
+            Op::Activate(activation) => rows::activate(to, *activation),
+            Op::Gate(activation) => rows::gate(to, from(0), from(1), *activation),
+            Op::Add => rows::add(to, from(1)),
+            Op::Weigh => rows::weigh(to, from(1)),
+            Op::Scale(by) => rows::each(to, |x| x * by),
+            Op::Softcap(bound) => rows::each(to, |x| bound * (x / bound).tanh()),
+            Op::Clamp(bound) => rows::each(to, |x| x.clamp(-bound, *bound)),
+            Op::Columns { first, group } => rows::columns(to, from(0), *first, [*group, group * width / from_width]),
+            Op::Join { heads } => rows::join(to, [from(0), from(1)], width / heads, from_width / heads),
         }
     }
-    if wanted == RESIDUAL {
-        *residual = std::mem::take(&mut registers[RESIDUAL.0]);
-        return Vec::new();
-    }
-    *residual = std::mem::take(&mut registers[RESIDUAL.0]);
-    std::mem::take(&mut registers[wanted.0])
 }
 
 /// The number of the step after which a register is free.

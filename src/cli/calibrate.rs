@@ -1,0 +1,90 @@
+//! `tuck calibrate`.
+
+use super::session::{Quit, Session, exit, print_json};
+use crate::engine::{CalibrateReport, CalibrateRequest, Command, EventKind};
+use crate::units;
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Experts that are listed by number.
+const LISTED: usize = 8;
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The model: a Hugging Face folder, a .safetensors or a .gguf file.
+    path: PathBuf,
+    /// The text, as a file in UTF-8. Without it, the calibration text of the sample model.
+    #[arg(long, value_name = "FILE")]
+    text: Option<PathBuf>,
+    /// The file to write, in llama.cpp's GGUF form.
+    #[arg(long, short, value_name = "OUT.gguf", default_value = "imatrix.gguf")]
+    output: PathBuf,
+    /// Tokens of a chunk.
+    #[arg(long = "ctx", default_value_t = 512, value_name = "TOKENS")]
+    context: usize,
+    /// At most so many chunks of the text.
+    #[arg(long, value_name = "COUNT")]
+    chunks: Option<usize>,
+    /// Also gather for the matrix that makes logits.
+    #[arg(long)]
+    process_output: bool,
+    /// Replace the output where it exists.
+    #[arg(long)]
+    force: bool,
+    /// Print the report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    exit(calibrate(arguments))
+}
+
+fn calibrate(arguments: &Arguments) -> Result<(), Quit> {
+    let mut session = Session::start();
+    let EventKind::Opened(model) = session.run(Command::Open(arguments.path.clone().into()))? else {
+        return Err(Quit::Failed("the engine gave no model".to_owned()));
+    };
+    let request = CalibrateRequest {
+        model,
+        text: arguments.text.clone(),
+        context: arguments.context,
+        chunks: arguments.chunks,
+        output_matrix: arguments.process_output,
+        path: arguments.output.clone(),
+        overwrite: arguments.force,
+    };
+    let EventKind::Calibrated(report) = session.run(Command::Calibrate(request))? else {
+        return Err(Quit::Failed("the engine gave no report".to_owned()));
+    };
+    if arguments.json {
+        let starved = report.starved.iter().map(|(name, experts)| json!({ "tensor": name, "experts": experts }));
+        print_json(&json!({
+            "file": report.imatrix.path,
+            "datasets": report.imatrix.datasets,
+            "chunks": report.imatrix.chunks,
+            "context": report.imatrix.chunk_tokens,
+            "tensors": report.imatrix.columns.len(),
+            "starved": starved.collect::<Vec<_>>(),
+            "seconds": report.elapsed.as_secs_f64(),
+        }));
+    } else {
+        print(&report);
+    }
+    Ok(())
+}
+
+fn print(report: &CalibrateReport) {
+    let imatrix = &report.imatrix;
+    println!("{}", imatrix.path.display());
+    println!("  Tensors   {}", imatrix.columns.len());
+    println!("  Text      {}, {} chunks of {}", imatrix.datasets.join(", "), imatrix.chunks, imatrix.chunk_tokens);
+    for (name, experts) in &report.starved {
+        let shown: Vec<String> =
+            experts.iter().take(LISTED).map(|(expert, count)| format!("{expert} ({count} tokens)")).collect();
+        let more = if experts.len() > LISTED { format!(" and {} more", experts.len() - LISTED) } else { String::new() };
+        println!("  Few       {name}: experts {}{more}; take a longer text", shown.join(", "));
+    }
+    println!("  Time      {}", units::duration(report.elapsed));
+}

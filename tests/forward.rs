@@ -1,0 +1,94 @@
+//! The forward pass: logits of every family's tiny model equal llama.cpp's, and figures equal llama-perplexity's.
+
+mod common;
+
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+use std::path::Path;
+use tuck::cpu::forward::{Matrices, Matrix, Runner};
+use tuck::forward::{self, Facts, RESIDUAL};
+use tuck::model::Model;
+
+/// Tokens that are run.
+const COUNT: usize = 64;
+/// llama.cpp makes a context of 64 tokens as long as this.
+const CONTEXT: usize = 256;
+
+fn references() -> BTreeMap<String, Json> {
+    let json = common::vocab::json(&common::root().join("tests/data/family_logits.json"));
+    json.as_object().unwrap().clone().into_iter().collect()
+}
+
+/// The tensors of a GGUF file, all of them.
+fn load(model: &Model) -> Matrices {
+    let matrix = |tensor: &tuck::arch::Tensor| {
+        let format = tensor.stored_format();
+        let mut bytes = vec![0; format.bytes(tensor.weights()) as usize];
+        let part = &tensor.parts()[0];
+        model.files[part.at.file].read_at(part.at.offset, &mut bytes).unwrap();
+        (tensor.name.clone(), Matrix { format, shape: tensor.shape.clone(), bytes })
+    };
+    model.tensors.iter().map(matrix).collect()
+}
+
+/// Logits of the tokens that tests/peers/family_logits.py runs.
+fn logits(file: &Path) -> Vec<f32> {
+    let model = Model::open(file).unwrap();
+    let matrices = load(&model);
+    let factors = forward::factors(&model, CONTEXT).map(|name| matrices[name].floats());
+    let facts = Facts::of(&model, factors.as_deref()).unwrap();
+    let table = &matrices["token_embd.weight"];
+    let (width, size) = (table.shape[0] as usize, table.shape[1] as usize);
+    let embeddings = table.floats();
+    let tokens = (0..COUNT).map(|i| (31 * i * i + 17 * i + 5) % size);
+    let mut rows: Vec<f32> = tokens.flat_map(|token| embeddings[token * width..][..width].to_vec()).collect();
+    let runner = Runner { matrices: &matrices, chunk: COUNT };
+    let ignore = &mut |_: &str, _: usize, _: &[f32]| {};
+    runner.run(&forward::embedding(&model, &facts).unwrap(), &mut rows, RESIDUAL, ignore);
+    for layer in 0..forward::layers(&model) {
+        runner.run(&forward::layer(&model, &facts, layer).unwrap(), &mut rows, RESIDUAL, ignore);
+    }
+    let (program, logits) = forward::output(&model, &facts).unwrap();
+    runner.run(&program, &mut rows, logits, ignore)
+}
+
+/// The error of the sampled logits relative to their size, and the largest of any row's size.
+fn errors(found: &[f32], reference: &Json) -> (f64, f64) {
+    let size = found.len() / COUNT;
+    let numbers = |json: &Json| -> Vec<f64> { json.as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect() };
+    let (positions, tokens) = (numbers(&reference["positions"]), numbers(&reference["tokens"]));
+    let (mut difference, mut all) = (0.0, 0.0);
+    for (position, expected) in positions.iter().zip(reference["logits"].as_array().unwrap()) {
+        for (token, expected) in tokens.iter().zip(numbers(expected)) {
+            let own = f64::from(found[*position as usize * size + *token as usize]);
+            difference += (own - expected).powi(2);
+            all += expected.powi(2);
+        }
+    }
+    let rms = |row: &[f32]| (row.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / row.len() as f64).sqrt();
+    let rows = found.chunks(size).zip(numbers(&reference["rms"]));
+    let largest = rows.map(|(row, expected)| (rms(row) / expected - 1.0).abs()).fold(0.0, f64::max);
+    ((difference / all).sqrt(), largest)
+}
+
+#[test]
+fn logits_of_every_family_equal_llama_cpps() {
+    let folder = tempfile::tempdir().unwrap();
+    let references = references();
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for card in common::families::make(folder.path()) {
+        let Some(reference) = references.get(&card.name) else { continue };
+        let file = common::pack(&card.folder, "F32", folder.path(), &["--device", "cpu"]);
+        let (error, row) = errors(&logits(&file), reference);
+        seen += 1;
+        if std::env::var_os("TUCK_SHOW").is_some() {
+            println!("{:24} {error:.2e} {row:.2e}", card.name);
+        }
+        if !(error < 1e-3 && row < 1e-3) {
+            wrong.push(format!("{}: {error:.2e} of the sampled logits, {row:.2e} of a row", card.name));
+        }
+    }
+    assert_eq!(seen, references.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
