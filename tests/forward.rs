@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tuck::cpu::forward::{Matrices, Matrix, Runner};
 use tuck::forward::{self, Facts, RESIDUAL};
+use tuck::imatrix::Imatrix;
 use tuck::model::Model;
 
 /// Tokens that are run.
@@ -91,4 +92,98 @@ fn logits_of_every_family_equal_llama_cpps() {
     }
     assert_eq!(seen, references.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What llama-perplexity says of files that Tuck packs of the sample, on the same chunks; made by
+/// tests/peers/perplexity_references.py.
+fn perplexities() -> Json {
+    common::vocab::json(&common::root().join("tests/data/perplexity.json"))
+}
+
+fn measure(arguments: &[&str]) -> Json {
+    let mut all = vec!["measure"];
+    all.extend(arguments);
+    all.push("--json");
+    serde_json::from_str(&common::tuck_ok(&all)).unwrap()
+}
+
+fn assert_within_a_percent(found: &Json, expected: &Json, what: &str) {
+    let (found, expected) = (found["value"].as_f64().unwrap(), expected.as_f64().unwrap());
+    assert!((found / expected - 1.0).abs() < 0.01, "{what}: {found}, and llama-perplexity says {expected}");
+}
+
+#[test]
+fn perplexity_and_divergence_equal_those_of_llama_perplexity() {
+    let folder = tempfile::tempdir().unwrap();
+    let references = perplexities();
+    let (context, chunks) = (references["context"].to_string(), references["chunks"].to_string());
+    let original = common::pack(&common::sample(), "F16", folder.path(), &["--device", "cpu"]);
+    let original = original.to_str().unwrap();
+    for (kind, expected) in references["files"].as_object().unwrap() {
+        let file = common::pack(&common::sample(), kind, folder.path(), &["--device", "cpu"]);
+        let arguments = [file.to_str().unwrap(), "--against", original, "--ctx", &context, "--chunks", &chunks];
+        let found = measure(&arguments);
+        assert_within_a_percent(&found["perplexity"], &expected["perplexity"], kind);
+        if expected["kl_divergence"].is_null() {
+            assert_eq!(found["kl_divergence"]["mean"]["value"], 0.0, "{kind} against itself");
+            continue;
+        }
+        assert_within_a_percent(&found["kl_divergence"]["mean"], &expected["kl_divergence"], kind);
+        let same = found["same_top"]["value"].as_f64().unwrap() - expected["same_top"].as_f64().unwrap();
+        assert!(same.abs() < 0.01, "{kind}: {}", found["same_top"]);
+        // What is not written yet is measured as what is written.
+        let unwritten = measure(&[original, "--type", kind, "--ctx", &context, "--chunks", &chunks]);
+        for figure in ["perplexity", "kl_divergence", "layer_errors"] {
+            assert_eq!(unwritten[figure], found[figure], "{kind}");
+        }
+    }
+}
+
+#[test]
+fn an_importance_matrix_equals_that_of_llama_imatrix() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("imatrix.gguf");
+    let model = common::pack(&common::sample(), "F16", folder.path(), &["--device", "cpu"]);
+    let arguments = ["calibrate", model.to_str().unwrap(), "--chunks", "20", "-o", path.to_str().unwrap()];
+    common::tuck_ok(&arguments);
+    let refused = common::tuck(&arguments);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--force"));
+    let ours = Imatrix::open(&path).unwrap();
+    let theirs = Imatrix::open(&common::root().join("tests/data/imatrix/sample.gguf")).unwrap();
+    assert!(ours.columns.keys().eq(theirs.columns.keys()));
+    assert_eq!((&ours.counts, ours.chunks, ours.chunk_tokens), (&theirs.counts, theirs.chunks, theirs.chunk_tokens));
+    for (name, columns) in &ours.columns {
+        let sum = |columns: &[f32]| columns.iter().map(|x| f64::from(*x)).sum::<f64>();
+        let pairs = columns.iter().zip(&theirs.columns[name]);
+        let difference: f64 = pairs.map(|(a, b)| f64::from((a - b).abs())).sum();
+        assert!(difference < 0.01 * sum(&theirs.columns[name]), "{name}: {difference} of {}", sum(columns));
+    }
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = common::sample();
+    let sample = sample.to_str().unwrap();
+    let short = folder.path().join("short.txt");
+    std::fs::write(&short, "Too short.").unwrap();
+    let short = short.to_str().unwrap();
+    let missing = folder.path().join("missing.txt");
+    let missing = missing.to_str().unwrap();
+    let cases: [(&[&str], &str); 5] = [
+        (&[sample, "--ctx", "4"], "takes from 8 to"),
+        (&[sample, "--ctx", "1000000"], "takes from 8 to"),
+        (&[sample, "--text", short], "fewer than the 512"),
+        (&[sample, "--text", missing], "could not be read"),
+        (&[sample, "--type", "Q9"], "there is no type"),
+    ];
+    for (arguments, words) in cases {
+        let output = common::tuck(&[&["measure"], arguments].concat());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && stderr.contains(words), "{arguments:?}: {stderr}");
+    }
+    let bert = common::peer("family_models.py", &[folder.path().to_str().unwrap(), "bert"]);
+    let output = common::tuck(&["measure", bert.trim()]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && stderr.contains("bert"), "{stderr}");
 }
