@@ -20,6 +20,15 @@ TYPES = ["F16", "Q8_0", "Q6_K", "Q4_K_M", "Q3_K_M", "Q2_K"]
 CONTEXT, CHUNKS = 256, 8
 
 
+def run(command: list, *wanted: str) -> str:
+    """The log; now and then llama.cpp ends before all of it is written, and is asked again."""
+    while True:
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        log = done.stdout + done.stderr
+        if all(text in log for text in wanted):
+            return log
+
+
 def number(pattern: str, log: str) -> float:
     return float(re.search(pattern, log).group(1))
 
@@ -37,11 +46,9 @@ def main() -> None:
         command = [perplexity, "-m", str(plain), "-f", str(ROOT / "assets/sample/evaluation.txt"), "-c", str(CONTEXT), "-b",
                    str(CONTEXT), "--chunks", str(CHUNKS), "-t", "1", "-fa", "off", "--kl-divergence-base", str(base)]
         if kind == "F16":
-            log = subprocess.run(command, check=True, capture_output=True, text=True)
-            out["files"][kind] = {"perplexity": number(r"PPL = +([0-9.]+)", log.stdout + log.stderr)}
+            out["files"][kind] = {"perplexity": number(r"PPL = +([0-9.]+)", run(command, "PPL = "))}
             continue
-        log = subprocess.run(command + ["--kl-divergence"], check=True, capture_output=True, text=True)
-        log = log.stdout + log.stderr
+        log = run(command + ["--kl-divergence"], "Mean PPL(Q)", "Mean    KLD:", "Same top p:")
         out["files"][kind] = {
             "perplexity": number(r"Mean PPL\(Q\) +: +([0-9.]+)", log),
             "kl_divergence": number(r"Mean +KLD: +([0-9.]+)", log),
