@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 $root/target/peers/bin/python $root/tests/peers/tiny_models.py $root/assets/sample "$work"
 rm -rf tiny
 cp -r "$work/tiny-linear-v0.1" tiny
-mkdir -p corpus/{safetensors,config,index,tokenizer_json,gguf,imatrix}
+mkdir -p corpus/{safetensors,config,index,tokenizer_json,tokenizer_model,gguf,imatrix}
 for model in "$work"/*/; do
     name=$(basename "$model")
     cp "$model/config.json" "corpus/config/$name"
@@ -19,5 +19,11 @@ for model in "$work"/*/; do
     for index in "$model"/*.index.json; do [ ! -f "$index" ] || cp "$index" "corpus/index/$name"; done
     for shard in "$model"/*.safetensors; do cp "$shard" "corpus/safetensors/$name-$(basename "$shard")"; done
     NODEVICE_SELECT=1 $root/target/release/tuck pack "$model" --type Q4_K_M --device cpu -o "corpus/gguf/$name" --force >/dev/null
+done
+for vocabulary in $root/tests/data/vocab/*/*.model; do
+    cp "$vocabulary" "corpus/tokenizer_model/$(basename "$(dirname "$vocabulary")")"
+done
+for vocabulary in $root/tests/data/vocab/*/tokenizer.json; do
+    cp "$vocabulary" "corpus/tokenizer_json/$(basename "$(dirname "$vocabulary")")"
 done
 for form in gguf dat; do cp $root/tests/data/imatrix/sample.$form corpus/imatrix/$form; done

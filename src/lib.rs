@@ -29,7 +29,7 @@
 //! | [`hub`] | models by name, over the network. `hf_hub` and `ureq` are named only here |
 //! | [`eval`] | how good a packed model is, as figures: so far the error of its weights |
 //! | [`forward`] | the forward pass of a model, as a list of operations |
-//! | [`fit`] | what this machine has |
+//! | [`fit`] | what fits where: memory as llama.cpp allocates it, budgets, target hardware, speed; the list `assets/targets.toml` |
 //! | [`engine`] | one worker thread: commands in, events out; the jobs |
 //! | [`cli`] | what was typed. `clap` and `indicatif` are named only here |
 //! | [`gui`] | the window. `egui`, `eframe` and `rfd` are named only here |
@@ -51,7 +51,7 @@
 //!
 //! A product that stores weights as codes is a line in `METHODS` of `checkpoint/coded`, and a file there if its layout is new.
 //! A format is one file in [`quant`], its shaders, and a line in `FORMATS`. A family is one file in [`arch`] and a line
-//! in `ARCHS`. A recipe is a line in `PRESETS`. Tests, command line and window loop over those lists.
+//! in `ARCHS`. A recipe is a line in `PRESETS`. A target is an entry of `assets/targets.toml`, with its source. Tests, command line and window loop over those lists.
 
 pub mod arch;
 pub mod chat;

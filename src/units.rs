@@ -73,6 +73,18 @@ pub fn rate(bytes_per_second: f64) -> String {
     format!("{}/s", bytes(bytes_per_second as u64))
 }
 
+/// `7,100`, `130`, `13`, `1.3`: estimates, of which two digits count.
+pub fn rounded(number: f64) -> String {
+    match number {
+        n if n >= 100.0 => {
+            let unit = 10f64.powf(n.log10().floor() - 1.0);
+            grouped(((n / unit).round() * unit) as u64)
+        }
+        n if n >= 10.0 => format!("{n:.0}"),
+        n => format!("{n:.1}"),
+    }
+}
+
 /// `7.21 %`, `0.0312 %`, `0 %`: three digits that count.
 pub fn percent(fraction: f64) -> String {
     let percent = fraction * 100.0;

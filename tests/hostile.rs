@@ -187,7 +187,7 @@ fn documents() {
     let config = |change: fn(&mut Json)| move |m: &Path| spoil_json(&m.join("config.json"), change);
     refused(
         "unknown family",
-        &["MambaForCausalLM", "LlamaForCausalLM"],
+        &["MambaForCausalLM", "Llama"],
         config(|c| c["architectures"] = json!(["MambaForCausalLM"])),
     );
     refused("no family", &["architectures are []"], config(|c| c["architectures"] = json!(null)));

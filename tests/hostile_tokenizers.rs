@@ -105,7 +105,23 @@ fn tokenizer_json() {
         refused(what, "bpe-gpt2", &Family::BPE, &["tokenizer.json", "not valid JSON"], write("tokenizer.json", text));
     }
     refused("no UTF-8", "bpe-gpt2", &Family::BPE, &["UTF-8"], write("tokenizer.json", b"\xff\xfe"));
-    refused("not there", "bpe-gpt2", &Family::BPE, &["tokenizer.json", "not there"], |folder| {
+    let older = |what: &str, words: &[&str], spoil: &dyn Fn(&Path)| {
+        refused(what, "bpe-gpt2", &Family::BPE, &[&["tokenizer.json"], words].concat(), |folder| {
+            fs::remove_file(folder.join("tokenizer.json")).unwrap();
+            spoil(folder);
+        });
+    };
+    let put = |name: &'static str, text: &'static str| move |folder: &Path| fs::write(folder.join(name), text).unwrap();
+    older("not there", &["not there"], &|folder| fs::remove_file(folder.join("vocab.json")).unwrap());
+    older("neither merges", &["not there"], &|folder| fs::remove_file(folder.join("merges.txt")).unwrap());
+    older(
+        "a class without rules",
+        &["CLIPTokenizer", "vocab.json"],
+        &put("tokenizer_config.json", "{\"tokenizer_class\": \"CLIPTokenizer\"}"),
+    );
+    older("a merge of an unknown token, older", &["merge 0", "\"nonsense\""], &put("merges.txt", "a nonsense\n"));
+    older("an id past the end, older", &["\"a\"", "9999"], &put("vocab.json", "{\"a\": 9999}"));
+    taken("without tokenizer.json", "bpe-gpt2", &Family::BPE, |folder| {
         fs::remove_file(folder.join("tokenizer.json")).unwrap();
     });
     bpe("a list", &["no vocab"], |t| *t = json!([1, 2]));

@@ -3,6 +3,7 @@
 mod common;
 
 use common::jobs::request;
+use common::packed::tensors;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -114,16 +115,11 @@ fn factors_have_a_mean_of_one() {
     assert_eq!(factors(&[0.0; 3]).collect::<Vec<_>>(), [1.0; 3]);
 }
 
-fn weights(model: &Model, name: &str) -> Vec<f32> {
-    let tensor = model.tensors.iter().find(|tensor| tensor.name == name).unwrap();
-    let [part] = tensor.parts() else { panic!("{name} is not one stored tensor") };
-    assert_eq!(part.view.axes.len(), 1, "{name} lies in the order of the GGUF file");
-    let format = part.format;
-    let mut bytes = vec![0; format.bytes(tensor.weights()) as usize];
-    model.files[part.at.file].read_at(part.at.offset, &mut bytes).unwrap();
-    let mut weights = vec![0.0; tensor.weights() as usize];
-    (format.dequantize)(&bytes, &mut weights);
-    weights
+/// The sample's weights, in the order of a GGUF file.
+fn weights() -> BTreeMap<String, Vec<f32>> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = common::pack(&common::sample(), "F32", folder.path(), &["--device", "cpu"]);
+    tensors(&file).into_iter().map(|(name, tensor)| (name, tensor.weights())).collect()
 }
 
 /// The mean squared error of `format`, weighted by `factors`.
@@ -150,18 +146,18 @@ fn no_matrix_is_further_off_than_ggmls() {
     let recorded: Json =
         serde_json::from_slice(&fs::read(common::root().join("tests/data/ggml_weighted_error.json")).unwrap()).unwrap();
     let imatrix = Imatrix::open(&of_the_sample("gguf")).unwrap();
-    let model = Model::open(&common::sample()).unwrap();
+    let weights = weights();
     let tensors = recorded["tensors"].as_object().unwrap();
     assert_eq!(tensors.len(), 7);
     let mut logs: BTreeMap<&str, f64> = BTreeMap::new();
     for (name, errors) in tensors {
-        let weights = weights(&model, name);
+        let weights = &weights[name];
         let factors: Vec<f32> = factors(&imatrix.columns[name]).collect();
         for (format, theirs) in errors.as_object().unwrap() {
             let format = format_from_name(format).unwrap();
             let mut back = vec![0.0; weights.len()];
-            (format.dequantize)(&quantize(format, &weights, &factors), &mut back);
-            let ratio = weighted_error(&weights, &back, &factors) / theirs.as_f64().unwrap();
+            (format.dequantize)(&quantize(format, weights, &factors), &mut back);
+            let ratio = weighted_error(weights, &back, &factors) / theirs.as_f64().unwrap();
             println!("{name} {format} {ratio:.4}");
             assert!(ratio <= 1.02, "{name} in {format}: {ratio:.4} times ggml's weighted squared error");
             *logs.entry(format.name).or_default() += ratio.ln();
@@ -193,7 +189,7 @@ fn tensor_bytes<'a>(file: &'a [u8], name: &str) -> (FormatRef, &'a [u8]) {
 fn each_expert_is_searched_with_its_own_importance() {
     let name = "blk.1.ffn_down.weight";
     let mut model = Model::open(&common::sample()).unwrap();
-    let weights = weights(&model, name);
+    let weights = &weights()[name];
     // A matrix of the sample, taken as four experts; the header is longer by their number.
     model.tensors.iter_mut().find(|tensor| tensor.name == name).unwrap().shape = vec![768, 64, 4];
     model.header_len += 8;
@@ -221,18 +217,16 @@ fn a_pack_with_it_loses_less_of_what_counts() {
     let weighted =
         fs::read(common::pack(&sample, "Q4_K_M", folder.path(), &[&named[..], &["--force"]].concat())).unwrap();
 
-    let model = Model::open(&sample).unwrap();
+    let weights = weights();
     let imatrix = Imatrix::open(&imatrix).unwrap();
     let mut errors = [0.0; 2];
-    for (name, columns) in
-        imatrix.columns.iter().filter(|(name, _)| !name.contains("attn_q") && !name.contains("attn_k"))
-    {
-        let (weights, factors) = (weights(&model, name), factors(columns).collect::<Vec<_>>());
+    for (name, columns) in &imatrix.columns {
+        let (weights, factors) = (&weights[name], factors(columns).collect::<Vec<_>>());
         for (error, file) in errors.iter_mut().zip([&plain, &weighted]) {
             let (format, bytes) = tensor_bytes(file, name);
             let mut back = vec![0.0; weights.len()];
             (format.dequantize)(bytes, &mut back);
-            *error += weighted_error(&weights, &back, &factors);
+            *error += weighted_error(weights, &back, &factors);
         }
     }
     assert!(errors[1] < 0.97 * errors[0], "weighted errors: plain {:e}, with importance {:e}", errors[0], errors[1]);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// A crate, and the rooms that may name it.
 const CRATES: &[(&str, &[&str])] = &[
     ("wgpu", &["gpu"]),
+    ("ash", &["gpu"]),
     ("egui", &["gui"]),
     ("eframe", &["gui"]),
     ("rfd", &["gui"]),
@@ -13,6 +14,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli", "main.rs"]),
     ("indicatif", &["cli"]),
     ("sysinfo", &["fit"]),
+    ("toml", &["fit"]),
     ("tokenizers", &["tokenizer"]),
     ("minijinja", &["chat"]),
     ("minijinja_contrib", &["chat"]),
@@ -31,7 +33,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gguf", &["quant"]),
     ("positioned.rs", &[]),
     ("units.rs", &[]),
-    ("fit", &[]),
+    ("fit", &["quant", "gguf", "arch", "model", "recipe"]),
     ("checkpoint", &["quant", "gguf", "positioned"]),
     ("arch", &["quant", "gguf", "checkpoint"]),
     ("tokenizer", &["gguf", "checkpoint"]),
@@ -59,6 +61,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "gpu",
             "positioned",
             "hub",
+            "fit",
         ],
     ),
     (

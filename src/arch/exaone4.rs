@@ -11,7 +11,7 @@ pub(super) static EXAONE4: Arch = Arch {
         &["Exaone4ForCausalLM"],
         &[
             ("max_position_embeddings", Fill::Whole(2048)),
-            ("num_key_value_heads", Fill::Same("num_attention_heads")),
+            ("num_key_value_heads", Fill::Whole(32)),
             ("rms_norm_eps", Fill::Real(1e-5)),
             ("rope_theta", Fill::Real(10_000.0)),
             ("sliding_window", Fill::Whole(4096)),

@@ -10,7 +10,7 @@ pub(super) static QWEN2: Arch = Arch {
         &["Qwen2ForCausalLM"],
         &[
             ("max_position_embeddings", Fill::Whole(32_768)),
-            ("num_key_value_heads", Fill::Same("num_attention_heads")),
+            ("num_key_value_heads", Fill::Whole(32)),
             ("rms_norm_eps", Fill::Real(1e-6)),
             ("rope_theta", Fill::Real(10_000.0)),
         ],

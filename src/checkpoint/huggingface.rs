@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 const MAX_DOCUMENT: u64 = 256 << 20;
 
 /// The documents of a folder. Those that are not there are null or absent.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Documents {
     /// The folder they lie in.
     pub folder: PathBuf,
@@ -35,6 +35,10 @@ pub struct Documents {
     pub chat_template_json: Json,
     /// `additional_chat_templates/NAME.jinja`, beside a `chat_template.jinja`: names and texts, by name.
     pub additional_chat_templates: Vec<(String, String)>,
+    /// `vocab.json`, which with `merges.txt` stands in older folders for `tokenizer.json`.
+    pub vocab: Json,
+    /// `merges.txt`, as text.
+    pub merges: Option<String>,
     /// `added_tokens.json`.
     pub added_tokens: Json,
     /// The [`SENTENCEPIECE_FILES`] that are there: names and bytes.
@@ -176,6 +180,8 @@ impl Documents {
             chat_template,
             chat_template_json: read_json(&folder.join("chat_template.json"))?,
             additional_chat_templates,
+            vocab: read_json(&folder.join("vocab.json"))?,
+            merges: read_text(&folder.join("merges.txt"))?,
             added_tokens: read_json(&folder.join("added_tokens.json"))?,
             sentencepiece: read_sentencepiece(folder)?,
         })

@@ -4,6 +4,7 @@ mod adapter;
 mod calibrate;
 mod devices;
 mod effort;
+mod fit;
 mod importance;
 mod inspect;
 mod lora;
@@ -32,6 +33,7 @@ Examples:
   tuck adapter ./my-adapter --base ./base -o my-adapter.gguf
                                                    the adapter by itself, for llama-cli --lora
   tuck pull Qwen/Qwen3-0.6B                        fetch a model into ./Qwen3-0.6B
+  tuck fit model.gguf --ctx 32768 --kv-type q8_0   where it fits, how fast it is, and the flags for it
   tuck verify out.gguf --against model.gguf        how far its weights are from those it was packed from
   tuck measure out.gguf --against model.gguf --text book.txt
                                                    perplexity of both, and the KL divergence between them
@@ -70,6 +72,8 @@ enum Command {
     Adapter(adapter::Arguments),
     /// Fetch a model from Hugging Face by name: the one command that uses the network.
     Pull(pull::Arguments),
+    /// Tell on which machines a model fits, with how much context, and how fast it is there.
+    Fit(Box<fit::Arguments>),
     /// Measure how far a model's weights are from those of another.
     Verify(verify::Arguments),
     /// Measure how well a model predicts a text, and how far its predictions are from another's.
@@ -89,6 +93,7 @@ impl Cli {
             Some(Command::Pack(arguments)) => Ok(pack::run(&arguments)),
             Some(Command::Adapter(arguments)) => Ok(adapter::run(&arguments)),
             Some(Command::Pull(arguments)) => Ok(pull::run(&arguments)),
+            Some(Command::Fit(arguments)) => Ok(fit::run(&arguments)),
             Some(Command::Verify(arguments)) => Ok(verify::run(&arguments)),
             Some(Command::Measure(arguments)) => Ok(measure::run(&arguments)),
             Some(Command::Calibrate(arguments)) => Ok(calibrate::run(&arguments)),

@@ -17,6 +17,8 @@ pub struct JobId(pub(super) u64);
 pub enum Command {
     /// List the devices that can compute. Ends in `Devices`.
     ListDevices,
+    /// Look what this machine has, and read the lists of other hardware. Ends in `Hardware`.
+    ReadHardware,
     /// Open a folder or file, with adapters merged into it. Ends in `Opened` or `Failed`.
     Open(OpenRequest),
     /// Open a folder or file, whatever it is. Ends in `Opened`, `Adapter` or `Failed`.

@@ -70,7 +70,8 @@ impl Devices {
         })
     }
 
-    fn adapters(&mut self) -> &[Adapter] {
+    /// GPUs, best first, and drivers that run shaders on the processor.
+    pub(super) fn adapters(&mut self) -> &[Adapter] {
         self.adapters.get_or_insert_with(gpu::devices)
     }
 }

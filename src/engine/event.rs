@@ -1,6 +1,7 @@
 //! What the engine tells the window and the command line.
 
 use super::command::JobId;
+use super::jobs::hardware::Hardware;
 use crate::checkpoint::Adapter;
 use crate::eval::{Divergence, WeightError};
 use crate::hub::{Choice, Pulled};
@@ -31,6 +32,8 @@ pub enum EventKind {
     Warning(String),
     /// The devices that can compute, best first; the processor is the last.
     Devices(Vec<Device>),
+    /// What this machine has, and what others have.
+    Hardware(Arc<Hardware>),
     /// A model was opened.
     Opened(Arc<Model>),
     /// An adapter was opened.

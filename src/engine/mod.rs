@@ -18,6 +18,8 @@ pub use event::{
     TensorError, VerifyReport,
 };
 
+pub use jobs::hardware::Hardware;
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;

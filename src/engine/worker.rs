@@ -149,6 +149,7 @@ fn own_fault(panic: &(dyn Any + Send)) -> String {
 fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -> Result<EventKind, Stop> {
     match command {
         Command::ListDevices => Ok(EventKind::Devices(devices.list())),
+        Command::ReadHardware => Ok(EventKind::Hardware(Arc::new(jobs::hardware::read(devices.adapters())))),
         Command::Open(request) => Ok(EventKind::Opened(Arc::new(Model::open_with(&request.path, &request.adapters)?))),
         Command::OpenAny(path) => Ok(match Adapter::folder_of(&path) {
             Some(folder) => EventKind::Adapter(Arc::new(Adapter::open(folder, 0)?)),

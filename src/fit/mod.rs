@@ -1,19 +1,36 @@
-//! What this machine has. (The memory and speed model of other targets will live here too.)
+//! What fits where: the memory and speed of a model on a machine, before anything is written.
+//!
+//! [`Subject`] is a model as far as its memory goes, [`Settings`] how it is run, [`Machine`] what it is run on: this one,
+//! or one of the [`Target`]s. [`Subject::place`] says what each device has to hold, every term of it with its formula;
+//! [`Fitter`] asks it for answers.
 
-use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+mod answer;
+mod backend;
+mod budget;
+mod cache;
+mod choose;
+mod cost;
+mod facts;
+mod family;
+mod graph;
+mod launch;
+mod machine;
+mod place;
+mod settings;
+mod speed;
+mod subject;
+mod targets;
 
-/// Main memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memory {
-    /// All of it, in bytes.
-    pub total: u64,
-    /// What programs can still take, in bytes.
-    pub available: u64,
-}
-
-/// Reads this machine's main memory from the operating system, where it tells.
-pub fn this_machine() -> Option<Memory> {
-    let wanted = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
-    let system = System::new_with_specifics(wanted).ok()?;
-    Some(Memory { total: system.total_memory(), available: system.available_memory() })
-}
+pub use answer::{Answer, Fit, Fitter};
+pub use backend::{BACKENDS, Backend, CPU, CUDA, Efficiency, METAL, ROCM, Scratch, VULKAN, backend_from_name};
+pub use budget::{Budget, GIB};
+pub use cache::Kept;
+pub use choose::{Candidate, candidates, largest_type};
+pub use cost::{Cost, ELECTRICITY, LIFETIME};
+pub use launch::Launch;
+pub use machine::{FoundGpu, Gpu, Machine, Memory, Pool, measure_bandwidth, this_machine};
+pub use place::{NAMES, Placement, Spread, Terms};
+pub use settings::{CACHE_TYPES, CELLS, Settings, parse_cache_types};
+pub use speed::Speed;
+pub use subject::{Layer, Mixer, Part, Parts, Subject};
+pub use targets::{Kind, Target, TargetError, USUAL as USUAL_TARGETS, bundled, own, own_path};

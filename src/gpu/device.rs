@@ -1,5 +1,6 @@
 //! Which devices there are, and which to take.
 
+use super::memory::{self, DeviceMemory};
 use std::fmt;
 
 /// What a device can do, each tier more than the one before.
@@ -70,8 +71,13 @@ impl Adapter {
     }
 
     /// Whether the device works in the memory of the host.
-    pub(super) fn shares_memory(&self) -> bool {
+    pub fn shares_memory(&self) -> bool {
         self.is_cpu() || self.info.device_type == wgpu::DeviceType::IntegratedGpu
+    }
+
+    /// Its memory, where the driver tells.
+    pub fn memory(&self) -> Option<DeviceMemory> {
+        memory::of(&self.adapter)
     }
 
     /// What it can do.

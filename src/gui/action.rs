@@ -1,6 +1,7 @@
 //! What a user can do. Each action is one value that owns its label, its explanation and its shortcut, so menus,
 //! buttons, dialogs and the keyboard say and do the same. Panels ask for actions; `perform.rs` carries them out.
 
+use super::fit::Change;
 use super::metadata::Page;
 use super::selection::Select;
 use super::state::{Column, Tab, Target};
@@ -129,6 +130,8 @@ pub enum Action {
     Unfold(usize),
     /// Tell more of this one of the files written.
     ShowOutput(usize),
+    /// Change something in the fit tab.
+    Fit(Change),
     /// Compute here.
     ChooseDevice(DeviceChoice),
     /// Choose the output in a dialog.
@@ -245,7 +248,7 @@ impl Action {
             Self::FilterMetadata(_) => "Filter metadata",
             Self::UnfoldFinding(_) => "Tell more",
             Self::Fix(_) => "Fix",
-            Self::EditValue(usual) if usual.kind == UsualKind::Template => "Edit",
+            Self::EditValue(usual) if usual.kind == UsualKind::Template => "Edit template",
             Self::EditValue(usual) => return format!("Edit {}", usual.label),
             Self::TypeValue(_) => "Value",
             Self::SetValue => "Set",
@@ -257,6 +260,7 @@ impl Action {
             Self::Preview(example) => EXAMPLES[*example].name,
             Self::Unfold(_) => "List the tensors",
             Self::ShowOutput(_) => "About this file",
+            Self::Fit(change) => return change.label(),
             Self::ChooseDevice(DeviceChoice::Auto) => "Automatic",
             Self::ChooseDevice(DeviceChoice::Cpu) => "Processor",
             Self::ChooseDevice(DeviceChoice::Named(name)) => name,

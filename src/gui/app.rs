@@ -38,6 +38,7 @@ impl App {
         }
         // After the model, because the first look for graphics drivers can take a second.
         app.state.listing = Some(app.engine.submit(Command::ListDevices));
+        app.state.fit.reading = Some(app.engine.submit(Command::ReadHardware));
         app
     }
 

@@ -149,7 +149,7 @@ impl Opened {
         let is_same = self.source.path == source.path && tensors(&self.source) == tensors(source);
         let Some(built) = built(source, self.choice.decision()).ok().filter(|_| is_same) else { return false };
         (self.source, self.model) = (source.clone(), Arc::new(built));
-        (self.shows_notes, self.allows_nonfinite, self.report) = (true, false, None);
+        (self.allows_nonfinite, self.report) = (false, None);
         self.choice.update(&self.model);
         self.sheet.update(&self.model, &self.changed_keys());
         self.set_errors(None);

@@ -72,7 +72,11 @@ impl App {
             Action::UseImatrix => self.pickers.imatrix(),
             Action::OpenImatrix(path) => self.open_imatrix(path),
             Action::Cancel if !self.state.is_busy() => {
-                self.perform(Action::Select(Select::Nothing), ctx);
+                let sheet = self.state.opened.as_ref().map(|opened| &opened.sheet);
+                // A template is too long to be lost by a key.
+                let is_typed = sheet.is_some_and(|sheet| sheet.editing.is_some() && sheet.typed_template().is_none());
+                let least = if is_typed { Action::LeaveValue } else { Action::Select(Select::Nothing) };
+                self.perform(least, ctx);
             }
             Action::Cancel => self.cancel(),
             Action::SaveAs => {
@@ -85,6 +89,7 @@ impl App {
                     self.pickers.output_folder(&opened.destination.folder);
                 }
             }
+            Action::Fit(change) => self.state.fit.change(change),
             Action::ChooseDevice(device) => self.state.device = device,
             Action::Pack => self.pack(false),
             Action::Replace => self.pack(true),
@@ -97,12 +102,7 @@ impl App {
             Action::CompareWith => self.pickers.compare(),
             Action::Verify(file) => self.verify(file),
             Action::CancelVerify => self.cancel_verify(),
-            Action::DismissWarnings => {
-                self.state.warnings.clear();
-                if let Some(opened) = &mut self.state.opened {
-                    opened.shows_notes = false;
-                }
-            }
+            Action::DismissWarnings => self.state.warnings.clear(),
             Action::Dismiss => {
                 self.stop_download();
                 self.state.dialog = None;
@@ -130,6 +130,7 @@ impl App {
                 }
             }
         }
+        self.state.refit();
     }
 
     pub(super) fn open(&mut self, target: Target) {

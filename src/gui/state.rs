@@ -7,6 +7,7 @@ use super::choice::Choice;
 use super::download::{Download, Downloading};
 use super::errors::Errors;
 use super::files::is_imatrix;
+use super::fit::Fitting;
 use super::metadata::Sheet;
 use super::picker::Picker;
 use super::table::Table;
@@ -52,6 +53,8 @@ pub struct State {
     pub warnings: Vec<String>,
     /// A question or a message in front of everything.
     pub dialog: Option<Dialog>,
+    /// On which machines the model fits.
+    pub fit: Fitting,
     /// This machine's memory, where the system tells.
     pub memory: Option<Memory>,
 }
@@ -130,8 +133,6 @@ pub struct Opened {
     pub tab: Tab,
     /// Groups of fallbacks whose tensors are listed, by their place in [`Choice::fallbacks`].
     pub unfolded: BTreeSet<usize>,
-    /// Whether what there is to know about the model is in sight.
-    pub shows_notes: bool,
     /// Whether the user agreed to pack it although weights are NaN or infinite.
     pub allows_nonfinite: bool,
     /// The last files written from it.
@@ -211,6 +212,8 @@ pub enum Tab {
     Tensors,
     /// Keys and values, and the chat template.
     Metadata,
+    /// On which machines it fits.
+    Fit,
     /// The tensors that cannot have the type of the recipe.
     Fallbacks,
     /// The files that were written.
@@ -221,13 +224,14 @@ pub enum Tab {
 
 impl Tab {
     /// From left to right.
-    pub const ALL: [Self; 5] = [Self::Tensors, Self::Metadata, Self::Fallbacks, Self::Result, Self::Errors];
+    pub const ALL: [Self; 6] = [Self::Tensors, Self::Metadata, Self::Fit, Self::Fallbacks, Self::Result, Self::Errors];
 
     /// On its head.
     pub fn label(self) -> &'static str {
         match self {
             Self::Tensors => "Tensors",
             Self::Metadata => "Metadata",
+            Self::Fit => "Fit",
             Self::Fallbacks => "Fallbacks",
             Self::Result => "Result",
             Self::Errors => "Error",
@@ -277,6 +281,7 @@ impl State {
     /// Takes in what the engine tells. Events of jobs nobody waits for any more change nothing.
     pub fn apply(&mut self, event: Event) {
         let job = Some(event.job);
+        let is_progress = matches!(event.kind, EventKind::Progress(_));
         if job == self.listing {
             self.apply_to_listing(event.kind);
         } else if job == self.opening.as_ref().map(|opening| opening.job) {
@@ -289,6 +294,20 @@ impl State {
             self.apply_to_verifying(event.kind);
         } else if job == self.downloading.as_ref().map(|downloading| downloading.job) {
             self.apply_to_downloading(event.kind);
+        } else if let (true, EventKind::Hardware(hardware)) = (job == self.fit.reading, event.kind) {
+            self.warnings.extend(hardware.problem.clone());
+            self.fit.set_hardware(hardware);
+            self.fit.reading = None;
+        }
+        if !is_progress {
+            self.refit();
+        }
+    }
+
+    /// Reckons anew on which machines the model fits, where that is in sight.
+    pub(super) fn refit(&mut self) {
+        if let Some(opened) = self.opened.as_ref().filter(|opened| opened.tab == Tab::Fit) {
+            self.fit.update(opened);
         }
     }
 
@@ -482,7 +501,6 @@ impl State {
             destination,
             tab: Tab::default(),
             unfolded: BTreeSet::new(),
-            shows_notes: true,
             allows_nonfinite: false,
             report: None,
             shown_output: 0,

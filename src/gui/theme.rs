@@ -51,6 +51,10 @@ pub(super) struct Palette {
     pub(super) on_accent: Color32,
     /// Behind the selected row.
     pub(super) selected: Color32,
+    /// Cached keys and values.
+    pub(super) cache: Color32,
+    /// Buffers of a running model.
+    pub(super) buffers: Color32,
     /// Memory that other programs use.
     pub(super) used: Color32,
     /// Something to know.
@@ -77,6 +81,8 @@ const DARK: Palette = Palette {
     accent: Color32::from_rgb(0x58, 0xc4, 0xb4),
     on_accent: Color32::from_rgb(0x06, 0x22, 0x1e),
     selected: Color32::from_rgb(0x1c, 0x36, 0x37),
+    cache: Color32::from_rgb(0x6b, 0x9b, 0xe0),
+    buffers: Color32::from_rgb(0xc9, 0x93, 0x4f),
     used: Color32::from_rgb(0x4d, 0x57, 0x66),
     warn: Color32::from_rgb(0xe6, 0xb4, 0x5c),
     error: Color32::from_rgb(0xf2, 0x8b, 0x82),
@@ -102,6 +108,8 @@ const LIGHT: Palette = Palette {
     accent: Color32::from_rgb(0x0b, 0x75, 0x6a),
     on_accent: Color32::from_rgb(0xff, 0xff, 0xff),
     selected: Color32::from_rgb(0xe0, 0xf1, 0xee),
+    cache: Color32::from_rgb(0x3f, 0x76, 0xc4),
+    buffers: Color32::from_rgb(0xb8, 0x7a, 0x2c),
     used: Color32::from_rgb(0xb4, 0xbc, 0xc8),
     warn: Color32::from_rgb(0x85, 0x57, 0x00),
     error: Color32::from_rgb(0xb3, 0x26, 0x1e),

@@ -33,6 +33,8 @@ pub struct Access {
     pub endpoint: String,
     /// For private and gated models.
     pub token: Option<String>,
+    /// The folder where Hugging Face's own programs keep models, which are copied from there.
+    pub cache: Option<PathBuf>,
 }
 
 impl Access {
@@ -43,7 +45,8 @@ impl Access {
             |name| std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
         let token = variable("HF_TOKEN").or_else(|| cache()?.token());
-        Self { endpoint: endpoint.trim_end_matches('/').to_owned(), token }
+        let hub = variable("HF_HUB_CACHE").map(PathBuf::from).or_else(|| Some(cache()?.path().clone()));
+        Self { endpoint: endpoint.trim_end_matches('/').to_owned(), token, cache: hub }
     }
 
     /// For people: `huggingface.co`.
@@ -52,7 +55,7 @@ impl Access {
     }
 }
 
-/// Where Hugging Face's programs keep things. Only the token beside it is read.
+/// Where Hugging Face's programs keep things: the token, and the files of models. Nothing is written there.
 fn cache() -> Option<Cache> {
     let own = || directories::BaseDirs::new().map(|dirs| dirs.home_dir().join(".cache").join("huggingface"));
     let home = std::env::var_os("HF_HOME").map(PathBuf::from).or_else(own)?;
@@ -121,6 +124,14 @@ impl Client {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
         let encode = |byte: u8| if plain(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") };
         self.api.repo(self.repo(commit)).url(&entry.path.bytes().map(encode).collect::<String>())
+    }
+
+    /// The content of a file where Hugging Face's own programs keep it, named by its digest.
+    pub(super) fn cached(&self, entry: &Entry) -> Option<PathBuf> {
+        let (cache, digest) = (self.access.cache.as_ref()?, entry.digest.as_ref()?);
+        let repo = cache.join(Repo::model(self.id.to_string()).folder_name());
+        let blob = repo.join("blobs").join(digest.to_string());
+        std::fs::metadata(&blob).is_ok_and(|found| found.is_file() && found.len() == entry.bytes).then_some(blob)
     }
 
     /// An answer that is no content, in words.

@@ -63,6 +63,7 @@ fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
 }
 
 /// A digest on its way.
+#[derive(Clone)]
 pub(super) enum Hasher {
     Sha256(Sha256),
     Git(Sha1),

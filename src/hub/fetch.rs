@@ -64,6 +64,9 @@ pub(super) fn fetch(
     }
     let path = part_path(entry, folder);
     let mut part = Part::open(&path, entry, tally)?;
+    if let Some(cached) = client.cached(entry).filter(|_| part.length == 0) {
+        part.copy(&cached, tally)?;
+    }
     let resumed_at = part.length;
     if let Err(error) = part.complete(client, commit, tally) {
         part.leave();
@@ -189,6 +192,24 @@ impl<'e> Part<'e> {
         }
         self.length += piece.len() as u64;
         Ok(())
+    }
+
+    /// Copies what is on this machine already, where its digest is right.
+    fn copy(&mut self, from: &Path, tally: &mut Tally<'_>) -> Result<(), HubError> {
+        let Ok(file) = File::open(from) else { return Ok(()) };
+        let (mut reader, mut buffer) = (file.take(self.entry.bytes), vec![0; READ]);
+        while let Ok(read @ 1..) = reader.read(&mut buffer) {
+            if tally.is_cancelled() {
+                return Err(HubError::Cancelled);
+            }
+            self.write(&buffer[..read]).map_err(|error| HubError::io(&self.path, "written", &error))?;
+            tally.reach(self.base + self.length, &self.entry.path);
+        }
+        if self.hasher.clone().map(Hasher::finish) == self.entry.digest {
+            return Ok(());
+        }
+        let emptied = self.restart().and_then(|()| self.file.set_len(0));
+        emptied.map_err(|error| HubError::io(&self.path, "written", &error))
     }
 
     /// Fetches what is missing, from where it broke off as long as there is progress.

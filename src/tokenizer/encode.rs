@@ -1,6 +1,6 @@
 //! Text to tokens.
 
-use super::stored;
+use super::{older, stored};
 use crate::checkpoint::{Documents, OpenError};
 use crate::gguf::Metadata;
 use serde::Deserialize;
@@ -16,9 +16,11 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// The tokenizer of `tokenizer.json`.
+    /// The tokenizer of `tokenizer.json`, or of the files that older folders have in its place.
     pub fn open(documents: &Documents) -> Result<Self, OpenError> {
         let path = documents.folder.join("tokenizer.json");
+        let completed = older::completed(documents, true)?;
+        let documents = completed.as_ref().unwrap_or(documents);
         if documents.tokenizer.is_null() {
             return Err(OpenError::new(path, "it is not there, and text is encoded by it; put it beside the weights"));
         }

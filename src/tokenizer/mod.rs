@@ -6,6 +6,7 @@ mod added;
 mod bpe;
 mod encode;
 mod family;
+mod older;
 mod pre;
 mod protobuf;
 mod sentencepiece;
@@ -44,6 +45,8 @@ pub struct Written {
 /// `vocabulary` is the model's `vocab_size`: shorter token lists are padded to it. Errors name the document, what was
 /// found in it, and what to do.
 pub fn metadata(documents: &Documents, vocabulary: u64, family: &Family) -> Result<Written, OpenError> {
+    let completed = older::completed(documents, false)?;
+    let documents = completed.as_ref().unwrap_or(documents);
     let kind = kind(documents, family)?;
     let mut written = Writer { documents, vocabulary, family, keys: Metadata::new() };
     for (key, add) in family.first {

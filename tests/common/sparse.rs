@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// A sharded checkpoint of a Llama with these shapes, its weights a hole in the file.
+#[allow(unreachable_pub, reason = "a bench and tests include this file")]
 pub fn sparse_llama(
     folder: &Path,
     layers: u64,

@@ -12,7 +12,7 @@ use tuck::hub::Access;
 const SIZE: [f32; 2] = [1280.0, 720.0];
 
 fn window(server: &Server) -> Window {
-    let hub = Some(Access { endpoint: server.endpoint(), token: None });
+    let hub = Some(Access { endpoint: server.endpoint(), token: None, cache: None });
     with_options(SIZE, 1.0, Options { hub, ..Options::default() })
 }
 
@@ -103,7 +103,7 @@ fn a_download_is_cancelled_at_once_and_goes_on_later() {
         let progress = state.downloading.as_ref().and_then(|downloading| downloading.progress.as_ref());
         progress.is_some_and(|progress| progress.tensor == "model.safetensors" && progress.done > 400_000)
     });
-    window.get_by_label_contains("Downloading ");
+    assert!(window.query_all_by_label_contains("Downloading ").next().is_some());
     window.get_by_label("Cancel").click();
     window.run_steps(4);
     let state = window.state().state();

@@ -1,9 +1,12 @@
 //! A window to test with, and models to open in it.
 
+use crate::common::tiny::{Stored, safetensors};
 use egui_kittest::Harness;
+use serde_json::{Value as Json, json};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use tuck::gguf::{HeaderTensor, Metadata, Value, encode_header, lay_out};
@@ -27,6 +30,8 @@ pub(crate) fn with_options(size: [f32; 2], scale: f32, options: Options) -> Wind
         .with_size(size)
         .with_pixels_per_point(scale)
         .with_max_steps(60)
+        // Models write in scripts that only the system's fonts have, which this window does without.
+        .allow_missing_glyphs()
         .build_eframe(|creation| App::new(&creation.egui_ctx, options))
 }
 
@@ -134,4 +139,68 @@ pub(crate) fn hollow_with(
     file.write_all(&encode_header(&metadata, &listed, &offsets)).unwrap();
     file.set_len(layout.file_bytes).unwrap();
     path
+}
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        Err("Tuck opens dropped files by their path".to_owned())
+    }
+}
+
+/// Drops a file or folder on the window.
+pub(crate) fn let_go(window: &mut Window, path: &Path) {
+    window.input_mut().dropped_files.push(Arc::new(Dropped(path.to_owned())));
+    window.run_steps(3);
+}
+
+/// A LoRA adapter for the queries and values of the sample's first two layers, as PEFT saves it.
+pub(crate) fn adapter(folder: &Path, name: &str) -> PathBuf {
+    const RANK: u64 = 4;
+    let adapter = folder.join(name);
+    std::fs::create_dir(&adapter).unwrap();
+    let settings = json!({
+        "peft_type": "LORA", "r": RANK, "lora_alpha": 8, "base_model_name_or_path": "somebody/sample",
+        "target_modules": ["q_proj", "v_proj"],
+    });
+    std::fs::write(adapter.join("adapter_config.json"), settings.to_string()).unwrap();
+    let model = Model::open(&sample()).unwrap();
+    let mut tensors = Vec::new();
+    for (module, gguf) in [("q_proj", "attn_q"), ("v_proj", "attn_v")] {
+        for layer in 0..2 {
+            let changed = format!("blk.{layer}.{gguf}.weight");
+            let changed = model.tensors.iter().find(|tensor| tensor.name == changed).unwrap();
+            for (factor, shape) in [("A", [RANK, changed.shape[0]]), ("B", [changed.shape[1], RANK])] {
+                let values = (0..shape[0] * shape[1]).map(|n| f32::from((n % 7) as u8) * 0.01 - 0.03);
+                tensors.push(Stored {
+                    name: format!("base_model.model.model.layers.{layer}.self_attn.{module}.lora_{factor}.weight"),
+                    dtype: "F32",
+                    shape: shape.to_vec(),
+                    bytes: values.flat_map(f32::to_le_bytes).collect(),
+                });
+            }
+        }
+    }
+    std::fs::write(adapter.join("adapter_model.safetensors"), safetensors(&tensors)).unwrap();
+    adapter
+}
+
+/// A copy of the sample that cuts text in a way of its own: numbers in pairs.
+pub(crate) fn sample_of_own_cut(folder: &Path) -> PathBuf {
+    let copy = copied_sample(folder);
+    let path = copy.join("tokenizer.json");
+    let mut tokenizer: Json = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let pattern = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,2}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+    tokenizer["pre_tokenizer"] = json!({"type": "Sequence", "pretokenizers": [
+        {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false},
+        {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
+    ]});
+    std::fs::write(path, tokenizer.to_string()).unwrap();
+    copy
 }

@@ -1,12 +1,11 @@
 //! What a person does, from opening to the finished file.
 
-use crate::fixture::{Window, copied_sample, hollow_model, sample, type_label, wait, window, window_with};
+use crate::fixture::{Window, copied_sample, hollow_model, let_go, sample, type_label, wait, window, window_with};
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use tuck::gui::{Action, Dialog, Opened, Tab};
 use tuck::recipe::{PRESETS, Plan, Recipe, preset_from_name};
 use tuck::units;
@@ -25,24 +24,6 @@ fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
 fn click(window: &mut Window, label: &str) {
     window.get_by_label(label).click();
     window.run_steps(4);
-}
-
-#[derive(Debug)]
-struct Dropped(PathBuf);
-
-impl egui::DroppedFile for Dropped {
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, String> {
-        Err("Tuck opens dropped files by their path".to_owned())
-    }
-}
-
-fn let_go(window: &mut Window, path: &Path) {
-    window.input_mut().dropped_files.push(Arc::new(Dropped(path.to_owned())));
-    window.run_steps(3);
 }
 
 #[test]

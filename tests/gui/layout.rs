@@ -2,13 +2,14 @@
 //! both themes, for a person to judge.
 
 use crate::fixture::{
-    Window, copied_sample, hollow_model, opened_scaled, sample, scaled, type_label, wait, window_with,
+    Window, adapter, copied_sample, hollow_model, let_go, opened_scaled, sample, sample_of_own_cut, scaled, type_label,
+    wait, window_with,
 };
 use egui::accesskit::Role;
 use egui::{Key, Modifiers, Theme};
 use egui_kittest::kittest::Queryable;
 use std::path::PathBuf;
-use tuck::gui::Action;
+use tuck::gui::{Action, Dialog, Page, Tab};
 use tuck::recipe::PRESETS;
 
 /// Points and pixels per point: the smallest window, a laptop's, a desktop's, and a 4K screen at 200 % and at 100 %.
@@ -241,3 +242,56 @@ fn errors_have_their_place() {
         picture(&mut window, &format!("errors-table-{tag}"));
     }
 }
+
+#[test]
+fn adapters_questions_and_metadata_have_their_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let mine = adapter(folder.path(), "an-adapter-whose-name-is-too-long-for-the-place-that-it-has-in-the-window");
+    let path = sample_of_own_cut(folder.path());
+    std::fs::write(path.join("README.md"), "---\nlicense: [\n---\n").unwrap();
+    for (size, scale) in SIZES {
+        let tag = format!("{}x{}@{scale}", size[0], size[1]);
+        let mut window = opened_scaled(size, scale, &path);
+        assert_apart(&window, &["Not now", "Use ", "Nothing can be packed", "unknown to llama.cpp"]);
+        picture(&mut window, &format!("question-{tag}"));
+        window.get_by_role_and_label(Role::Button, "Not now").click();
+        window.run_steps(4);
+        assert_apart(&window, &["Decide…", "Not to be packed yet", "Pack as", "Add pattern", "Importance matrix"]);
+        picture(&mut window, &format!("undecided-{tag}"));
+        let_go(&mut window, &mine);
+        wait(&mut window, "the adapter", |state| matches!(state.dialog, Some(Dialog::Adapter(_))));
+        assert_apart(&window, &["Merge", "Export as GGUF", "Folder…", "File…", "LoRA adapter an-adapter"]);
+        picture(&mut window, &format!("adapter-{tag}"));
+        window.get_by_role_and_label(Role::Button, "Merge").click();
+        wait(&mut window, "the merged model", |state| {
+            state.opened.as_ref().is_some_and(|opened| !opened.model.adapters.is_empty())
+        });
+        window.key_press(Key::Escape);
+        window.run_steps(4);
+        assert_apart(&window, &["LoRA adapters", "Remove adapter", "Importance matrix", "Add pattern", "Pack as"]);
+        window.state_mut().ask(Action::Show(Tab::Metadata));
+        window.run_steps(4);
+        picture(&mut window, &format!("metadata-{tag}"));
+        window.state_mut().ask(Action::UseTemplate(Ok(TEMPLATE.to_owned())));
+        window.state_mut().ask(Action::Turn(Page::Template));
+        window.run_steps(4);
+        assert_apart(&window, &["Keys", "Edit template", "Load from file…", "Template", "A question"]);
+        picture(&mut window, &format!("template-{tag}"));
+        window.get_by_role_and_label(Role::Button, "Edit template").click();
+        window.run_steps(4);
+        picture(&mut window, &format!("template-edit-{tag}"));
+    }
+    let mut window = scaled([1280.0, 720.0], 1.0, None);
+    let_go(&mut window, &mine);
+    wait(&mut window, "the adapter", |state| matches!(state.dialog, Some(Dialog::Adapter(_))));
+    picture(&mut window, "adapter-alone");
+    window.get_by_role_and_label(Role::Button, "Close").click();
+    window.run_steps(4);
+    window.get_by_label("Download by name…").click();
+    window.run_steps(4);
+    picture(&mut window, "download");
+}
+
+/// A template that opens turns and ends them with a token of its own.
+const TEMPLATE: &str = "{# As somebody made it. #}\n{% for message in messages %}\n<|im_start|>{{ message.role }}\n\
+    {{ message.content }}<|im_end|>\n{% endfor %}\n{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";

@@ -1,10 +1,15 @@
 //! The window, without a display: the real application and engine, driven by accessible labels.
 
+mod adapter;
+#[path = "../common/mod.rs"]
+mod common;
 mod download;
+mod fit;
 mod fixture;
 mod flows;
 mod layout;
 mod metadata;
+mod pre_tokenizer;
 mod screenshots;
 #[path = "../hub/server.rs"]
 mod server;

@@ -153,7 +153,7 @@ fn a_finding_is_told_and_fixed() {
     let place =
         opened(&window).sheet.findings.iter().position(|finding| finding.found.contains("nobody sees")).unwrap();
     window.get_by_label("Metadata 1");
-    click(&mut window, "caution: 1 characters that nobody sees (U+200B) (line 1).");
+    click(&mut window, "caution: tokenizer.chat_template – it holds 1 characters that nobody sees (U+200B) (line 1).");
     assert_eq!(opened(&window).sheet.unfolded, Some(place));
     window.get_by_label_contains("orders that only the model reads");
 }

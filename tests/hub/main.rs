@@ -59,7 +59,7 @@ fn request(folder: &Path) -> PullRequest {
 }
 
 fn pull_from(server: &Server, request: &PullRequest) -> Result<Pulled, HubError> {
-    pull(request, Access { endpoint: server.endpoint(), token: None }, &Until::end())
+    pull(request, Access { endpoint: server.endpoint(), token: None, cache: None }, &Until::end())
 }
 
 /// Bytes that differ from each other.
@@ -167,6 +167,36 @@ fn a_model_is_fetched_verified_and_opens() {
 }
 
 #[test]
+fn what_is_in_the_cache_of_other_programs_is_not_fetched() {
+    let (content, server) = one_file(3 << 20);
+    let home = tempfile::tempdir().unwrap();
+    let blobs = home.path().join("hub/models--somebody--tiny/blobs");
+    std::fs::create_dir_all(&blobs).unwrap();
+    let digest = server::sha256(&content);
+    let run = |folder: &str| {
+        let arguments = ["pull", "somebody/tiny", "--to", folder];
+        let output = tuck(&server.endpoint(), home.path(), &arguments).current_dir(home.path()).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    std::fs::write(blobs.join(&digest), &content).unwrap();
+    assert_eq!(run("first"), (true, String::new()));
+    assert_eq!(std::fs::read(home.path().join("first/model.gguf")).unwrap(), content);
+    assert_eq!(server.asked().len(), 1, "the listing alone");
+
+    // What is damaged there is fetched.
+    let mut damaged = content.clone();
+    damaged[1 << 20] ^= 1;
+    std::fs::write(blobs.join(&digest), &damaged).unwrap();
+    assert_eq!(run("second"), (true, String::new()));
+    assert_eq!(std::fs::read(home.path().join("second/model.gguf")).unwrap(), content);
+    assert_eq!(server.asked().len(), 2);
+    // What is of another length is none of it.
+    std::fs::write(blobs.join(&digest), &content[1..]).unwrap();
+    assert_eq!(run("third"), (true, String::new()));
+    assert_eq!(std::fs::read(home.path().join("third/model.gguf")).unwrap(), content);
+}
+
+#[test]
 fn a_connection_that_breaks_is_taken_up_again() {
     let (content, server) = one_file(3 << 20);
     server.set(Trouble { cuts: vec![1 << 20, 0, 100_000], ..Trouble::default() });
@@ -186,7 +216,7 @@ fn a_cancel_is_immediate_and_what_came_is_kept() {
     server.set(Trouble { stall: Some(1 << 20), ..Trouble::default() });
     let folder = tempfile::tempdir().unwrap();
     let watch = Until::bytes(1 << 20);
-    let access = || Access { endpoint: server.endpoint(), token: None };
+    let access = || Access { endpoint: server.endpoint(), token: None, cache: None };
     let stopped = pull(&request(folder.path()), access(), &watch);
     let since = watch.cancelled.get().expect("it was cancelled").elapsed();
     assert!(matches!(stopped, Err(HubError::Cancelled)), "{stopped:?}");
@@ -210,7 +240,7 @@ fn a_cancel_before_the_first_byte_leaves_nothing() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("new");
     let request = request(&folder);
-    let access = Access { endpoint: server.endpoint(), token: None };
+    let access = Access { endpoint: server.endpoint(), token: None, cache: None };
     assert!(matches!(pull(&request, access, &Until::bytes(0)), Err(HubError::Cancelled)));
     assert_eq!(names(home.path()), [""; 0]);
 }
@@ -246,7 +276,7 @@ fn damage_is_noticed_and_nothing_of_it_stays() {
     // What somebody put there under the part's name does not get past the digest either.
     std::fs::remove_file(folder.path().join("model.gguf")).unwrap();
     server.set(Trouble { stall: Some(1000), ..Trouble::default() });
-    let access = Access { endpoint: server.endpoint(), token: None };
+    let access = Access { endpoint: server.endpoint(), token: None, cache: None };
     assert!(pull(&request, access, &Until::bytes(1000)).is_err());
     let part = folder.path().join(&names(folder.path())[0]);
     std::fs::write(&part, vec![7; 5000]).unwrap();
@@ -279,7 +309,7 @@ fn refusals_say_what_to_do() {
         assert!(!folder.exists());
     }
     server.set(Trouble { listing: Some((401, "")), ..Trouble::default() });
-    let access = Access { endpoint: server.endpoint(), token: Some("hf_old".to_owned()) };
+    let access = Access { endpoint: server.endpoint(), token: Some("hf_old".to_owned()), cache: None };
     let error = pull(&request(&folder), access, &Until::end()).unwrap_err().to_string();
     assert!(error.contains("does not accept the token"), "{error}");
     for answer in ["<html>", "{}"] {
@@ -309,7 +339,7 @@ fn a_hub_that_keeps_failing_is_left_with_what_came() {
             server.set(Trouble { files: Some(503), ..Trouble::default() });
         });
         let watch = Until::end();
-        let access = Access { endpoint: server.endpoint(), token: None };
+        let access = Access { endpoint: server.endpoint(), token: None, cache: None };
         pull(&request(folder.path()), access, &watch)
     });
     let error = stalled.unwrap_err().to_string();
@@ -336,7 +366,7 @@ fn being_offline_is_said_at_once() {
     }
     assert_eq!(names(home.path()), [""; 0]);
     for endpoint in ["ftp://x", "nonsense"] {
-        let access = Access { endpoint: endpoint.to_owned(), token: None };
+        let access = Access { endpoint: endpoint.to_owned(), token: None, cache: None };
         let error = pull(&request(home.path()), access, &Until::end()).unwrap_err().to_string();
         assert!(error.contains("HF_ENDPOINT"), "{error}");
     }
@@ -362,7 +392,7 @@ fn the_token_goes_to_the_hub_alone() {
     // Another name is another host.
     server.set(Trouble { moved_to: Some(format!("http://localhost:{}", server.port)), ..Trouble::default() });
     let folder = tempfile::tempdir().unwrap();
-    let access = Access { endpoint: server.endpoint(), token: Some("hf_secret".to_owned()) };
+    let access = Access { endpoint: server.endpoint(), token: Some("hf_secret".to_owned()), cache: None };
     let pulled = pull(&request(folder.path()), access, &Until::end()).unwrap();
     assert_eq!(std::fs::read(&pulled.model).unwrap(), content);
     let asked = server.asked();
@@ -404,7 +434,7 @@ fn two_at_once_do_not_write_one_file() {
     thread::scope(|scope| {
         let first = scope.spawn(|| {
             let watch = Timed(Instant::now() + Duration::from_millis(600));
-            pull(&request, Access { endpoint: server.endpoint(), token: None }, &watch)
+            pull(&request, Access { endpoint: server.endpoint(), token: None, cache: None }, &watch)
         });
         thread::sleep(Duration::from_millis(300));
         fails(&server, &request, &["being fetched already"]);

@@ -109,6 +109,10 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
+pub(crate) fn sha256(content: &[u8]) -> String {
+    hex(&Sha256::digest(content))
+}
+
 fn git_sha1(content: &[u8]) -> String {
     let mut hasher = Sha1::new();
     hasher.update(format!("blob {}\0", content.len()));
@@ -146,7 +150,7 @@ impl Shared {
             let size = trouble.sized.filter(|(sized, _)| sized == name).map_or(bytes.len() as u64, |(_, size)| size);
             let mut file = json!({"rfilename": name, "size": size, "blobId": git_sha1(bytes)});
             if name.ends_with("safetensors") || name.ends_with("gguf") {
-                file["lfs"] = json!({"sha256": hex(&Sha256::digest(bytes)), "size": size, "pointerSize": 135});
+                file["lfs"] = json!({"sha256": sha256(bytes), "size": size, "pointerSize": 135});
             }
             file
         };

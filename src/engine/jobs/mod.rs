@@ -4,6 +4,7 @@ mod codes;
 mod decode;
 mod finite;
 mod gather;
+pub(super) mod hardware;
 pub(super) mod measure;
 mod merge;
 pub(super) mod pack;

@@ -5,7 +5,7 @@ use crate::gui::adapter::AdapterForm;
 use crate::gui::state::{State, file_name};
 use crate::gui::theme;
 use crate::gui::widgets::{Field, button, explain, field, labelled, primary};
-use egui::{Align, Id, Key, Label, Layout, RichText, TextStyle, Ui};
+use egui::{Align, Id, Key, Label, Layout, RichText, TextStyle, Ui, vec2};
 
 const SCALE_WIDTH: f32 = 72.0;
 
@@ -29,7 +29,8 @@ pub(super) fn show(ui: &mut Ui, state: &State, form: &AdapterForm, actions: &mut
     }
     ui.add_space(theme::NEAR);
     let lacking = form.base.is_none().then_some("Choose its model first, or drop it here.");
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+    let size = vec2(ui.available_width(), theme::TALL);
+    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
         let label = Action::MergeAdapter.label();
         primary(ui, actions, Action::MergeAdapter, &label, lacking.or(problem));
         let export = explain(
@@ -48,7 +49,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, form: &AdapterForm, actions: &mut
 /// The opened model by its name, another by its path.
 fn base(ui: &mut Ui, state: &State, form: &AdapterForm) {
     let Some(path) = &form.base else {
-        let text = "Choose the one it was made for, or drop it here.";
+        let text = "Choose it, or drop it here.";
         ui.add(Label::new(RichText::new(text).color(theme::palette(ui).muted)).truncate());
         return;
     };

@@ -5,7 +5,10 @@ use crate::gui::action::Action;
 use crate::gui::state::Opened;
 use crate::gui::theme;
 use crate::gui::widgets::button;
-use egui::{Align, Frame, Label, Layout, Margin, Panel, RichText, Ui, vec2};
+use egui::{Align, Frame, Label, Layout, Margin, Panel, RichText, ScrollArea, Ui, vec2};
+
+/// Of the warnings, before they scroll.
+const HEIGHT: f32 = 18.0 * theme::GRID;
 
 pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     let findings: Vec<String> = opened.sheet.cautions().map(ToString::to_string).collect();
@@ -21,9 +24,11 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         if is_asked {
             question(ui, actions);
         }
-        for warning in warnings {
-            ui.add(Label::new(RichText::new(sentence(warning)).small().color(colours.warn)).wrap());
-        }
+        ScrollArea::vertical().max_height(HEIGHT).auto_shrink([false, true]).show(ui, |ui| {
+            for warning in warnings {
+                ui.add(Label::new(RichText::new(sentence(warning)).small().color(colours.warn)).wrap());
+            }
+        });
         if let [first, rest @ ..] = &findings[..] {
             // The tab tells the rest.
             let more = match rest.len() {

@@ -5,7 +5,7 @@ use crate::gui::action::Action;
 use crate::gui::state::{Dialog, State, file_name};
 use crate::gui::theme;
 use crate::gui::widgets::explain;
-use egui::{Align, Context, Frame, Id, Label, Layout, Modal, RichText, ScrollArea, Ui};
+use egui::{Align, Context, Frame, Id, Label, Layout, Modal, RichText, ScrollArea, Ui, vec2};
 use std::path::PathBuf;
 
 const WIDTH: f32 = 480.0;
@@ -15,7 +15,9 @@ const WIDE: f32 = 760.0;
 pub(super) fn show(ctx: &Context, state: &State, dialog: &Dialog, actions: &mut Vec<Action>) {
     let colours = theme::of(ctx.theme());
     let frame = Frame::window(&ctx.global_style()).inner_margin(egui::Margin::same(24));
-    let modal = Modal::new(Id::unique("dialog")).frame(frame).backdrop_color(colours.veil);
+    // Each kind is as large as it needs to be, whatever stood there before.
+    let id = Id::unique(("dialog", std::mem::discriminant(dialog)));
+    let modal = Modal::new(id).frame(frame).backdrop_color(colours.veil);
     let response = modal.show(ctx, |ui| {
         ui.set_width(if *dialog == Dialog::PreTokenizer { WIDE } else { WIDTH });
         match dialog {
@@ -84,7 +86,8 @@ fn message_box(ui: &mut Ui, title: &str, text: &str, buttons: &[(&str, Action)],
 }
 
 pub(super) fn answers(ui: &mut Ui, buttons: &[(&str, Action)], actions: &mut Vec<Action>) {
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+    let size = vec2(ui.available_width(), theme::ROW);
+    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
         for (index, (label, action)) in buttons.iter().enumerate() {
             let response = explain(ui.button(*label), action);
             if index == 0 && ui.memory(|memory| memory.focused().is_none()) {

@@ -102,7 +102,8 @@ fn choices(ui: &mut Ui, form: &Download, is_enabled: bool, actions: &mut Vec<Act
 }
 
 fn buttons(ui: &mut Ui, form: &Download, actions: &mut Vec<Action>) {
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+    let size = vec2(ui.available_width(), theme::TALL);
+    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
         let reason = if form.id.trim().is_empty() {
             Some("Type the model’s name first.")
         } else if !form.choices.is_empty() && form.chosen.is_none() {

@@ -9,6 +9,7 @@ mod download;
 mod dropping;
 mod errors;
 mod fallbacks;
+mod fit;
 mod footer;
 mod formats;
 mod heat_map;
@@ -37,7 +38,7 @@ use egui::{CentralPanel, Frame, Ui};
 /// Draws the whole window.
 pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     menu::show(ui, state, actions);
-    notices::show(ui, state, actions);
+    notices::show(ui, &state.warnings, actions);
     match &state.opened {
         None => welcome::show(ui, state, actions),
         Some(opened) => {

@@ -29,7 +29,9 @@ pub(super) fn show(ui: &mut Ui, question: &Question, actions: &mut Vec<Action>) 
     ui.add_space(theme::NEAR);
     Frame::new().fill(colours.sunken).corner_radius(theme::ROUND).inner_margin(Margin::same(10)).show(ui, |ui| {
         ScrollArea::vertical().max_height(HEIGHT).auto_shrink([false, true]).show(ui, |ui| {
-            for (place, difference) in question.differences.iter().enumerate() {
+            // Those first that everybody can read.
+            let (plain, rest): (Vec<_>, Vec<_>) = question.differences.iter().partition(|of| of.text.is_ascii());
+            for (place, difference) in plain.into_iter().chain(rest).enumerate() {
                 if place > 0 {
                     ui.separator();
                 }

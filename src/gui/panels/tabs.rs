@@ -1,6 +1,6 @@
 //! The middle of the window: one tab in front. A later capability adds its tab to `Tab` and its panel here.
 
-use super::{errors, fallbacks, metadata, result, tensors};
+use super::{errors, fallbacks, fit, metadata, result, tensors};
 use crate::gui::action::Action;
 use crate::gui::state::{Opened, State, Tab};
 use crate::gui::theme;
@@ -18,6 +18,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
         match opened.tab {
             Tab::Tensors => tensors::filter(ui, opened, actions),
             Tab::Metadata => metadata::filter(ui, opened, actions),
+            Tab::Fit => fit::find(ui, &state.fit, actions),
             _ => {}
         }
     });
@@ -25,6 +26,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
     match opened.tab {
         Tab::Tensors => tensors::show(ui, opened, actions),
         Tab::Metadata => metadata::show(ui, opened, actions),
+        Tab::Fit => fit::show(ui, state, opened, actions),
         Tab::Fallbacks => fallbacks::show(ui, opened, actions),
         Tab::Result => result::show(ui, opened, actions),
         Tab::Errors => errors::show(ui, state, opened, actions),

@@ -17,6 +17,8 @@ const SHARE: f32 = 0.27;
 /// A list as wide and high as this has room for every explanation.
 const ABOUT_WIDTH: f32 = 420.0;
 const ABOUT_HEIGHT: f32 = 480.0;
+/// A lower panel leaves its lines to the types: an adapter can be dropped, or chosen in the menu.
+const ADAPTERS_HEIGHT: f32 = 400.0;
 const FIND_WIDTH: f32 = 150.0;
 /// Of the heads of the columns, and of a group's.
 const HEAD: f32 = 6.0 * theme::GRID;
@@ -25,10 +27,11 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
     let frame = panel_frame(ui);
     let width = (ui.available_width() * SHARE).clamp(*WIDTH.start(), *WIDTH.end());
     Panel::left("types").frame(frame).exact_size(width).resizable(false).show(ui, |ui| {
+        let is_high = ui.available_height() > ADAPTERS_HEIGHT;
         let below = Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO });
         Panel::bottom("overrides").frame(below).show(ui, |ui| {
             importance::show(ui, state, opened, actions);
-            if opened.model.kind != Kind::Adapter {
+            if is_high && opened.model.kind != Kind::Adapter || !opened.model.adapters.is_empty() {
                 adapters::show(ui, opened, actions);
             }
             overrides::show(ui, opened, actions);
@@ -78,7 +81,7 @@ fn list(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     }
     let is_roomy = ui.available_width() + theme::MARGIN.sum().x > ABOUT_WIDTH && ui.available_height() > ABOUT_HEIGHT;
     let decision = opened.choice.decision();
-    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+    ScrollArea::vertical().auto_shrink(false).min_scrolled_height(0.0).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         let mut group = None;
         for preset in shown {

@@ -234,7 +234,7 @@ mod tests {
         let lower = json!({"normalizer": {"type": "Lowercase"}, "pre_tokenizer": bytes(true)});
         assert_eq!(identified(&lower).question.unwrap().nearest, "gpt-2");
         let none = identified(&json!({"pre_tokenizer": null})).question.unwrap();
-        assert!(none.differences.len() > 50);
+        assert!(none.differences.len() > 5, "{none:?}");
     }
 
     #[test]

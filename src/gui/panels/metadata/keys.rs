@@ -7,7 +7,7 @@ use crate::gui::theme;
 use crate::gui::widgets::{Field, button, cross, field, text_area};
 use crate::model::{Usual, UsualKind};
 use egui::accesskit::Role;
-use egui::{Align, Button, Id, Key, Label, Layout, RichText, Sense, TextStyle, Ui, WidgetInfo, vec2};
+use egui::{Align, Id, Key, Label, Layout, RichText, Sense, TextStyle, Ui, UiBuilder, WidgetInfo, vec2};
 use egui_extras::{Column as Width, TableBuilder};
 
 /// With room for the column of types, and for the keys beside the labels.
@@ -129,12 +129,15 @@ fn value(ui: &mut Ui, row: &Row, actions: &mut Vec<Action>) {
                 _ => Action::EditValue(usual),
             };
             // The text keeps the place that it has in a row that cannot be edited.
-            let width = ui.available_width();
-            let button = Button::new(text).frame(false).truncate().min_size(vec2(width, theme::LINE - 2.0));
-            let response = ui.add(button);
+            let size = vec2(ui.available_width(), theme::LINE - theme::GRID);
+            let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+            let label = Label::new(text).truncate().selectable(false).sense(Sense::hover());
+            let layout = Layout::left_to_right(Align::Center);
+            ui.scope_builder(UiBuilder::new().max_rect(rect).layout(layout), |ui| ui.add(label));
             if response.hovered() || response.has_focus() {
-                let frame = response.rect.expand2(vec2(theme::GRID, 0.0));
-                ui.painter().rect_stroke(frame, theme::ROUND, (1.0, colours.used), egui::StrokeKind::Inside);
+                let frame = rect.expand2(vec2(theme::GRID, 1.0));
+                let painter = ui.painter().with_clip_rect(ui.clip_rect().expand(theme::GRID));
+                painter.rect_stroke(frame, theme::ROUND, (1.0, colours.used), egui::StrokeKind::Inside);
             }
             let spoken = format!("Edit {}: {}", usual.label, row.value.as_deref().unwrap_or("not set"));
             response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &spoken));
@@ -170,7 +173,7 @@ fn edit(ui: &mut Ui, editing: &Editing, actions: &mut Vec<Action>) {
     });
 }
 
-/// The text field. Enter sets the value and Escape leaves it, but for Enter in a text of several lines.
+/// The text field. Enter sets the value, but for a text of several lines.
 fn typed(ui: &mut Ui, editing: &Editing, actions: &mut Vec<Action>) {
     let hint = match editing.usual.kind {
         UsualKind::Token => "an id, or the token's text",
@@ -191,12 +194,7 @@ fn typed(ui: &mut Ui, editing: &Editing, actions: &mut Vec<Action>) {
         false => field(ui, &editing.text, looks),
     };
     actions.extend(changed.map(Action::TypeValue));
-    if response.lost_focus() {
-        let is_pressed = |key| ui.input(|input| input.key_pressed(key));
-        if is_pressed(Key::Enter) && !is_text {
-            actions.push(Action::SetValue);
-        } else if is_pressed(Key::Escape) {
-            actions.push(Action::LeaveValue);
-        }
+    if response.lost_focus() && !is_text && ui.input(|input| input.key_pressed(Key::Enter)) {
+        actions.push(Action::SetValue);
     }
 }
