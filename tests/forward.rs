@@ -6,7 +6,8 @@ use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tuck::cpu::forward::{Matrices, Matrix, Runner};
-use tuck::forward::{self, Facts, RESIDUAL};
+use tuck::forward::{self, Facts, Program, RESIDUAL, Register};
+use tuck::gpu;
 use tuck::imatrix::Imatrix;
 use tuck::model::Model;
 
@@ -32,8 +33,15 @@ fn load(model: &Model) -> Matrices {
     model.tensors.iter().map(matrix).collect()
 }
 
+/// Runs a program on rows, which come back changed, and gives those of a register.
+type Run<'a> = &'a mut dyn FnMut(&Program, &Matrices, &mut Vec<f32>, Register) -> Vec<f32>;
+
+fn on_the_processor(program: &Program, matrices: &Matrices, rows: &mut Vec<f32>, wanted: Register) -> Vec<f32> {
+    Runner { matrices, chunk: COUNT }.run(program, rows, wanted, &mut |_, _, _| {})
+}
+
 /// Logits of the tokens that tests/peers/family_logits.py runs.
-fn logits(file: &Path) -> Vec<f32> {
+fn logits(file: &Path, run: Run<'_>) -> Vec<f32> {
     let model = Model::open(file).unwrap();
     let matrices = load(&model);
     let factors = forward::factors(&model, CONTEXT).map(|name| matrices[name].floats());
@@ -43,14 +51,12 @@ fn logits(file: &Path) -> Vec<f32> {
     let embeddings = table.floats();
     let tokens = (0..COUNT).map(|i| (31 * i * i + 17 * i + 5) % size);
     let mut rows: Vec<f32> = tokens.flat_map(|token| embeddings[token * width..][..width].to_vec()).collect();
-    let runner = Runner { matrices: &matrices, chunk: COUNT };
-    let ignore = &mut |_: &str, _: usize, _: &[f32]| {};
-    runner.run(&forward::embedding(&model, &facts).unwrap(), &mut rows, RESIDUAL, ignore);
+    run(&forward::embedding(&model, &facts).unwrap(), &matrices, &mut rows, RESIDUAL);
     for layer in 0..forward::layers(&model) {
-        runner.run(&forward::layer(&model, &facts, layer).unwrap(), &mut rows, RESIDUAL, ignore);
+        run(&forward::layer(&model, &facts, layer).unwrap(), &matrices, &mut rows, RESIDUAL);
     }
     let (program, logits) = forward::output(&model, &facts).unwrap();
-    runner.run(&program, &mut rows, logits, ignore)
+    run(&program, &matrices, &mut rows, logits)
 }
 
 /// The error of the sampled logits relative to their size, and the largest of any row's size.
@@ -74,6 +80,26 @@ fn errors(found: &[f32], reference: &Json) -> (f64, f64) {
 
 #[test]
 fn logits_of_every_family_equal_llama_cpps() {
+    every_family(&mut on_the_processor);
+}
+
+#[test]
+fn logits_of_every_family_on_every_device_equal_llama_cpps() {
+    let devices = gpu::devices();
+    assert!(!devices.is_empty(), "no GPU driver: apt-get install mesa-vulkan-drivers libvulkan1");
+    for device in devices {
+        let mut runner = gpu::forward::Runner::new(&device, None).unwrap();
+        every_family(&mut |program, matrices, rows, wanted| {
+            let mut weights = gpu::forward::Weights::default();
+            runner.load(&mut weights, program, matrices).unwrap();
+            let found = runner.run(&weights, program, rows, wanted, COUNT).unwrap();
+            runner.unload(weights);
+            found
+        });
+    }
+}
+
+fn every_family(run: Run<'_>) {
     let folder = tempfile::tempdir().unwrap();
     let references = references();
     let mut wrong = Vec::new();
@@ -81,7 +107,7 @@ fn logits_of_every_family_equal_llama_cpps() {
     for card in common::families::make(folder.path()) {
         let Some(reference) = references.get(&card.name) else { continue };
         let file = common::pack(&card.folder, "F32", folder.path(), &["--device", "cpu"]);
-        let (error, row) = errors(&logits(&file), reference);
+        let (error, row) = errors(&logits(&file, run), reference);
         seen += 1;
         if std::env::var_os("TUCK_SHOW").is_some() {
             println!("{:24} {error:.2e} {row:.2e}", card.name);

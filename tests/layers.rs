@@ -27,9 +27,9 @@ const CRATES: &[(&str, &[&str])] = &[
 const ROOMS: &[(&str, &[&str])] = &[
     ("quant", &[]),
     ("graph", &["quant"]),
-    ("forward", &["gguf", "arch", "model"]),
+    ("forward", &["quant", "gguf", "arch", "model"]),
     ("cpu", &["quant", "graph", "forward"]),
-    ("gpu", &["quant", "graph"]),
+    ("gpu", &["quant", "graph", "forward"]),
     ("gguf", &["quant"]),
     ("positioned.rs", &[]),
     ("units.rs", &[]),

@@ -5,17 +5,19 @@
 //! there, so most differences between families (fused projections, norms after a block, biases, norms of heads, gated MLPs)
 //! need no word about the family; what the tensors cannot tell is in [`Facts`].
 //!
-//! Runners execute programs: [`crate::cpu`] on the processor.
+//! Runners execute programs: [`crate::cpu`] on the processor, [`crate::gpu`] on a GPU.
 
 mod attention;
 mod facts;
 mod layer;
+mod matrix;
 mod mlp;
 mod record;
 mod rope;
 
 pub use facts::{Facts, Unsupported};
 pub use layer::{embedding, layer, layers, output};
+pub use matrix::{Matrices, Matrix};
 pub use rope::factors;
 
 use std::sync::Arc;
@@ -240,6 +242,22 @@ impl Program {
     /// program looked.
     pub fn tensors(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().flat_map(|step| step.op.tensors())
+    }
+}
+
+impl Program {
+    /// The number of the step after which each register is free; the residual stream and the one wanted never are.
+    pub fn last_uses(&self, wanted: Register) -> Vec<usize> {
+        let mut last = vec![0; self.widths.len()];
+        for (number, step) in self.steps.iter().enumerate() {
+            for register in step.from.iter().chain([&step.to]) {
+                last[register.0] = number;
+            }
+        }
+        for kept in [RESIDUAL, wanted] {
+            last[kept.0] = usize::MAX;
+        }
+        last
     }
 }
 

@@ -8,32 +8,9 @@ mod rows;
 mod vector;
 
 use crate::forward::{Op, Program, RESIDUAL, Register, Step};
-use crate::quant::FormatRef;
 use linear::Product;
-use std::collections::HashMap;
 
-/// A tensor in memory, as it is stored.
-#[derive(Clone, Debug)]
-pub struct Matrix {
-    /// How.
-    pub format: FormatRef,
-    /// Columns first.
-    pub shape: Vec<u64>,
-    /// Its blocks.
-    pub bytes: Vec<u8>,
-}
-
-impl Matrix {
-    /// All of its weights.
-    pub fn floats(&self) -> Vec<f32> {
-        let mut floats = vec![0.0; self.shape.iter().product::<u64>() as usize];
-        (self.format.dequantize)(&self.bytes, &mut floats);
-        floats
-    }
-}
-
-/// Tensors by name.
-pub type Matrices = HashMap<String, Matrix>;
+pub use crate::forward::{Matrices, Matrix};
 
 /// Called before each product with the name of the matrix, the expert it belongs to, and the rows that are multiplied.
 pub type Observe<'a> = &'a mut dyn FnMut(&str, usize, &[f32]);
@@ -52,7 +29,7 @@ impl Runner<'_> {
         let tokens = residual.len() / program.widths[RESIDUAL.0];
         let mut registers: Vec<Vec<f32>> = vec![Vec::new(); program.widths.len()];
         registers[RESIDUAL.0] = std::mem::take(residual);
-        let last_use = last_uses(program, wanted);
+        let last_use = program.last_uses(wanted);
         let mut product = Product::default();
         for (number, step) in program.steps.iter().enumerate() {
             let mut to = std::mem::take(&mut registers[step.to.0]);
@@ -119,18 +96,4 @@ impl Runner<'_> {
             Op::Join { heads } => rows::join(to, [from(0), from(1)], width / heads, from_width / heads),
         }
     }
-}
-
-/// The number of the step after which a register is free.
-fn last_uses(program: &Program, wanted: Register) -> Vec<usize> {
-    let mut last = vec![0; program.widths.len()];
-    for (number, step) in program.steps.iter().enumerate() {
-        for register in step.from.iter().chain([&step.to]) {
-            last[register.0] = number;
-        }
-    }
-    for kept in [RESIDUAL, wanted] {
-        last[kept.0] = usize::MAX;
-    }
-    last
 }
