@@ -13,10 +13,12 @@ mod layer;
 mod mlp;
 mod record;
 mod rope;
+mod sampler;
 
 pub use facts::{Facts, Unsupported};
 pub use layer::{embedding, layer, layers, output};
 pub use rope::factors;
+pub use sampler::{Sampling, most_likely, probability};
 
 use std::sync::Arc;
 
