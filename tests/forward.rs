@@ -16,6 +16,9 @@ const COUNT: usize = 64;
 /// llama.cpp makes a context of 64 tokens as long as this.
 const CONTEXT: usize = 256;
 
+/// Precisions of models that other cards have too, as tests/peers/family_logits.py leaves them out.
+const LEFT_OUT: &[&str] = &["-fp8", "-f64", "-gptq", "-awq", "-int"];
+
 fn references() -> BTreeMap<String, Json> {
     let json = common::vocab::json(&common::root().join("tests/data/family_logits.json"));
     json.as_object().unwrap().clone().into_iter().collect()
@@ -105,7 +108,14 @@ fn every_family(run: Run<'_>) {
     let mut wrong = Vec::new();
     let mut seen = 0;
     for card in common::families::make(folder.path()) {
-        let Some(reference) = references.get(&card.name) else { continue };
+        let Some(reference) = references.get(&card.name) else {
+            assert!(
+                !card.runs() || card.embeds() || LEFT_OUT.iter().any(|part| card.name.contains(part)),
+                "{}",
+                card.name
+            );
+            continue;
+        };
         let file = common::pack(&card.folder, "F32", folder.path(), &["--device", "cpu"]);
         let (error, row) = errors(&logits(&file, run), reference);
         seen += 1;
@@ -146,7 +156,7 @@ fn perplexity_and_divergence_equal_those_of_llama_perplexity() {
     let original = common::pack(&common::sample(), "F16", folder.path(), &["--device", "cpu"]);
     let original = original.to_str().unwrap();
     for (kind, expected) in references["files"].as_object().unwrap() {
-        let file = common::pack(&common::sample(), kind, folder.path(), &["--device", "cpu"]);
+        let file = common::pack(&common::sample(), kind, folder.path(), &["--device", "cpu", "--force"]);
         let arguments = [file.to_str().unwrap(), "--against", original, "--ctx", &context, "--chunks", &chunks];
         let found = measure(&arguments);
         assert_within_a_percent(&found["perplexity"], &expected["perplexity"], kind);

@@ -46,6 +46,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
+            "chat",
             "eval",
             "forward",
             "quant",
@@ -68,6 +69,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "chat",
+            "forward",
             "hub",
             "eval",
             "quant",
@@ -87,6 +89,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "gui",
         &[
             "chat",
+            "forward",
             "hub",
             "eval",
             "quant",

@@ -43,9 +43,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 fn calibrate(arguments: &Arguments) -> Result<(), Quit> {
     let mut session = Session::start();
-    let EventKind::Opened(model) = session.run(Command::Open(arguments.path.clone().into()))? else {
-        return Err(Quit::Failed("the engine gave no model".to_owned()));
-    };
+    let model = session.open(&arguments.path)?;
     let request = CalibrateRequest {
         model,
         text: arguments.text.clone(),

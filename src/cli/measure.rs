@@ -4,11 +4,10 @@ use super::importance::Importance;
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{Command, EventKind, MeasureReport, MeasureRequest};
 use crate::eval::Estimate;
-use crate::model::Model;
 use crate::recipe::Recipe;
 use crate::units;
 use serde_json::{Value as Json, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -51,9 +50,9 @@ fn measure(arguments: &Arguments) -> Result<(), Quit> {
     let recipe = arguments.preset.as_ref().map(|name| Recipe::parse(name, &[])).transpose();
     let recipe = recipe.map_err(|error| Quit::Failed(error.to_string()))?.map(|recipe| Recipe { imatrix, ..recipe });
     let mut session = Session::start();
-    let candidate = open(&mut session, &arguments.path)?;
+    let candidate = session.open(&arguments.path)?;
     let reference = match &arguments.against {
-        Some(path) => Some(open(&mut session, path)?),
+        Some(path) => Some(session.open(path)?),
         None => recipe.is_some().then(|| Arc::clone(&candidate)),
     };
     let request = MeasureRequest {
@@ -73,13 +72,6 @@ fn measure(arguments: &Arguments) -> Result<(), Quit> {
         print(&report);
     }
     Ok(())
-}
-
-fn open(session: &mut Session, path: &Path) -> Result<Arc<Model>, Quit> {
-    match session.run(Command::Open(path.to_owned().into()))? {
-        EventKind::Opened(model) => Ok(model),
-        _ => Err(Quit::Failed("the engine gave no model".to_owned())),
-    }
 }
 
 fn as_json(report: &MeasureReport) -> Json {

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod calibrate;
+mod compare;
 mod devices;
 mod effort;
 mod fit;
@@ -37,6 +38,8 @@ Examples:
   tuck verify out.gguf --against model.gguf        how far its weights are from those it was packed from
   tuck measure out.gguf --against model.gguf --text book.txt
                                                    perplexity of both, and the KL divergence between them
+  tuck compare model.gguf out.gguf --prompt 'Why is the sky blue?'
+                                                   both answers side by side, and where they part
   tuck calibrate model.gguf --text book.txt -o imatrix.gguf
                                                    how much each column counts, for pack --imatrix
 
@@ -78,6 +81,8 @@ enum Command {
     Verify(verify::Arguments),
     /// Measure how well a model predicts a text, and how far its predictions are from another's.
     Measure(measure::Arguments),
+    /// Let two models answer the same prompts, side by side, and mark where they part; or one alone.
+    Compare(Box<compare::Arguments>),
     /// Gather how much each column of a model's matrices counts, as an importance matrix for pack --imatrix.
     Calibrate(calibrate::Arguments),
     /// List the devices that can compute.
@@ -96,6 +101,7 @@ impl Cli {
             Some(Command::Fit(arguments)) => Ok(fit::run(&arguments)),
             Some(Command::Verify(arguments)) => Ok(verify::run(&arguments)),
             Some(Command::Measure(arguments)) => Ok(measure::run(&arguments)),
+            Some(Command::Compare(arguments)) => Ok(compare::run(&arguments)),
             Some(Command::Calibrate(arguments)) => Ok(calibrate::run(&arguments)),
             Some(Command::Devices(arguments)) => Ok(devices::run(&arguments)),
         }

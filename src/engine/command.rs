@@ -1,5 +1,6 @@
 //! What the window and the command line can ask of the engine.
 
+use crate::forward::Sampling;
 use crate::hub::{Access, PullRequest};
 use crate::imatrix::Imatrix;
 use crate::model::{AdapterChoice, Model};
@@ -39,6 +40,9 @@ pub enum Command {
     Verify(VerifyRequest),
     /// Measure what a model predicts, and how far that is from another. Ends in `Measured`, `Failed` or `Cancelled`.
     Measure(MeasureRequest),
+    /// Let one or two models answer prompts. Tells `Spoken` and `Answered` on the way; ends in `Compared`, `Failed` or
+    /// `Cancelled`.
+    Compare(CompareRequest),
     /// Gather an importance matrix from a text. Ends in `Calibrated`, `Failed` or `Cancelled`.
     Calibrate(CalibrateRequest),
 }
@@ -121,6 +125,32 @@ pub struct MeasureRequest {
     pub context: usize,
     /// At most so many chunks.
     pub chunks: Option<usize>,
+}
+
+/// A model that answers.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The model.
+    pub model: Arc<Model>,
+    /// What would be packed of it; without, it answers as it is.
+    pub recipe: Option<Recipe>,
+}
+
+/// Which models to let answer, and what. They are held in memory as they are stored.
+#[derive(Clone, Debug)]
+pub struct CompareRequest {
+    /// One or two, with the same tokens.
+    pub subjects: Vec<Subject>,
+    /// What a user says; one answer each.
+    pub prompts: Vec<String>,
+    /// Whether prompts are put into the chat template of the first model, where it has one.
+    pub chat: bool,
+    /// At most so many tokens an answer.
+    pub tokens: usize,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
+    /// Whether answers stop at the tokens that end them; if not, these are never chosen.
+    pub stops: bool,
 }
 
 /// What to gather an importance matrix of.

@@ -3,7 +3,7 @@
 use super::command::JobId;
 use super::jobs::hardware::Hardware;
 use crate::checkpoint::Adapter;
-use crate::eval::{Divergence, WeightError};
+use crate::eval::{Agreement, Divergence, WeightError};
 use crate::hub::{Choice, Pulled};
 use crate::imatrix::Imatrix;
 use crate::model::Model;
@@ -23,13 +23,17 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What happened. All but the first two end a job.
+/// What happened. All but the first four end a job.
 #[derive(Clone, Debug)]
 pub enum EventKind {
     /// How far a job is. Only the latest counts.
     Progress(Progress),
     /// Something that does not stop the job, in a sentence.
     Warning(String),
+    /// A model said something.
+    Spoken(Spoken),
+    /// A prompt was answered.
+    Answered(Arc<Comparison>),
     /// The devices that can compute, best first; the processor is the last.
     Devices(Vec<Device>),
     /// What this machine has, and what others have.
@@ -46,6 +50,8 @@ pub enum EventKind {
     Verified(Arc<VerifyReport>),
     /// A text was run through a model.
     Measured(Arc<MeasureReport>),
+    /// Every prompt was answered.
+    Compared(Arc<CompareReport>),
     /// An importance matrix was gathered and written.
     Calibrated(Arc<CalibrateReport>),
     /// Every file of a model is there and verified.
@@ -84,6 +90,8 @@ pub enum Stage {
     Measuring,
     /// Running text through a model to see what goes into its matrices.
     Calibrating,
+    /// Letting models answer.
+    Generating,
     /// Fetching files.
     Downloading,
 }
@@ -97,6 +105,7 @@ impl Stage {
             Self::Verifying => "Verifying",
             Self::Measuring => "Measuring",
             Self::Calibrating => "Calibrating",
+            Self::Generating => "Answering",
             Self::Downloading => "Downloading",
         }
     }
@@ -246,6 +255,80 @@ pub struct MeasureReport {
     pub layer_errors: Vec<f64>,
     /// Start to finish.
     pub elapsed: Duration,
+}
+
+/// A piece of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spoken {
+    /// The number of the prompt, from 0.
+    pub prompt: usize,
+    /// The number of the model, from 0.
+    pub subject: usize,
+    /// What comes after the pieces before.
+    pub text: String,
+}
+
+/// What models answer.
+#[derive(Clone, Debug)]
+pub struct CompareReport {
+    /// Who answered: a folder or file, and the recipe whose result did, if not the model as it is.
+    pub subjects: Vec<(PathBuf, Option<&'static str>)>,
+    /// In the order of the prompts.
+    pub comparisons: Vec<Arc<Comparison>>,
+    /// How far two models agree over all prompts.
+    pub agreement: Option<Agreement>,
+    /// Start to finish.
+    pub elapsed: Duration,
+}
+
+/// The answers to a prompt.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// As it was given.
+    pub prompt: String,
+    /// With what the chat template and the tokenizer put around it.
+    pub prompt_tokens: usize,
+    /// In the order of the models.
+    pub answers: Vec<Answer>,
+    /// Where two models first chose different tokens.
+    pub parting: Option<Parting>,
+}
+
+/// What a model said.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// As text, without control tokens.
+    pub text: String,
+    /// With the token that ended it, if one did.
+    pub tokens: Vec<u32>,
+    /// How likely the model held each of its tokens.
+    pub probabilities: Vec<f64>,
+    /// Whether it came to its end, rather than to the most tokens asked for.
+    pub ended: bool,
+}
+
+/// Where two answers part.
+#[derive(Clone, Debug)]
+pub struct Parting {
+    /// How many tokens before are the same.
+    pub at: usize,
+    /// The text of those.
+    pub same: String,
+    /// What each chose.
+    pub choices: [Preference; 2],
+}
+
+/// A token that one of two models chose.
+#[derive(Clone, Debug)]
+pub struct Preference {
+    /// Its id.
+    pub token: u32,
+    /// What it adds to the text; nothing, where it ends an answer.
+    pub text: String,
+    /// As the vocabulary has it.
+    pub name: String,
+    /// How likely each of the models held it.
+    pub probabilities: [f64; 2],
 }
 
 /// An importance matrix that was gathered.

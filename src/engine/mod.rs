@@ -10,12 +10,12 @@ mod sample;
 mod worker;
 
 pub use command::{
-    AdapterRequest, CalibrateRequest, Command, DeviceChoice, JobId, MeasureRequest, OpenRequest, PackOutput,
-    PackRequest, VerifyRequest,
+    AdapterRequest, CalibrateRequest, Command, CompareRequest, DeviceChoice, JobId, MeasureRequest, OpenRequest,
+    PackOutput, PackRequest, Subject, VerifyRequest,
 };
 pub use event::{
-    CalibrateReport, Device, Event, EventKind, MeasureReport, Mismatch, OutputReport, PackReport, Progress, Stage,
-    TensorError, VerifyReport,
+    Answer, CalibrateReport, CompareReport, Comparison, Device, Event, EventKind, MeasureReport, Mismatch,
+    OutputReport, PackReport, Parting, Preference, Progress, Spoken, Stage, TensorError, VerifyReport,
 };
 
 pub use jobs::hardware::Hardware;

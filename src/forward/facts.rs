@@ -199,13 +199,14 @@ impl Facts {
         if settings.value("rope.dimension_sections").is_some() {
             return Err(settings.refuse("its positions have several parts, of pictures, which cannot be run"));
         }
-        let norm = match (
-            settings.float("attention.layer_norm_rms_epsilon"),
-            settings.float("attention.layer_norm_epsilon"),
-        ) {
-            (Some(epsilon), _) => Norm::Rms { epsilon },
-            (None, Some(epsilon)) => Norm::Layer { epsilon },
-            (None, None) => return Err(settings.refuse("its metadata has no epsilon of its norms")),
+        let epsilons =
+            ["attention.layer_norm_rms_epsilon", "attention.layer_norm_epsilon"].map(|key| settings.float(key));
+        // Nemotron's files have both.
+        let has_bias = model.tensors.iter().any(|tensor| tensor.name == "output_norm.bias");
+        let norm = match epsilons {
+            [Some(epsilon), other] if other.is_none() || !has_bias => Norm::Rms { epsilon },
+            [_, Some(epsilon)] => Norm::Layer { epsilon },
+            _ => return Err(settings.refuse("its metadata has no epsilon of its norms")),
         };
         let scale = |key: &str| settings.nonzero(key);
         let logit_scale = match (scale("logit_scale"), architecture) {
@@ -273,7 +274,9 @@ impl Windows {
             Some(list) => matches!(list.values.get(layer as usize), Some(Value::Bool(true))),
             None => every == 0 || layer % every != every - 1,
         };
-        let any = family.windows > 0 && hparams.window > 0;
+        // Of EXAONE 4, llama.cpp gives windows to the model of 64 layers alone.
+        let is_left_out = family.name == "exaone4" && hparams.layers != 64;
+        let any = family.windows > 0 && hparams.window > 0 && !is_left_out;
         let layers = if any { super::layers(settings.model) } else { 0 };
         Self { tokens: hparams.window as usize, layers: (0..layers).map(is_windowed).collect() }
     }

@@ -14,11 +14,13 @@ mod matrix;
 mod mlp;
 mod record;
 mod rope;
+mod sampler;
 
 pub use facts::{Facts, Unsupported};
 pub use layer::{embedding, layer, layers, output};
 pub use matrix::{Matrices, Matrix};
 pub use rope::factors;
+pub use sampler::{Sampling, most_likely, probability};
 
 use std::sync::Arc;
 

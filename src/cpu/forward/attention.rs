@@ -1,5 +1,6 @@
 //! Attention of every token to those before it in its chunk.
 
+use super::Place;
 use super::vector::{exp, largest, sum, wide};
 use crate::forward::Attention;
 use rayon::prelude::*;
@@ -7,26 +8,30 @@ use rayon::prelude::*;
 /// Queries that are looked at together: what comes after the last of them is never computed.
 const QUERIES: usize = 64;
 
-/// From rows of queries, keys and values, each the heads side by side.
-pub(super) fn attention(how: &Attention, sinks: Option<&[f32]>, [q, k, v]: [&[f32]; 3], chunk: usize, to: &mut [f32]) {
+/// From rows of queries, keys and values, each the heads side by side. The keys and values of each chunk begin with those
+/// of the past.
+pub(super) fn attention(how: &Attention, sinks: Option<&[f32]>, [q, k, v]: [&[f32]; 3], place: Place, to: &mut [f32]) {
+    let Place { chunk, past } = place;
     let &Attention { heads, kv_heads, key, value, .. } = how;
     let width = heads * value;
     let chunks = to.par_chunks_mut(chunk * width).enumerate();
     let tasks = chunks.flat_map(|(number, to)| {
         let blocks = to.par_chunks_mut(QUERIES * width).enumerate();
-        blocks.map(move |(block, to)| (number * chunk, block * QUERIES, to))
+        blocks.map(move |(block, to)| (number, block * QUERIES, to))
     });
-    tasks.for_each_init(Vec::new, |scores, (text, begin, to)| {
+    tasks.for_each_init(Vec::new, |scores, (number, begin, to)| {
+        let (q_text, kv_text) = (number * chunk, number * (past + chunk));
+        // Of keys; of them the first that the first of the queries sees is the first that any does.
+        let (begin, query) = (past + begin, begin);
         let end = begin + to.len() / width;
-        // Keys that the first of the queries sees are the first that any does.
         let start = how.window.map_or(0, |window| (begin + 1).saturating_sub(window));
         let (queries, keys) = (end - begin, end - start);
         scores.resize(queries * keys, 0.0);
         for head in 0..heads {
             let kv_head = head / (heads / kv_heads);
-            let q = &q[(text + begin) * heads * key + head * key..];
-            let k = &k[(text + start) * kv_heads * key + kv_head * key..];
-            let v = &v[(text + start) * kv_heads * value + kv_head * value..];
+            let q = &q[(q_text + query) * heads * key + head * key..];
+            let k = &k[(kv_text + start) * kv_heads * key + kv_head * key..];
+            let v = &v[(kv_text + start) * kv_heads * value + kv_head * value..];
             product((queries, keys, key), (scores, keys, 1), (q, heads * key, 1), (k, 1, kv_heads * key), how.scale);
             let slope = how.alibi.map(|most| slope(most, head, heads));
             for (row, scores) in scores.chunks_exact_mut(keys).enumerate() {

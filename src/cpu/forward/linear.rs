@@ -1,6 +1,7 @@
 //! Matrix products of activations and weights.
 
 use super::Matrix;
+use super::vector::{dot, wide};
 use rayon::prelude::*;
 
 /// Weights that are unpacked at a time: enough for a product to be worth its threads, little beside a model.
@@ -25,6 +26,9 @@ impl Product {
     /// `y = x · matrixᵀ + bias`, of the matrix of that number where the tensor holds several.
     pub(super) fn linear(&mut self, x: &[f32], matrix: &Matrix, number: usize, bias: Option<&[f32]>, y: &mut [f32]) {
         let (inputs, outputs) = sizes(matrix);
+        if x.len() == inputs {
+            return one(x, matrix, number, bias, y);
+        }
         if let Some(bias) = bias {
             y.par_chunks_mut(outputs).for_each(|row| row.copy_from_slice(bias));
         }
@@ -58,6 +62,22 @@ impl Product {
             each(Rows { x: &self.weights, step: inputs }, panel * rows);
         }
     }
+}
+
+/// The product of a single row: weights are read once and used once, so they are unpacked into what a cache holds.
+fn one(x: &[f32], matrix: &Matrix, number: usize, bias: Option<&[f32]>, y: &mut [f32]) {
+    let (inputs, outputs) = sizes(matrix);
+    let row = matrix.format.bytes(inputs as u64) as usize;
+    let task = (TASK / inputs).max(1);
+    let own = &matrix.bytes[number * outputs * row..][..outputs * row];
+    let tasks = y.par_chunks_mut(task).zip(own.par_chunks(task * row)).enumerate();
+    tasks.for_each_init(Vec::new, |weights, (number, (y, blocks))| {
+        weights.resize(y.len() * inputs, 0.0);
+        (matrix.format.dequantize)(blocks, weights);
+        for (n, (y, weights)) in y.iter_mut().zip(weights.chunks_exact(inputs)).enumerate() {
+            *y = wide(|| dot(x, weights)) + bias.map_or(0.0, |bias| bias[number * task + n]);
+        }
+    });
 }
 
 /// Inputs and outputs.

@@ -15,6 +15,15 @@ pub use crate::forward::{Matrices, Matrix};
 /// Called before each product with the name of the matrix, the expert it belongs to, and the rows that are multiplied.
 pub type Observe<'a> = &'a mut dyn FnMut(&str, usize, &[f32]);
 
+/// What a program has seen of a text that goes on: how many tokens, and their keys and values in its attention.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    /// Tokens that were run.
+    pub tokens: usize,
+    keys: Vec<f32>,
+    values: Vec<f32>,
+}
+
 /// Runs programs over rows of text.
 pub struct Runner<'a> {
     /// The tensors of the programs. A missing one is a panic: whoever loads them asks the program for their names.
@@ -26,6 +35,19 @@ pub struct Runner<'a> {
 impl Runner<'_> {
     /// Runs `program` on rows of the residual stream, which come back changed, with the rows of the register wanted.
     pub fn run(&self, program: &Program, residual: &mut Vec<f32>, wanted: Register, observe: Observe<'_>) -> Vec<f32> {
+        self.run_after(program, residual, wanted, observe, None)
+    }
+
+    /// The same of rows that all follow what the program has seen, where there is such a past; `chunk` counts for nothing
+    /// then. A program has a past of its own for each text.
+    pub fn run_after(
+        &self,
+        program: &Program,
+        residual: &mut Vec<f32>,
+        wanted: Register,
+        observe: Observe<'_>,
+        mut past: Option<&mut Past>,
+    ) -> Vec<f32> {
         let tokens = residual.len() / program.widths[RESIDUAL.0];
         let mut registers: Vec<Vec<f32>> = vec![Vec::new(); program.widths.len()];
         registers[RESIDUAL.0] = std::mem::take(residual);
@@ -34,16 +56,20 @@ impl Runner<'_> {
         for (number, step) in program.steps.iter().enumerate() {
             let mut to = std::mem::take(&mut registers[step.to.0]);
             to.resize(tokens * program.widths[step.to.0], 0.0);
-            self.step(step, program, &registers, &mut to, &mut product, observe);
+            self.step(step, program, &registers, &mut to, &mut product, observe, past.as_deref_mut());
             registers[step.to.0] = to;
             for register in step.from.iter().filter(|register| last_use[register.0] == number) {
                 registers[register.0] = Vec::new();
             }
         }
+        if let Some(past) = past {
+            past.tokens += tokens;
+        }
         *residual = std::mem::take(&mut registers[RESIDUAL.0]);
         if wanted == RESIDUAL { Vec::new() } else { std::mem::take(&mut registers[wanted.0]) }
     }
 
+    #[allow(clippy::too_many_arguments, reason = "the state of one run, each part borrowed in its own way")]
     fn step(
         &self,
         step: &Step,
@@ -52,11 +78,16 @@ impl Runner<'_> {
         to: &mut [f32],
         product: &mut Product,
         observe: Observe<'_>,
+        past: Option<&mut Past>,
     ) {
         let width = program.widths[step.to.0];
         let from_width = program.widths[step.from[0].0];
         let from = |i: usize| registers[step.from[i].0].as_slice();
         let floats = |name: &Option<String>| name.as_ref().map(|name| self.matrices[name].floats());
+        let place = match &past {
+            None => Place { chunk: self.chunk, past: 0 },
+            Some(past) => Place { chunk: to.len() / width, past: past.tokens },
+        };
         // A register that is read and written was taken out of the list.
         if step.from[0] != step.to && matches!(step.op, Op::Norm { .. } | Op::Activate(_) | Op::Add | Op::Weigh) {
             to.copy_from_slice(from(0));
@@ -77,12 +108,18 @@ impl Runner<'_> {
             Op::Norm { norm, width, weight, bias } => {
                 rows::norm(to, *norm, *width, floats(weight).as_deref(), floats(bias).as_deref());
             }
-            Op::Rope { rope, head } => rope::rotate(to, rope, *head, width, self.chunk),
-            Op::Positions { weight } => rope::add_positions(to, &self.matrices[weight].floats(), width, self.chunk),
-            Op::Temperature { scale, every } => rope::temperature(to, *scale, *every, width, self.chunk),
+            Op::Rope { rope, head } => rope::rotate(to, rope, *head, width, place),
+            Op::Positions { weight } => rope::add_positions(to, &self.matrices[weight].floats(), width, place),
+            Op::Temperature { scale, every } => rope::temperature(to, *scale, *every, width, place),
             Op::Attention(how) => {
                 let sinks = floats(&how.sinks);
-                attention::attention(how, sinks.as_deref(), [from(0), from(1), from(2)], self.chunk, to);
+                let (mut keys, mut values) = (from(1), from(2));
+                if let Some(past) = past {
+                    past.keys.extend(keys);
+                    past.values.extend(values);
+                    (keys, values) = (&past.keys, &past.values);
+                }
+                attention::attention(how, sinks.as_deref(), [from(0), keys, values], place, to);
             }
             Op::Experts(how) => experts::experts(how, self.matrices, [from(0), from(1)], product, to, observe),
             Op::Activate(activation) => rows::activate(to, *activation),
@@ -96,4 +133,13 @@ impl Runner<'_> {
             Op::Join { heads } => rows::join(to, [from(0), from(1)], width / heads, from_width / heads),
         }
     }
+}
+
+/// Where rows stand in their text.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Rows that belong together.
+    chunk: usize,
+    /// Tokens before the first of them.
+    past: usize,
 }

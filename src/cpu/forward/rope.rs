@@ -1,17 +1,18 @@
-//! What depends on a token's position, which counts from 0 in each chunk.
+//! What depends on a token's position, which counts from the end of the past in each chunk.
 
+use super::Place;
 use crate::forward::{Pairs, Rope};
 use rayon::prelude::*;
 
 /// Rotates the heads of each row.
-pub(super) fn rotate(x: &mut [f32], rope: &Rope, head: usize, width: usize, chunk: usize) {
+pub(super) fn rotate(x: &mut [f32], rope: &Rope, head: usize, width: usize, place: Place) {
     let pairs = rope.frequencies.len();
-    let turns: Vec<(f32, f32)> = (0..chunk)
+    let turns: Vec<(f32, f32)> = (place.past..place.past + place.chunk)
         .flat_map(|position| rope.frequencies.iter().map(move |frequency| position as f32 * frequency))
         .map(|angle| (angle.cos() * rope.magnitude, angle.sin() * rope.magnitude))
         .collect();
     x.par_chunks_mut(width).enumerate().for_each(|(token, row)| {
-        let turns = &turns[token % chunk * pairs..][..pairs];
+        let turns = &turns[token % place.chunk * pairs..][..pairs];
         for head in row.chunks_exact_mut(head) {
             for (i, &(cos, sin)) in turns.iter().enumerate() {
                 let (a, b) = match rope.pairs {
@@ -25,17 +26,17 @@ pub(super) fn rotate(x: &mut [f32], rope: &Rope, head: usize, width: usize, chun
 }
 
 /// Adds a row of a table.
-pub(super) fn add_positions(x: &mut [f32], table: &[f32], width: usize, chunk: usize) {
+pub(super) fn add_positions(x: &mut [f32], table: &[f32], width: usize, place: Place) {
     x.par_chunks_mut(width).enumerate().for_each(|(token, row)| {
-        let own = &table[token % chunk * width..][..width];
+        let own = &table[(place.past + token % place.chunk) * width..][..width];
         row.iter_mut().zip(own).for_each(|(x, own)| *x += own);
     });
 }
 
 /// Rows grow with their position.
-pub(super) fn temperature(x: &mut [f32], scale: f32, every: usize, width: usize, chunk: usize) {
+pub(super) fn temperature(x: &mut [f32], scale: f32, every: usize, width: usize, place: Place) {
     x.par_chunks_mut(width).enumerate().for_each(|(token, row)| {
-        let by = 1.0 + scale * ((token % chunk / every + 1) as f32).ln();
+        let by = 1.0 + scale * (((place.past + token % place.chunk) / every + 1) as f32).ln();
         row.iter_mut().for_each(|x| *x *= by);
     });
 }

@@ -35,6 +35,20 @@ pub(super) fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     lanes.iter().sum::<f32>() + rest.iter().map(|x| f(*x)).sum::<f32>()
 }
 
+/// The sum of products, in an order that depends on their count alone.
+#[inline(always)]
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a_groups, a_rest) = a.as_chunks::<LANES>();
+    let (b_groups, b_rest) = b.as_chunks::<LANES>();
+    let mut lanes = [0.0; LANES];
+    for (a, b) in a_groups.iter().zip(b_groups) {
+        for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+            *lane += a * b;
+        }
+    }
+    lanes.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
+}
+
 /// The largest number.
 #[inline(always)]
 pub(super) fn largest(x: &[f32]) -> f32 {
@@ -85,6 +99,7 @@ mod tests {
         for count in 0..70 {
             let x: Vec<f32> = (0..count).map(|n| ((n * 7) % count) as f32).collect();
             assert_eq!(sum(&x, |x| 2.0 * x), (count * (count - 1)) as f32);
+            assert_eq!(dot(&x, &vec![2.0; count]), (count * (count - 1)) as f32);
             assert_eq!(largest(&x), if count == 0 { f32::NEG_INFINITY } else { x.iter().copied().fold(0.0, f32::max) });
         }
     }

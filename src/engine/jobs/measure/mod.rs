@@ -4,11 +4,14 @@
 //! memory holds one layer, the residual streams of the text, and no file of logits.
 
 mod calibrate;
+mod compare;
+mod speaker;
 mod text;
 mod walk;
 mod weights;
 
 pub(in crate::engine) use calibrate::calibrate;
+pub(in crate::engine) use compare::compare;
 
 use crate::engine::command::MeasureRequest;
 use crate::engine::event::{MeasureReport, Stage};

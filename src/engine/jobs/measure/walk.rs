@@ -27,6 +27,19 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// Loads what makes logits.
+    pub(super) fn load(weights: &Weights<'_>, facts: &Facts, meter: &Meter<'_, '_>) -> Result<Self, Stop> {
+        let (program, logits) = forward::output(weights.model, facts)?;
+        let matrices = weights.of(&program, Some(meter))?;
+        Ok(Self { program, logits, matrices })
+    }
+
+    /// The logits of rows of the residual stream, row by row.
+    pub(super) fn logits(&self, mut rows: Vec<f32>, chunk: usize, observe: Observe<'_>) -> Vec<f32> {
+        let runner = Runner { matrices: &self.matrices, chunk };
+        runner.run(&self.program, &mut rows, self.logits, observe)
+    }
+
     /// Tokens that it has logits for.
     pub(super) fn vocabulary(&self) -> usize {
         self.program.widths[self.logits.0]
@@ -91,18 +104,14 @@ impl<'a> Walk<'a> {
 
     /// Loads what makes logits.
     pub(super) fn output(&self, meter: &Meter<'_, '_>) -> Result<Output, Stop> {
-        let (program, logits) = forward::output(self.weights.model, &self.facts)?;
-        let matrices = self.weights.of(&program, Some(meter))?;
-        Ok(Output { program, logits, matrices })
+        Output::load(&self.weights, &self.facts, meter)
     }
 
     /// The logits of some tokens, row by row.
     pub(super) fn logits(&self, output: &Output, tokens: &[usize], observe: Observe<'_>) -> Vec<f32> {
         let width = self.width();
-        let mut rows: Vec<f32> =
-            tokens.iter().flat_map(|token| &self.rows[token * width..][..width]).copied().collect();
-        let runner = Runner { matrices: &output.matrices, chunk: self.chunk };
-        runner.run(&output.program, &mut rows, output.logits, observe)
+        let rows: Vec<f32> = tokens.iter().flat_map(|token| &self.rows[token * width..][..width]).copied().collect();
+        output.logits(rows, self.chunk, observe)
     }
 
     fn width(&self) -> usize {
