@@ -95,9 +95,7 @@ fn logits_of_every_family_on_every_device_equal_llama_cpps() {
         every_family(&mut |program, matrices, rows, wanted| {
             let mut weights = gpu::forward::Weights::default();
             runner.load(&mut weights, program, matrices).unwrap();
-            let found = runner.run(&weights, program, rows, wanted, COUNT).unwrap();
-            runner.unload(weights);
-            found
+            runner.run(&weights, program, rows, wanted, COUNT).unwrap()
         });
     }
 }
@@ -172,6 +170,29 @@ fn perplexity_and_divergence_equal_those_of_llama_perplexity() {
         for figure in ["perplexity", "kl_divergence", "layer_errors"] {
             assert_eq!(unwritten[figure], found[figure], "{kind}");
         }
+    }
+}
+
+#[test]
+fn every_device_measures_what_the_processor_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = common::pack(&common::sample(), "F16", folder.path(), &["--device", "cpu"]);
+    let original = original.to_str().unwrap();
+    let on = |device: &str| {
+        let how = ["--type", "Q4_K_M", "--ctx", "128", "--chunks", "4", "--device", device, "--device-memory", "64M"];
+        measure(&[&[original], &how[..]].concat())
+    };
+    let expected = on("cpu");
+    assert_eq!(expected["device"], "CPU");
+    for device in gpu::devices() {
+        let found = on(device.name());
+        assert!(found["device"].as_str().unwrap().contains(device.name()));
+        for (figure, error) in [("perplexity", 1e-3), ("reference_perplexity", 1e-3)] {
+            let [own, right] = [&found, &expected].map(|json| json[figure]["value"].as_f64().unwrap());
+            assert!((own / right - 1.0).abs() < error, "{figure} on {device}: {own}, and {right} on the processor");
+        }
+        let [own, right] = [&found, &expected].map(|json| json["kl_divergence"]["mean"]["value"].as_f64().unwrap());
+        assert!((own / right - 1.0).abs() < 0.01, "divergence on {device}: {own}, and {right} on the processor");
     }
 }
 

@@ -84,7 +84,6 @@ impl Case {
         if wanted == RESIDUAL {
             (expected, found) = (rows, own);
         }
-        runner.unload(weights);
         (expected, found)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::importance::Importance;
 use super::session::{Quit, Session, exit, print_json};
-use crate::engine::{Command, EventKind, MeasureReport, MeasureRequest};
+use crate::engine::{Command, DeviceChoice, EventKind, MeasureReport, MeasureRequest};
 use crate::eval::Estimate;
 use crate::recipe::Recipe;
 use crate::units;
@@ -34,6 +34,12 @@ pub(super) struct Arguments {
     /// At most so many chunks of the text.
     #[arg(long, value_name = "COUNT")]
     chunks: Option<usize>,
+    /// Where to compute: auto, cpu, or part of a name that tuck devices lists.
+    #[arg(long, default_value = "auto", value_name = "NAME")]
+    device: String,
+    /// At most so many bytes of a GPU's memory, such as 1G; without it, most of what is free.
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
+    device_memory: Option<u64>,
     #[command(flatten)]
     importance: Importance,
     /// Print the report as JSON.
@@ -62,6 +68,8 @@ fn measure(arguments: &Arguments) -> Result<(), Quit> {
         text: arguments.text.clone(),
         context: arguments.context,
         chunks: arguments.chunks,
+        device: DeviceChoice::parse(&arguments.device),
+        device_memory: arguments.device_memory,
     };
     let EventKind::Measured(report) = session.run(Command::Measure(request))? else {
         return Err(Quit::Failed("the engine gave no report".to_owned()));
@@ -86,6 +94,7 @@ fn as_json(report: &MeasureReport) -> Json {
         "context": report.context,
         "scored_tokens": divergence.surprises.len(),
         "perplexity": divergence.perplexity(),
+        "device": report.device,
         "seconds": report.elapsed.as_secs_f64(),
     });
     if let Some(perplexity) = divergence.reference_perplexity() {
@@ -130,6 +139,7 @@ fn print(report: &MeasureReport) {
             println!("  {:>5} {}", first * 8, shown.join(""));
         }
     }
+    line("Device", report.device.clone());
     line("Time", units::duration(report.elapsed));
 }
 

@@ -125,6 +125,10 @@ pub struct MeasureRequest {
     pub context: usize,
     /// At most so many chunks.
     pub chunks: Option<usize>,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Bytes of a GPU's memory that may be used; without, most of what is free.
+    pub device_memory: Option<u64>,
 }
 
 /// A model that answers.

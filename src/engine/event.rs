@@ -253,6 +253,8 @@ pub struct MeasureReport {
     /// How far the residual stream is from the reference's after each layer: the root of the squared difference by the
     /// squared reference. Empty without a reference of the same shape.
     pub layer_errors: Vec<f64>,
+    /// Where it was computed.
+    pub device: String,
     /// Start to finish.
     pub elapsed: Duration,
 }

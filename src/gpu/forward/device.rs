@@ -6,6 +6,8 @@ use crate::gpu::open::Open;
 use crate::gpu::runner::{Checks, buffer_entry};
 use crate::graph::{ALIGN, RunError};
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use wgpu::BufferUsages as Usage;
 
 /// Workgroups in one dimension of a dispatch.
@@ -82,7 +84,7 @@ pub(super) struct Device {
     params: Vec<u8>,
     free: Vec<wgpu::Buffer>,
     /// Bytes of all buffers that there are.
-    pub(super) allocated: u64,
+    pub(super) allocated: Arc<AtomicU64>,
 }
 
 impl Device {
@@ -121,7 +123,7 @@ impl Device {
             arenas: Vec::new(),
             params: Vec::new(),
             free: Vec::new(),
-            allocated: 0,
+            allocated: Arc::default(),
             open,
         })
     }
@@ -131,10 +133,15 @@ impl Device {
         self.tables.get(&ggml_type).cloned()
     }
 
+    /// Bytes of all buffers that there are.
+    pub(super) fn allocated(&self) -> u64 {
+        self.allocated.load(Ordering::Relaxed)
+    }
+
     /// A new buffer.
     pub(super) fn create(&mut self, label: &str, bytes: u64, usage: Usage) -> wgpu::Buffer {
         let size = bytes.max(1).next_multiple_of(ALIGN);
-        self.allocated += size;
+        self.allocated.fetch_add(size, Ordering::Relaxed);
         self.open.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
             size,
@@ -162,7 +169,7 @@ impl Device {
 
     /// Frees memory that nobody has.
     pub(super) fn trim(&mut self) {
-        self.allocated -= self.free.drain(..).map(|buffer| buffer.size()).sum::<u64>();
+        self.allocated.fetch_sub(self.free.drain(..).map(|buffer| buffer.size()).sum::<u64>(), Ordering::Relaxed);
     }
 
     /// A new buffer with these bytes in it: what is written to one that was given back could come before its last use.

@@ -65,11 +65,6 @@ impl Runner {
         weights.load(&mut self.device, program, matrices)
     }
 
-    /// Frees the memory of weights.
-    pub fn unload(&mut self, weights: Weights) {
-        self.device.allocated = self.device.allocated.saturating_sub(weights.bytes);
-    }
-
     /// Runs a program, whose weights are loaded, on rows of the residual stream, which come back changed, with the rows of
     /// the register wanted. The rows are those of whole chunks of so many tokens, whose positions count from 0.
     pub fn run(

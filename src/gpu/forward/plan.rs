@@ -25,7 +25,7 @@ pub(super) fn batch(
     chunk: usize,
 ) -> Result<usize, RunError> {
     let (peak, widest) = numbers_of_a_token(weights, program, wanted);
-    let free = budget.saturating_sub(device.allocated + device.panel);
+    let free = budget.saturating_sub(device.allocated() + device.panel);
     // Buffers that fit no other register lie about for a while.
     let fitting = (free / (6 * peak)).min(device.binding_limit / (4 * widest)).min(BATCH[usize::from(device.is_cpu)]);
     let chunks = fitting / chunk as u64 * chunk as u64;

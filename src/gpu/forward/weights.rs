@@ -7,6 +7,8 @@ use crate::graph::RunError;
 use crate::quant::FormatRef;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes of a buffer of weights, where the device would take more.
 const PIECE: u64 = 1 << 30;
@@ -16,8 +18,15 @@ const PIECE: u64 = 1 << 30;
 pub struct Weights {
     matrices: HashMap<String, Stored>,
     vectors: HashMap<String, View>,
-    /// Bytes they take.
-    pub bytes: u64,
+    /// Bytes they take, and those of all buffers of their device.
+    bytes: u64,
+    all: Arc<AtomicU64>,
+}
+
+impl Drop for Weights {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// A matrix as it is stored, or several below each other, in buffers of whole rows.
@@ -42,7 +51,8 @@ pub(super) struct Band<'a> {
 impl Weights {
     /// Puts the tensors of a program there that are not yet.
     pub(super) fn load(&mut self, device: &mut Device, program: &Program, all: &Matrices) -> Result<(), RunError> {
-        let before = device.allocated;
+        let before = device.allocated();
+        self.all = device.allocated.clone();
         let multiplied: HashSet<&str> = program.steps.iter().flat_map(|step| multiplied(&step.op)).collect();
         for name in program.tensors() {
             match multiplied.contains(name) {
@@ -57,7 +67,7 @@ impl Weights {
                 _ => {}
             }
         }
-        self.bytes += device.allocated - before;
+        self.bytes += device.allocated() - before;
         device.open.check(self.bytes)
     }
 

@@ -32,7 +32,7 @@ pub(in crate::engine) fn calibrate(request: &CalibrateRequest, context: &Context
         )));
     }
     let text = Text::read(request.text.as_deref(), BuiltIn::Calibration, model, request.context, request.chunks)?;
-    let mut walk = Walk::new(Weights::new(model, None), &text)?;
+    let mut walk = Walk::new(Weights::new(model, None), &text, None)?;
     let meter = Meter::new(context, Stage::Calibrating, walk.bytes());
     let gathered = gather(&mut walk, model, &text, request.output_matrix, &meter)?;
     let starved =
@@ -81,7 +81,7 @@ fn gather(
         let output = walk.output(meter)?;
         let tokens: Vec<usize> = (0..text.tokens.len()).collect();
         for tokens in tokens.chunks(BATCH) {
-            walk.logits(&output, tokens, &mut observe);
+            walk.logits(&output, tokens, &mut observe)?;
             meter.advance(0, "")?;
         }
     }

@@ -5,6 +5,7 @@
 
 mod calibrate;
 mod compare;
+mod gpu;
 mod speaker;
 mod text;
 mod walk;
@@ -14,6 +15,7 @@ pub(in crate::engine) use calibrate::calibrate;
 pub(in crate::engine) use compare::compare;
 
 use crate::engine::command::MeasureRequest;
+use crate::engine::device::Devices;
 use crate::engine::event::{MeasureReport, Stage};
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
@@ -21,6 +23,8 @@ use crate::eval::Divergence;
 use crate::model::Model;
 use crate::recipe::Plan;
 use rayon::prelude::*;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Instant;
 use text::{BuiltIn, Text};
 use walk::{Output, Walk};
@@ -30,16 +34,21 @@ use weights::Weights;
 const LOGITS: usize = 32 << 20;
 
 /// Measures what a request names.
-pub(in crate::engine) fn run(request: &MeasureRequest, context: &Context<'_>) -> Result<MeasureReport, Stop> {
+pub(in crate::engine) fn run(
+    devices: &mut Devices,
+    request: &MeasureRequest,
+    context: &Context<'_>,
+) -> Result<MeasureReport, Stop> {
     let started = Instant::now();
     let candidate = &request.candidate;
     let plan = request.recipe.as_ref().map(|recipe| Plan::new(candidate, recipe)).transpose()?;
     let bits_per_weight = plan.as_ref().map(|plan| plan.bits_per_weight);
     let text = Text::read(request.text.as_deref(), BuiltIn::Evaluation, candidate, request.context, request.chunks)?;
-    let mut walks = vec![Walk::new(Weights::new(candidate, plan), &text)?];
+    let gpu = devices.forward(&request.device, request.device_memory)?.map(|runner| Rc::new(RefCell::new(runner)));
+    let mut walks = vec![Walk::new(Weights::new(candidate, plan), &text, gpu.clone())?];
     if let Some(reference) = &request.reference {
         same_tokens(candidate, reference)?;
-        walks.push(Walk::new(Weights::new(reference, None), &text)?);
+        walks.push(Walk::new(Weights::new(reference, None), &text, gpu.clone())?);
     }
     let total = walks.iter().map(Walk::bytes).sum();
     let meter = Meter::new(context, Stage::Measuring, total);
@@ -62,6 +71,7 @@ pub(in crate::engine) fn run(request: &MeasureRequest, context: &Context<'_>) ->
         chunks: text.chunks(),
         context: text.chunk,
         text: text.name,
+        device: gpu.map_or_else(|| "CPU".to_owned(), |runner| runner.borrow().name()),
         elapsed: started.elapsed(),
     })
 }
@@ -113,7 +123,7 @@ fn score(walks: &[Walk<'_>], text: &Text, meter: &Meter<'_, '_>) -> Result<Diver
             .iter()
             .zip(&outputs)
             .map(|(walk, output)| walk.logits(output, positions, &mut |_, _, _| {}))
-            .collect();
+            .collect::<Result<_, _>>()?;
         let row = |logits: &[f32], i: usize| {
             let width = logits.len() / positions.len();
             i * width..(i + 1) * width

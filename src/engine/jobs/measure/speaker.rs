@@ -48,6 +48,6 @@ impl<'a> Speaker<'a> {
             runner.run_after(program, &mut rows, RESIDUAL, &mut |_, _, _| {}, Some(past));
         }
         let last = rows.len() - rows.len() / tokens.len();
-        Ok(self.output.logits(rows[last..].to_vec(), 1, &mut |_, _, _| {}))
+        self.output.logits(rows[last..].to_vec(), 1, &mut |_, _, _| {})
     }
 }

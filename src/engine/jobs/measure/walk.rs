@@ -1,5 +1,6 @@
 //! A model on its way through a text, layer by layer.
 
+use super::gpu::{Gpu, Loaded};
 use super::text::Text;
 use super::weights::Weights;
 use crate::cpu::forward::{Matrices, Observe, Runner};
@@ -17,6 +18,8 @@ pub(super) struct Walk<'a> {
     chunk: usize,
     /// Rows of the residual stream, a row a token.
     rows: Vec<f32>,
+    /// Where it computes, if not on the processor.
+    gpu: Option<Gpu>,
 }
 
 /// From rows to logits.
@@ -24,6 +27,7 @@ pub(super) struct Output {
     program: Program,
     logits: Register,
     matrices: Matrices,
+    loaded: Option<Loaded>,
 }
 
 impl Output {
@@ -31,13 +35,22 @@ impl Output {
     pub(super) fn load(weights: &Weights<'_>, facts: &Facts, meter: &Meter<'_, '_>) -> Result<Self, Stop> {
         let (program, logits) = forward::output(weights.model, facts)?;
         let matrices = weights.of(&program, Some(meter))?;
-        Ok(Self { program, logits, matrices })
+        Ok(Self { program, logits, matrices, loaded: None })
     }
 
-    /// The logits of rows of the residual stream, row by row.
-    pub(super) fn logits(&self, mut rows: Vec<f32>, chunk: usize, observe: Observe<'_>) -> Vec<f32> {
+    /// Computes on a GPU from now on.
+    fn on(self, gpu: &Gpu) -> Result<Self, Stop> {
+        let loaded = Some(Loaded::new(gpu, &self.program, &self.matrices)?);
+        Ok(Self { matrices: Matrices::new(), loaded, ..self })
+    }
+
+    /// The logits of rows of the residual stream, row by row. A GPU shows nobody what it multiplies.
+    pub(super) fn logits(&self, mut rows: Vec<f32>, chunk: usize, observe: Observe<'_>) -> Result<Vec<f32>, Stop> {
+        if let Some(loaded) = &self.loaded {
+            return loaded.run(&self.program, chunk, &mut rows, self.logits);
+        }
         let runner = Runner { matrices: &self.matrices, chunk };
-        runner.run(&self.program, &mut rows, self.logits, observe)
+        Ok(runner.run(&self.program, &mut rows, self.logits, observe))
     }
 
     /// Tokens that it has logits for.
@@ -54,12 +67,12 @@ impl From<Unsupported> for Stop {
 
 impl<'a> Walk<'a> {
     /// Up to the first layer.
-    pub(super) fn new(weights: Weights<'a>, text: &Text) -> Result<Self, Stop> {
+    pub(super) fn new(weights: Weights<'a>, text: &Text, gpu: Option<Gpu>) -> Result<Self, Stop> {
         let model = weights.model;
         let factors = forward::factors(model, text.chunk).map(|name| weights.matrix(name)).transpose()?;
         let facts = Facts::of(model, factors.map(|factors| factors.floats()).as_deref())?;
         let rows = weights.rows("token_embd.weight", &text.tokens)?;
-        let mut walk = Self { weights, facts, chunk: text.chunk, rows };
+        let mut walk = Self { weights, facts, chunk: text.chunk, rows, gpu };
         let program = forward::embedding(model, &walk.facts)?;
         walk.step(&program, None, &mut |_, _, _| {})?;
         Ok(walk)
@@ -91,6 +104,11 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let matrices = self.weights.of(program, meter)?;
+        if let Some(gpu) = &self.gpu {
+            let loaded = Loaded::new(gpu, program, &matrices)?;
+            drop(matrices);
+            return loaded.pass(program, self.chunk, &mut self.rows, meter);
+        }
         let runner = Runner { matrices: &matrices, chunk: self.chunk };
         let batch = (BATCH / self.chunk).max(1) * self.chunk * self.width();
         for rows in self.rows.chunks_mut(batch) {
@@ -104,11 +122,15 @@ impl<'a> Walk<'a> {
 
     /// Loads what makes logits.
     pub(super) fn output(&self, meter: &Meter<'_, '_>) -> Result<Output, Stop> {
-        Output::load(&self.weights, &self.facts, meter)
+        let output = Output::load(&self.weights, &self.facts, meter)?;
+        match &self.gpu {
+            Some(gpu) => output.on(gpu),
+            None => Ok(output),
+        }
     }
 
     /// The logits of some tokens, row by row.
-    pub(super) fn logits(&self, output: &Output, tokens: &[usize], observe: Observe<'_>) -> Vec<f32> {
+    pub(super) fn logits(&self, output: &Output, tokens: &[usize], observe: Observe<'_>) -> Result<Vec<f32>, Stop> {
         let width = self.width();
         let rows: Vec<f32> = tokens.iter().flat_map(|token| &self.rows[token * width..][..width]).copied().collect();
         output.logits(rows, self.chunk, observe)
