@@ -247,33 +247,13 @@ fn layer(adapter: &Adapter) {
     let (program, matrices) = (shape.layer(), shape.matrices(&Q4_K));
     let mut weights = Weights::default();
     runner.load(&mut weights, &program, &matrices).unwrap();
-    for step in &program.steps {
-        // Every register that it reads is made from the residual stream.
-        let mut own = Program { widths: program.widths.clone(), steps: Vec::new() };
-        for register in step.from.iter().filter(|register| **register != RESIDUAL) {
-            let width = program.widths[register.0];
-            own.widths[0] = own.widths[0].max(width);
-            let op = Op::Columns { first: 0, group: 0 };
-            own.steps.push(Step { op, from: vec![RESIDUAL], to: *register });
-        }
-        let wide = own.widths[0];
-        for step in &mut own.steps {
-            step.op = Op::Columns { first: 0, group: wide };
-        }
-        let before = time(&mut runner, &own, &weights, (tokens, chunk), 10);
-        if step.from[0] != RESIDUAL || step.to != RESIDUAL {
-            own.steps.push(step.clone());
-            own.steps
-                .last_mut()
-                .unwrap()
-                .from
-                .iter_mut()
-                .filter(|from| **from == RESIDUAL)
-                .for_each(|from| *from = step.to);
-        }
-        let all = time(&mut runner, &own, &weights, (tokens, chunk), 10);
-        let name = format!("{:?}", step.op).chars().take(60).collect::<String>();
-        println!("  {:<62}{:>10.3} ms", name, (all.as_secs_f64() - before.as_secs_f64()) * 1e3);
+    let mut before = Duration::ZERO;
+    for count in 1..=program.steps.len() {
+        let first = Program { widths: program.widths.clone(), steps: program.steps[..count].to_vec() };
+        let all = time(&mut runner, &first, &weights, (tokens, chunk), 10);
+        let name: String = format!("{:?}", program.steps[count - 1].op).chars().take(60).collect();
+        println!("  {name:<62}{:>10.3} ms", (all.as_secs_f64() - before.as_secs_f64()) * 1e3);
+        before = all;
     }
 }
 

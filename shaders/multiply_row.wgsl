@@ -1,4 +1,4 @@
-// A few rows times a matrix whose blocks are unpacked as they are read: 32 invocations take two rows of the matrix, each a
+// A few rows times a matrix whose blocks are unpacked as they are read: 32 invocations take four rows of the matrix, each a
 // part of 32 weights at a time.
 //#include shared/number/f32.wgsl
 //#include shared/forward.wgsl
@@ -32,19 +32,33 @@ override TOKENS: u32 = 1u;
 
 const LANES: u32 = 32u;
 // Rows of the matrix that the lanes of one take, and such bands in a workgroup.
-const HEIGHT: u32 = 2u;
+const HEIGHT: u32 = 4u;
 const BANDS: u32 = 2u;
+// From one four of a part to the next in workgroup memory: one more than the lanes, so that banks differ.
+const PITCH: u32 = LANES + 1u;
 
-// Of each token four numbers, the products so far, and what the weights that come next are multiplied by.
-var<private> sums: array<f32, 8>;
+// The products so far, of each token and row; the row whose weights come next; what they are multiplied by.
+var<private> sums: array<f32, 16>;
 var<private> row: u32;
 var<private> x: array<array<Quad, 8>, 4>;
 
-var<workgroup> partial: array<f32, 8 * BANDS * LANES>;
+// What the lanes of a band multiply their parts by, and their sums at the end.
+var<workgroup> tile: array<Quad, 4 * 8 * PITCH>;
+var<workgroup> partial: array<f32, 16 * BANDS * LANES>;
 
 fn put(w: u32, weights: vec4f) {
     for (var t = 0u; t < TOKENS; t++) {
         sums[t * HEIGHT + row] += dot(x[t][w], weights);
+    }
+}
+
+fn stage(invocation: u32, part: u32) {
+    for (var t = 0u; t < TOKENS; t++) {
+        for (var i = invocation; i < 8u * LANES; i += BANDS * LANES) {
+            if part + i / 8u < params.parts {
+                tile[(t * 8u + i % 8u) * PITCH + i / 8u] = rows[params.x_first + t * params.x_step + part * 8u + i];
+            }
+        }
     }
 }
 
@@ -61,18 +75,28 @@ fn main(
     let lane = invocation % LANES;
     let band = invocation / LANES;
     let first = (group * BANDS + band) * HEIGHT;
-    for (var part = lane; part < params.parts; part += LANES) {
-        for (var t = 0u; t < TOKENS; t++) {
-            let at = params.x_first + t * params.x_step + part * 8u;
-            for (var w = 0u; w < 8u; w++) {
-                x[t][w] = rows[at + w];
+    // Beyond the last row another is computed again, and not stored.
+    let last = params.outputs - 1u;
+    for (var begin = 0u; begin < params.parts; begin += LANES) {
+        stage(invocation, begin);
+        workgroupBarrier();
+        let part = begin + lane;
+        if part < params.parts {
+            for (var t = 0u; t < TOKENS; t++) {
+                for (var w = 0u; w < 8u; w++) {
+                    x[t][w] = tile[(t * 8u + w) * PITCH + lane];
+                }
             }
+            row = 0u;
+            unpack((params.row + min(first, last)) * params.parts + part);
+            row = 1u;
+            unpack((params.row + min(first + 1u, last)) * params.parts + part);
+            row = 2u;
+            unpack((params.row + min(first + 2u, last)) * params.parts + part);
+            row = 3u;
+            unpack((params.row + min(first + 3u, last)) * params.parts + part);
         }
-        for (row = 0u; row < HEIGHT; row++) {
-            if first + row < params.outputs {
-                unpack((params.row + first + row) * params.parts + part);
-            }
-        }
+        workgroupBarrier();
     }
     for (var i = 0u; i < HEIGHT * TOKENS; i++) {
         partial[(i * BANDS + band) * LANES + lane] = sums[i];

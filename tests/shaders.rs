@@ -38,7 +38,8 @@ fn every_kernel_has_a_shader_and_every_shader_a_kernel() {
 
 #[test]
 fn every_variant_of_the_forward_pass_is_valid() {
-    let capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX;
+    let capabilities =
+        Capabilities::SHADER_FLOAT16 | Capabilities::SHADER_FLOAT16_IN_FLOAT32 | Capabilities::COOPERATIVE_MATRIX;
     let mut seen = 0;
     for variant in variants() {
         let wgsl = variant.wgsl();

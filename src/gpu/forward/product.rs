@@ -108,7 +108,7 @@ fn few(
     y: To<'_>,
 ) -> Result<(), RunError> {
     /// Rows of the matrix that a workgroup takes: `BANDS * HEIGHT` in the shader.
-    const HEIGHT: u64 = 4;
+    const HEIGHT: u64 = 8;
     let table = device.table(matrix.format.ggml_type);
     let reads = Reads {
         input: Some(band.view),
