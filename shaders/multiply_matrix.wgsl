@@ -25,10 +25,8 @@ fn main(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let group = group_number(id, groups);
-    if group >= params.count {
-        return;
-    }
+    // All of a workgroup multiplies to the end: beyond the last tile it is computed again.
+    let group = min(group_number(id, groups), params.count - 1u);
     let token = group / params.across * TOKENS;
     let out = group % params.across * OUTPUTS;
     let subgroup = lane / 32u;

@@ -291,7 +291,7 @@ fn batches_and_panels_change_nothing() {
             case.run(&mut runner).1
         });
         assert_eq!(found[0], found[1], "{device}");
-        let mut small = Runner::with(&device, Some(1 << 12), Multiply::best(&device), Checks::Off).unwrap();
+        let small = Runner::with(&device, Some(1 << 12), Multiply::best(&device), Checks::Off).unwrap();
         let attention = &attention_cases()[1];
         let refused = small.batch(&Weights::default(), &attention.program, RESIDUAL, 1000).unwrap_err();
         assert!(refused.to_string().contains("--device-memory"), "{refused}");

@@ -34,8 +34,9 @@ pub(super) struct View {
 
 impl View {
     fn entry(&self, binding: u32) -> wgpu::BindGroupEntry<'_> {
-        // Buffers are multiples of the alignment, so the last few numbers of a vector are there.
-        let size = wgpu::BufferSize::new(self.bytes.next_multiple_of(16));
+        // Buffers of rows are multiples of the alignment, so the last numbers of a vector of four are there.
+        let bytes = self.bytes.next_multiple_of(16).min(self.buffer.size() - self.offset);
+        let size = wgpu::BufferSize::new(bytes);
         let part = wgpu::BufferBinding { buffer: &self.buffer, offset: self.offset, size };
         wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(part) }
     }

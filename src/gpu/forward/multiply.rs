@@ -69,7 +69,7 @@ impl Multiply {
     pub(super) fn kernel(self) -> (Variant, [u64; 2]) {
         let tile = Variant { number: self.number(), ..Variant::of("multiply_tile") };
         match self {
-            Self::Plain => (Variant::of("multiply_plain"), [8, 8]),
+            Self::Plain => (Variant::of("multiply_plain"), [16, 128]),
             Self::Single | Self::Half => (tile, [128, 128]),
             Self::Matrix(size) => {
                 let variant = Variant { size, ..Variant::of("multiply_matrix") };

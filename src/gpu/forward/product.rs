@@ -212,6 +212,5 @@ fn tiles(
     };
     let reads = Reads { input: Some(matrix), third: Some(rows), fourth: bias.map(|(view, _)| view), fifth: scales };
     let cost = tall * wide * inputs;
-    let work = if how == Multiply::Plain { Work::Each(count, cost) } else { Work::Groups(count, cost) };
-    device.call(variant, reads, y.view, params.map(|n| n as u32), work)
+    device.call(variant, reads, y.view, params.map(|n| n as u32), Work::Groups(count, cost))
 }
