@@ -2,7 +2,7 @@
 
 use super::text::Text;
 use super::weights::Weights;
-use crate::cpu::forward::{Matrices, Observe, Runner};
+use crate::cpu::forward::{Matrices, Matrix, Observe, Runner};
 use crate::engine::meter::Meter;
 use crate::engine::worker::Stop;
 use crate::forward::{self, Facts, Program, RESIDUAL, Register, Unsupported};
@@ -28,10 +28,15 @@ pub(super) struct Output {
 
 impl Output {
     /// Loads what makes logits.
-    pub(super) fn load(weights: &Weights<'_>, facts: &Facts, meter: &Meter<'_, '_>) -> Result<Self, Stop> {
+    pub(super) fn load(weights: &Weights<'_>, facts: &Facts, meter: Option<&Meter<'_, '_>>) -> Result<Self, Stop> {
         let (program, logits) = forward::output(weights.model, facts)?;
-        let matrices = weights.of(&program, Some(meter))?;
+        let matrices = weights.of(&program, meter)?;
         Ok(Self { program, logits, matrices })
+    }
+
+    /// Computes with another matrix from now on.
+    pub(super) fn replace(&mut self, name: &str, matrix: Matrix) {
+        self.matrices.insert(name.to_owned(), matrix);
     }
 
     /// The logits of rows of the residual stream, row by row.
@@ -56,8 +61,7 @@ impl<'a> Walk<'a> {
     /// Up to the first layer.
     pub(super) fn new(weights: Weights<'a>, text: &Text) -> Result<Self, Stop> {
         let model = weights.model;
-        let factors = forward::factors(model, text.chunk).map(|name| weights.matrix(name)).transpose()?;
-        let facts = Facts::of(model, factors.map(|factors| factors.floats()).as_deref())?;
+        let facts = facts(&weights, text.chunk)?;
         let rows = weights.rows("token_embd.weight", &text.tokens)?;
         let mut walk = Self { weights, facts, chunk: text.chunk, rows };
         let program = forward::embedding(model, &walk.facts)?;
@@ -91,20 +95,12 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let matrices = self.weights.of(program, meter)?;
-        let runner = Runner { matrices: &matrices, chunk: self.chunk };
-        let batch = (BATCH / self.chunk).max(1) * self.chunk * self.width();
-        for rows in self.rows.chunks_mut(batch) {
-            let mut own = rows.to_vec();
-            runner.run(program, &mut own, RESIDUAL, observe);
-            rows.copy_from_slice(&own);
-            meter.map_or(Ok(()), |meter| meter.advance(0, ""))?;
-        }
-        Ok(())
+        pass(program, &matrices, self.chunk, &mut self.rows, meter, observe)
     }
 
     /// Loads what makes logits.
     pub(super) fn output(&self, meter: &Meter<'_, '_>) -> Result<Output, Stop> {
-        Output::load(&self.weights, &self.facts, meter)
+        Output::load(&self.weights, &self.facts, Some(meter))
     }
 
     /// The logits of some tokens, row by row.
@@ -117,4 +113,30 @@ impl<'a> Walk<'a> {
     fn width(&self) -> usize {
         self.weights.model.hparams.hidden as usize
     }
+}
+
+/// What a model's forward pass needs beside tensors, for texts of so many tokens.
+pub(super) fn facts(weights: &Weights<'_>, context: usize) -> Result<Facts, Stop> {
+    let factors = forward::factors(weights.model, context).map(|name| weights.matrix(name)).transpose()?;
+    Ok(Facts::of(weights.model, factors.map(|factors| factors.floats()).as_deref())?)
+}
+
+/// Takes rows of the residual stream through a program, some chunks of the text at a time.
+pub(super) fn pass(
+    program: &Program,
+    matrices: &Matrices,
+    chunk: usize,
+    rows: &mut [f32],
+    meter: Option<&Meter<'_, '_>>,
+    observe: Observe<'_>,
+) -> Result<(), Stop> {
+    let runner = Runner { matrices, chunk };
+    let batch = (BATCH / chunk).max(1) * chunk * program.widths[RESIDUAL.0];
+    for rows in rows.chunks_mut(batch) {
+        let mut own = rows.to_vec();
+        runner.run(program, &mut own, RESIDUAL, observe);
+        rows.copy_from_slice(&own);
+        meter.map_or(Ok(()), |meter| meter.advance(0, ""))?;
+    }
+    Ok(())
 }
