@@ -69,7 +69,7 @@ fn time(
         let times = if round == 0 { 1 } else { times };
         let start = Instant::now();
         for _ in 0..times {
-            runner.advance(weights, program, &stream, chunk).unwrap();
+            runner.advance(weights, program, (&stream, 0..tokens), chunk).unwrap();
         }
         runner.wait().unwrap();
         if round > 0 {

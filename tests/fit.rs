@@ -273,7 +273,7 @@ fn absurd_settings_of_a_file_are_survived() {
     let machines: Vec<_> =
         machines.iter().map(|name| targets.iter().find(|t| t.machine.name == *name).unwrap()).collect();
     let mut survived = 0;
-    for (name, reference) in references().into_iter().filter(|(name, _)| name.starts_with("tiny")) {
+    for (_name, reference) in references().into_iter().filter(|(name, _)| name.starts_with("tiny")) {
         for key in reference["metadata"].as_object().unwrap().keys() {
             for absurd in [Value::U32(0), Value::U32(1), Value::U32(u32::MAX), Value::U64(u64::MAX)] {
                 let set = |metadata: &mut Metadata| {

@@ -155,8 +155,12 @@ fn perplexity_and_divergence_equal_those_of_llama_perplexity() {
     let original = original.to_str().unwrap();
     for (kind, expected) in references["files"].as_object().unwrap() {
         let file = common::pack(&common::sample(), kind, folder.path(), &["--device", "cpu", "--force"]);
-        let arguments = [file.to_str().unwrap(), "--against", original, "--ctx", &context, "--chunks", &chunks];
+        let picture = folder.path().join("picture.svg");
+        let (file, drawn) = (file.to_str().unwrap(), picture.to_str().unwrap());
+        let arguments = [file, "--against", original, "--ctx", &context, "--chunks", &chunks, "--svg", drawn];
         let found = measure(&arguments);
+        let picture = std::fs::read_to_string(&picture).unwrap();
+        assert!(picture.starts_with("<svg") && picture.contains("Tokens by KL divergence"));
         assert_within_a_percent(&found["perplexity"], &expected["perplexity"], kind);
         if expected["kl_divergence"].is_null() {
             assert_eq!(found["kl_divergence"]["mean"]["value"], 0.0, "{kind} against itself");

@@ -14,7 +14,9 @@ mod metadata;
 mod output;
 mod pack;
 mod pull;
+mod sensitivity;
 mod session;
+mod svg;
 mod verify;
 
 use clap::{Args, Parser, Subcommand};
@@ -38,6 +40,8 @@ Examples:
   tuck verify out.gguf --against model.gguf        how far its weights are from those it was packed from
   tuck measure out.gguf --against model.gguf --text book.txt
                                                    perplexity of both, and the KL divergence between them
+  tuck sensitivity model.gguf --type Q3_K_M --chunks 1 --svg map.svg
+                                                   which tensors lose most, by layer and role
   tuck compare model.gguf out.gguf --prompt 'Why is the sky blue?'
                                                    both answers side by side, and where they part
   tuck calibrate model.gguf --text book.txt -o imatrix.gguf
@@ -81,6 +85,8 @@ enum Command {
     Verify(verify::Arguments),
     /// Measure how well a model predicts a text, and how far its predictions are from another's.
     Measure(measure::Arguments),
+    /// Measure what quantizing each tensor alone does to a model's predictions.
+    Sensitivity(sensitivity::Arguments),
     /// Let two models answer the same prompts, side by side, and mark where they part; or one alone.
     Compare(Box<compare::Arguments>),
     /// Gather how much each column of a model's matrices counts, as an importance matrix for pack --imatrix.
@@ -101,6 +107,7 @@ impl Cli {
             Some(Command::Fit(arguments)) => Ok(fit::run(&arguments)),
             Some(Command::Verify(arguments)) => Ok(verify::run(&arguments)),
             Some(Command::Measure(arguments)) => Ok(measure::run(&arguments)),
+            Some(Command::Sensitivity(arguments)) => Ok(sensitivity::run(&arguments)),
             Some(Command::Compare(arguments)) => Ok(compare::run(&arguments)),
             Some(Command::Calibrate(arguments)) => Ok(calibrate::run(&arguments)),
             Some(Command::Devices(arguments)) => Ok(devices::run(&arguments)),

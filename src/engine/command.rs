@@ -40,6 +40,9 @@ pub enum Command {
     Verify(VerifyRequest),
     /// Measure what a model predicts, and how far that is from another. Ends in `Measured`, `Failed` or `Cancelled`.
     Measure(MeasureRequest),
+    /// Measure what quantizing each tensor alone does to a model's predictions. Ends in `Sensitive`, `Failed` or
+    /// `Cancelled`.
+    Sensitivity(SensitivityRequest),
     /// Let one or two models answer prompts. Tells `Spoken` and `Answered` on the way; ends in `Compared`, `Failed` or
     /// `Cancelled`.
     Compare(CompareRequest),
@@ -129,6 +132,23 @@ pub struct MeasureRequest {
     pub device: DeviceChoice,
     /// Bytes of a GPU's memory that may be used; without, most of what is free.
     pub device_memory: Option<u64>,
+}
+
+/// What to measure the sensitivity of.
+#[derive(Clone, Debug)]
+pub struct SensitivityRequest {
+    /// The model.
+    pub model: Arc<Model>,
+    /// What each tensor alone is made of it.
+    pub recipe: Recipe,
+    /// A text file; without, the text that comes with Tuck.
+    pub text: Option<PathBuf>,
+    /// Tokens of a chunk.
+    pub context: usize,
+    /// At most so many chunks.
+    pub chunks: Option<usize>,
+    /// Tensors that are measured in one pass over the layers; without, as many as fit into 1 GiB.
+    pub streams: Option<usize>,
 }
 
 /// A model that answers.

@@ -3,7 +3,7 @@
 use super::command::JobId;
 use super::jobs::hardware::Hardware;
 use crate::checkpoint::Adapter;
-use crate::eval::{Agreement, Divergence, WeightError};
+use crate::eval::{Agreement, Divergence, Estimate, WeightError};
 use crate::hub::{Choice, Pulled};
 use crate::imatrix::Imatrix;
 use crate::model::Model;
@@ -50,6 +50,8 @@ pub enum EventKind {
     Verified(Arc<VerifyReport>),
     /// A text was run through a model.
     Measured(Arc<MeasureReport>),
+    /// Every tensor was quantized alone.
+    Sensitive(Arc<SensitivityReport>),
     /// Every prompt was answered.
     Compared(Arc<CompareReport>),
     /// An importance matrix was gathered and written.
@@ -257,6 +259,38 @@ pub struct MeasureReport {
     pub device: String,
     /// Start to finish.
     pub elapsed: Duration,
+}
+
+/// What quantizing each tensor alone does to a model's predictions.
+#[derive(Clone, Debug)]
+pub struct SensitivityReport {
+    /// The folder or file.
+    pub model: PathBuf,
+    /// What each tensor was made of.
+    pub recipe: &'static str,
+    /// In the order in which the forward pass needs them.
+    pub tensors: Vec<Sensitivity>,
+    /// The text's file, or what it is called.
+    pub text: PathBuf,
+    /// Chunks of it.
+    pub chunks: usize,
+    /// Tokens of each.
+    pub context: usize,
+    /// Start to finish.
+    pub elapsed: Duration,
+}
+
+/// Of one tensor.
+#[derive(Clone, Debug)]
+pub struct Sensitivity {
+    /// Its GGUF name.
+    pub name: String,
+    /// What it was quantized to.
+    pub format: FormatRef,
+    /// Its length then.
+    pub bytes: u64,
+    /// Mean KL divergence of the predictions from those of the model as it is, in nats.
+    pub divergence: Estimate,
 }
 
 /// A piece of an answer.

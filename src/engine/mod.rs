@@ -11,11 +11,12 @@ mod worker;
 
 pub use command::{
     AdapterRequest, CalibrateRequest, Command, CompareRequest, DeviceChoice, JobId, MeasureRequest, OpenRequest,
-    PackOutput, PackRequest, Subject, VerifyRequest,
+    PackOutput, PackRequest, SensitivityRequest, Subject, VerifyRequest,
 };
 pub use event::{
     Answer, CalibrateReport, CompareReport, Comparison, Device, Event, EventKind, MeasureReport, Mismatch,
-    OutputReport, PackReport, Parting, Preference, Progress, Spoken, Stage, TensorError, VerifyReport,
+    OutputReport, PackReport, Parting, Preference, Progress, Sensitivity, SensitivityReport, Spoken, Stage,
+    TensorError, VerifyReport,
 };
 
 pub use jobs::hardware::Hardware;

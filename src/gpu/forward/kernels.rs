@@ -44,6 +44,7 @@ static KERNELS: &[Kernel] = &[
     kernel!("route"),
     kernel!("mix"),
     kernel!("halve"),
+    kernel!("difference"),
     kernel!("panel" formats: true, numbers: &["f32", "f16"]),
     kernel!("multiply_plain"),
     kernel!("multiply_tile" numbers: &["f32", "f16"]),

@@ -12,10 +12,12 @@ mod multiply;
 mod plan;
 mod product;
 mod rows;
+mod stream;
 mod weights;
 
 pub use kernels::{Variant, variants};
 pub use multiply::Multiply;
+pub use stream::Stream;
 pub use weights::Weights;
 
 use super::{Adapter, Checks};
@@ -24,6 +26,7 @@ use crate::graph::RunError;
 use device::{Device, View};
 use product::{Part, Rows, To, multiply};
 use rows::{Arrange, Each, Place, arrange, each};
+use std::ops::Range;
 
 /// Runs programs over rows of text.
 pub struct Runner {
@@ -32,12 +35,6 @@ pub struct Runner {
     budget: u64,
     /// Cosines and sines, of each rotation up to some position.
     turns: Vec<(Rope, u64, View)>,
-}
-
-/// Rows of the residual stream that stay on a device.
-pub struct Stream {
-    rows: View,
-    tokens: usize,
 }
 
 impl Runner {
@@ -80,15 +77,15 @@ impl Runner {
         let mut found = Vec::new();
         for rows in rows.chunks_mut(batch * width) {
             let stream = self.stream(rows, width)?;
-            let register = self.pass(weights, program, &stream, wanted, chunk)?;
-            if wanted != RESIDUAL {
-                let bytes = 4 * (stream.tokens * program.widths[wanted.0]) as u64;
+            let tokens = stream.tokens();
+            let register = self.pass((weights, program), stream.view(), tokens, wanted, chunk)?;
+            if wanted == RESIDUAL {
+                rows.copy_from_slice(&self.rows(&stream)?);
+            } else {
+                let bytes = 4 * (tokens * program.widths[wanted.0]) as u64;
                 found.extend(self.device.read::<f32>(&View { bytes, ..register.clone() })?);
                 self.device.give(register);
-            } else {
-                rows.copy_from_slice(&self.rows(&stream)?);
             }
-            self.device.give(stream.rows);
         }
         self.device.trim();
         Ok(found)
@@ -105,27 +102,42 @@ impl Runner {
         plan::batch(&self.device, self.budget, (weights, program), wanted, chunk)
     }
 
-    /// Puts rows on the device.
-    pub fn stream(&mut self, rows: &[f32], width: usize) -> Result<Stream, RunError> {
-        let view = self.device.upload("residual", bytemuck::cast_slice(rows));
-        self.device.open.check(view.bytes)?;
-        Ok(Stream { rows: view, tokens: rows.len() / width })
+    /// Whether so many bytes may stay on the device beside all else.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        bytes as u64 <= self.budget / 4
     }
 
-    /// Runs a program on rows that stay on the device; no more than [`Runner::batch`] says.
+    /// The most rows of so many numbers that a stream has.
+    pub fn most_rows(&self, width: usize) -> usize {
+        (self.device.binding_limit / (4 * width as u64)) as usize
+    }
+
+    /// Puts rows on the device.
+    pub fn stream(&mut self, rows: &[f32], width: usize) -> Result<Stream, RunError> {
+        Stream::new(&mut self.device, rows, width)
+    }
+
+    /// Runs a program on some rows that stay on the device: as many as [`Runner::batch`] says, from a multiple of
+    /// [`Stream::step`] on.
     pub fn advance(
         &mut self,
         weights: &Weights,
         program: &Program,
-        stream: &Stream,
+        (stream, tokens): (&Stream, Range<usize>),
         chunk: usize,
     ) -> Result<(), RunError> {
-        self.pass(weights, program, stream, RESIDUAL, chunk).map(|_| ())
+        let rows = stream.part(tokens.clone());
+        self.pass((weights, program), &rows, tokens.len(), RESIDUAL, chunk).map(|_| ())
+    }
+
+    /// The sums of the squared difference of two streams of the same size, and of the squares of the second.
+    pub fn difference(&mut self, own: &Stream, other: &Stream) -> Result<[f64; 2], RunError> {
+        stream::difference(&mut self.device, own, other)
     }
 
     /// The rows of a stream, once all that was asked for is done.
     pub fn rows(&mut self, stream: &Stream) -> Result<Vec<f32>, RunError> {
-        self.device.read(&stream.rows)
+        self.device.read(stream.view())
     }
 
     /// Waits until all that was asked for is done.
@@ -136,17 +148,17 @@ impl Runner {
 
     fn pass(
         &mut self,
-        weights: &Weights,
-        program: &Program,
-        stream: &Stream,
+        (weights, program): (&Weights, &Program),
+        residual: &View,
+        tokens: usize,
         wanted: Register,
         chunk: usize,
     ) -> Result<View, RunError> {
-        let tokens = stream.tokens as u64;
+        let tokens = tokens as u64;
         let place = Place { chunk: chunk as u64, past: 0 };
         let last_use = program.last_uses(wanted);
         let mut registers: Vec<Option<View>> = vec![None; program.widths.len()];
-        registers[RESIDUAL.0] = Some(stream.rows.clone());
+        registers[RESIDUAL.0] = Some(residual.clone());
         for (number, step) in program.steps.iter().enumerate() {
             let width = program.widths[step.to.0] as u64;
             let to = match &registers[step.to.0] {
@@ -160,7 +172,7 @@ impl Runner {
             }
         }
         self.device.submit()?;
-        Ok(registers[wanted.0].take().unwrap_or_else(|| stream.rows.clone()))
+        Ok(registers[wanted.0].take().unwrap_or_else(|| residual.clone()))
     }
 
     #[allow(clippy::too_many_arguments, reason = "the state of one run, each part borrowed in its own way")]

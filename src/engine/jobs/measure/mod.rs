@@ -6,6 +6,7 @@
 mod calibrate;
 mod compare;
 mod gpu;
+mod sensitivity;
 mod speaker;
 mod text;
 mod walk;
@@ -13,6 +14,7 @@ mod weights;
 
 pub(in crate::engine) use calibrate::calibrate;
 pub(in crate::engine) use compare::compare;
+pub(in crate::engine) use sensitivity::sensitivity;
 
 use crate::engine::command::MeasureRequest;
 use crate::engine::device::Devices;
@@ -58,9 +60,10 @@ pub(in crate::engine) fn run(
             walk.layer(layer, &meter, &mut |_, _, _| {})?;
         }
         if let [own, reference] = &walks[..] {
-            layer_errors.extend(relative_error(own.rows(), reference.rows()));
+            layer_errors.extend(own.error(reference)?);
         }
     }
+    walks.iter_mut().try_for_each(Walk::settle)?;
     Ok(MeasureReport {
         candidate: candidate.path.clone(),
         recipe: request.recipe.as_ref().map(|recipe| recipe.preset.name),
@@ -106,40 +109,53 @@ fn relative_error(own: &[f32], reference: &[f32]) -> Option<f64> {
     Some((sums.0 / sums.1.max(f64::MIN_POSITIVE)).sqrt())
 }
 
-/// Scores the second half of each chunk, as llama-perplexity does.
+/// The tokens that are scored: the second half of each chunk, as llama-perplexity has it. The last token of a chunk has no
+/// successor in it.
+fn scored(text: &Text) -> Vec<usize> {
+    let starts = (0..text.tokens.len()).step_by(text.chunk);
+    starts.flat_map(|start| start + text.chunk / 2..start + text.chunk - 1).collect()
+}
+
+/// Refuses a text with tokens that an output does not know.
+fn known(text: &Text, vocabulary: usize) -> Result<(), Stop> {
+    match text.tokens.iter().find(|token| **token as usize >= vocabulary) {
+        None => Ok(()),
+        Some(token) => Err(Stop::Failed(format!("the text has the token {token}, and the output knows {vocabulary}"))),
+    }
+}
+
+/// Scores logits of some positions, against those of a reference if there are any.
+fn score_rows(own: &[f32], reference: Option<&[f32]>, positions: &[usize], text: &Text) -> Divergence {
+    let row = |logits: &[f32], i: usize| {
+        let width = logits.len() / positions.len();
+        i * width..(i + 1) * width
+    };
+    let each = |i: usize| {
+        let mut one = Divergence::default();
+        let next = text.tokens[positions[i] + 1] as usize;
+        match reference {
+            None => one.add(&own[row(own, i)], next),
+            Some(reference) => one.add_against(&own[row(own, i)], &reference[row(reference, i)], next),
+        }
+        one
+    };
+    let scores: Vec<Divergence> = (0..positions.len()).into_par_iter().map(each).collect();
+    let mut all = Divergence::default();
+    scores.into_iter().for_each(|one| all.append(one));
+    all
+}
+
 fn score(walks: &[Walk<'_>], text: &Text, meter: &Meter<'_, '_>) -> Result<Divergence, Stop> {
     let outputs = walks.iter().map(|walk| walk.output(meter)).collect::<Result<Vec<_>, _>>()?;
-    // The last token of a chunk has no successor in it.
-    let starts = (0..text.tokens.len()).step_by(text.chunk);
-    let scored: Vec<usize> = starts.flat_map(|start| start + text.chunk / 2..start + text.chunk - 1).collect();
     let widths = outputs.iter().map(Output::vocabulary);
-    let (least, most) = (widths.clone().min().unwrap_or(0), widths.max().unwrap_or(0).max(1));
-    if let Some(token) = text.tokens.iter().find(|token| **token as usize >= least) {
-        return Err(Stop::Failed(format!("the text has the token {token}, and the output knows {least}")));
-    }
+    known(text, widths.clone().min().unwrap_or(0))?;
+    let most = widths.max().unwrap_or(0).max(1);
     let mut divergence = Divergence::default();
-    for positions in scored.chunks((LOGITS / most).max(1)) {
-        let logits: Vec<Vec<f32>> = walks
-            .iter()
-            .zip(&outputs)
-            .map(|(walk, output)| walk.logits(output, positions, &mut |_, _, _| {}))
-            .collect::<Result<_, _>>()?;
-        let row = |logits: &[f32], i: usize| {
-            let width = logits.len() / positions.len();
-            i * width..(i + 1) * width
-        };
-        let each = |i: usize| {
-            let mut one = Divergence::default();
-            let next = text.tokens[positions[i] + 1] as usize;
-            match &logits[..] {
-                [own] => one.add(&own[row(own, i)], next),
-                [own, other, ..] => one.add_against(&own[row(own, i)], &other[row(other, i)], next),
-                [] => {}
-            }
-            one
-        };
-        let scores: Vec<Divergence> = (0..positions.len()).into_par_iter().map(each).collect();
-        scores.into_iter().for_each(|one| divergence.append(one));
+    for positions in scored(text).chunks((LOGITS / most).max(1)) {
+        let pairs = walks.iter().zip(&outputs);
+        let logits: Vec<Vec<f32>> =
+            pairs.map(|(walk, output)| walk.logits(output, positions, &mut |_, _, _| {})).collect::<Result<_, _>>()?;
+        divergence.append(score_rows(&logits[0], logits.get(1).map(Vec::as_slice), positions, text));
         meter.advance(0, "")?;
     }
     Ok(divergence)

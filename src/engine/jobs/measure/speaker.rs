@@ -1,11 +1,11 @@
 //! A model in memory that goes on with a text, token by token.
 
-use super::walk::Output;
+use super::walk::{Output, facts};
 use super::weights::Weights;
 use crate::cpu::forward::{Matrices, Past, Runner};
 use crate::engine::meter::Meter;
 use crate::engine::worker::Stop;
-use crate::forward::{self, Facts, Program, RESIDUAL};
+use crate::forward::{self, Program, RESIDUAL};
 
 /// A model, and the keys and values of the text so far.
 pub(super) struct Speaker<'a> {
@@ -20,8 +20,7 @@ impl<'a> Speaker<'a> {
     /// Loads all of a model. `context` is how long texts become.
     pub(super) fn load(weights: Weights<'a>, context: usize, meter: &Meter<'_, '_>) -> Result<Self, Stop> {
         let model = weights.model;
-        let factors = forward::factors(model, context).map(|name| weights.matrix(name)).transpose()?;
-        let facts = Facts::of(model, factors.map(|factors| factors.floats()).as_deref())?;
+        let facts = facts(&weights, context)?;
         let mut programs = vec![forward::embedding(model, &facts)?];
         for layer in 0..forward::layers(model) {
             programs.push(forward::layer(model, &facts, layer)?);
@@ -31,7 +30,7 @@ impl<'a> Speaker<'a> {
             let matrices = weights.of(&program, Some(meter))?;
             stages.push((program, matrices));
         }
-        let output = Output::load(&weights, &facts, meter)?;
+        let output = Output::load(&weights, &facts, Some(meter))?;
         Ok(Self { weights, stages, output, past: Vec::new() })
     }
 

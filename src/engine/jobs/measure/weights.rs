@@ -32,7 +32,13 @@ impl<'a> Weights<'a> {
         self.model.tensors.iter().map(stored_bytes).sum()
     }
 
-    fn find(&self, name: &str) -> Result<usize, Stop> {
+    /// Whether a tensor is computed with in another format than it is stored in.
+    pub(super) fn changes(&self, place: usize) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.tensors[place].format != self.model.tensors[place].stored_format())
+    }
+
+    /// The place of a tensor in the model's list.
+    pub(super) fn find(&self, name: &str) -> Result<usize, Stop> {
         let place = self.model.tensors.iter().position(|tensor| tensor.name == name);
         place.ok_or_else(|| Stop::Failed(format!("{} has no tensor {name}", self.model.path.display())))
     }
@@ -89,7 +95,8 @@ impl<'a> Weights<'a> {
     }
 }
 
-fn stored_bytes(tensor: &Tensor) -> u64 {
+/// Bytes of a tensor as it is stored.
+pub(super) fn stored_bytes(tensor: &Tensor) -> u64 {
     tensor.stored_format().bytes(tensor.weights())
 }
 

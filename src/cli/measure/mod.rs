@@ -1,7 +1,9 @@
 //! `tuck measure`.
 
-use super::importance::Importance;
-use super::session::{Quit, Session, exit, print_json};
+mod picture;
+
+use crate::cli::importance::Importance;
+use crate::cli::session::{Quit, Session, exit, print_json};
 use crate::engine::{Command, DeviceChoice, EventKind, MeasureReport, MeasureRequest};
 use crate::eval::Estimate;
 use crate::recipe::Recipe;
@@ -42,6 +44,9 @@ pub(super) struct Arguments {
     device_memory: Option<u64>,
     #[command(flatten)]
     importance: Importance,
+    /// Draw the divergence of tokens and the error of layers into this file.
+    #[arg(long, value_name = "FILE.svg")]
+    svg: Option<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -74,6 +79,13 @@ fn measure(arguments: &Arguments) -> Result<(), Quit> {
     let EventKind::Measured(report) = session.run(Command::Measure(request))? else {
         return Err(Quit::Failed("the engine gave no report".to_owned()));
     };
+    if let Some(path) = &arguments.svg {
+        if report.reference.is_none() {
+            return Err(Quit::Failed("--svg draws a comparison; name a model with --against, or a --type".to_owned()));
+        }
+        let drawn = picture::draw(&report, &heading(&report));
+        std::fs::write(path, drawn).map_err(|error| Quit::Failed(format!("{}: {error}", path.display())))?;
+    }
     if arguments.json {
         print_json(&as_json(&report));
     } else {
