@@ -41,7 +41,43 @@ const LANES: u32 = 8u;
 const KEYS: u32 = 32u;
 const LEAST: f32 = -3.0e38;
 
+// Fours of numbers of heads that are staged at a time, and from row to row of them, so that banks differ.
+const FOURS: u32 = 32u;
+const PITCH: u32 = FOURS + 1u;
+
+var<workgroup> q_tile: array<vec4f, QUERIES * PITCH>;
+var<workgroup> k_tile: array<vec4f, KEYS * PITCH>;
 var<workgroup> shares: array<f32, QUERIES * KEYS>;
+
+// Where the rows of the head's queries and keys begin in this chunk.
+struct Text {
+    queries: u32,
+    keys: u32,
+    begin: u32,
+    last: u32,
+    head: u32,
+    kv_head: u32,
+}
+
+// Stages fours of numbers from `four` on: of the queries, and of the keys from `tile` on; zeros beyond them.
+fn stage(text: Text, tile: u32, four: u32, invocation: u32) {
+    for (var i = invocation; i < QUERIES * FOURS; i += 64u) {
+        let query = text.begin + i / FOURS;
+        var x = vec4f(0.0);
+        if query < params.chunk && four + i % FOURS < params.key {
+            x = queries[((text.queries + query) * params.heads + text.head) * params.key + four + i % FOURS];
+        }
+        q_tile[i / FOURS * PITCH + i % FOURS] = x;
+    }
+    for (var i = invocation; i < KEYS * FOURS; i += 64u) {
+        let key = tile + i / FOURS;
+        var x = vec4f(0.0);
+        if key < text.last && four + i % FOURS < params.key {
+            x = keys[((text.keys + key) * params.kv_heads + text.kv_head) * params.key + four + i % FOURS];
+        }
+        k_tile[i / FOURS * PITCH + i % FOURS] = x;
+    }
+}
 
 @compute @workgroup_size(64)
 fn main(
@@ -70,8 +106,7 @@ fn main(
     let start = select(0u, seen - params.window, seen > params.window) / KEYS * KEYS;
     let seen_from = select(0u, query + 1u - params.window, query + 1u > params.window);
     let kv_head = head / (params.heads / params.kv_heads);
-    let q = ((text + query_row) * params.heads + head) * params.key;
-    let k = (keys_text * params.kv_heads + kv_head) * params.key;
+    let place = Text(text, keys_text, begin, last, head, kv_head);
     let v = (keys_text * params.kv_heads + kv_head) * params.value;
     var slope = 0.0;
     if params.sloped == 1u {
@@ -85,22 +120,29 @@ fn main(
         all = 1.0;
     }
     for (var tile = start; tile < last; tile += KEYS) {
-        for (var i = lane; i < KEYS; i += LANES) {
-            let key = tile + i;
+        var products: array<vec4f, 4>;
+        for (var four = 0u; four < params.key; four += FOURS) {
+            stage(place, tile, four, invocation);
+            workgroupBarrier();
+            for (var d = 0u; d < min(FOURS, params.key - four); d++) {
+                let q = q_tile[row * PITCH + d];
+                for (var n = 0u; n < 4u; n++) {
+                    products[n] += q * k_tile[(n * LANES + lane) * PITCH + d];
+                }
+            }
+            workgroupBarrier();
+        }
+        for (var n = 0u; n < 4u; n++) {
+            let key = tile + n * LANES + lane;
             var score = LEAST;
             if key <= query && key >= seen_from {
-                var product = vec4f(0.0);
-                let at = k + key * params.kv_heads * params.key;
-                for (var d = 0u; d < params.key; d++) {
-                    product += queries[q + d] * keys[at + d];
-                }
-                score = (product.x + product.y + product.z + product.w) * params.scale;
+                score = dot(products[n], vec4f(1.0)) * params.scale;
                 if params.softcap > 0.0 {
                     score = params.softcap * hyperbolic_tangent(score / params.softcap);
                 }
                 score -= slope * f32(query - key);
             }
-            shares[row * KEYS + i] = score;
+            shares[row * KEYS + n * LANES + lane] = score;
         }
         workgroupBarrier();
         var tile_most = most;

@@ -32,6 +32,8 @@ const fn kernel(name: &'static str, source: &'static str) -> Kernel {
 
 /// Tiles of the kernel for matrix units.
 pub(super) const SIZES: &[&str] = &["small", "medium", "large", "wide"];
+/// Of that whose matrices are written out.
+pub(super) const WRITTEN_OUT: &[&str] = &["large", "wide"];
 /// The most rows that the kernel for few rows takes.
 pub(super) const FEW: usize = 4;
 
@@ -49,6 +51,7 @@ static KERNELS: &[Kernel] = &[
     kernel!("multiply_plain"),
     kernel!("multiply_tile" numbers: &["f32", "f16"]),
     kernel!("multiply_matrix" sizes: SIZES),
+    kernel!("multiply_matrix_written_out" sizes: WRITTEN_OUT),
     kernel!("multiply_row" formats: true, tokens: &[1, 2, 3, 4]),
 ];
 

@@ -1,6 +1,6 @@
 //! Ways to multiply rows with a matrix: one list, each for what a device can do.
 
-use super::kernels::{SIZES, Variant};
+use super::kernels::{SIZES, Variant, WRITTEN_OUT};
 use crate::gpu::device::Adapter;
 use std::fmt;
 
@@ -13,13 +13,13 @@ pub enum Multiply {
     Single,
     /// The same with numbers in half precision, summed in single.
     Half,
-    /// On matrix units, in half precision and summed in single; the tile is one of [`Multiply::SIZES`].
+    /// On matrix units, in half precision and summed in single; the tile is that of shaders/shared/matrix.
     Matrix(&'static str),
+    /// The same with the matrices of a subgroup written out.
+    WrittenOut(&'static str),
 }
 
 impl Multiply {
-    /// Tiles for matrix units.
-    pub const SIZES: &[&str] = SIZES;
     /// That which is fastest where matrices are large.
     const BEST: &str = "large";
 
@@ -31,6 +31,7 @@ impl Multiply {
             all.push(Self::Half);
             if features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) && has_matrices(adapter) {
                 all.extend(SIZES.iter().map(|size| Self::Matrix(size)));
+                all.extend(WRITTEN_OUT.iter().map(|size| Self::WrittenOut(size)));
             }
         }
         all
@@ -39,7 +40,7 @@ impl Multiply {
     /// The fastest of them.
     pub fn best(adapter: &Adapter) -> Self {
         let all = Self::of(adapter);
-        let best = if adapter.is_cpu() { Self::Plain } else { Self::Matrix(Self::BEST) };
+        let best = if adapter.is_cpu() { Self::Plain } else { Self::WrittenOut(Self::BEST) };
         if all.contains(&best) { best } else { Self::Single }
     }
 
@@ -48,7 +49,9 @@ impl Multiply {
         match self {
             Self::Plain | Self::Single => wgpu::Features::empty(),
             Self::Half => wgpu::Features::SHADER_F16,
-            Self::Matrix(_) => wgpu::Features::SHADER_F16 | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
+            Self::Matrix(_) | Self::WrittenOut(_) => {
+                wgpu::Features::SHADER_F16 | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
+            }
         }
     }
 
@@ -56,7 +59,7 @@ impl Multiply {
     pub(super) fn number(self) -> &'static str {
         match self {
             Self::Plain | Self::Single => "f32",
-            Self::Half | Self::Matrix(_) => "f16",
+            Self::Half | Self::Matrix(_) | Self::WrittenOut(_) => "f16",
         }
     }
 
@@ -71,16 +74,18 @@ impl Multiply {
         match self {
             Self::Plain => (Variant::of("multiply_plain"), [16, 128]),
             Self::Single | Self::Half => (tile, [128, 128]),
-            Self::Matrix(size) => {
-                let variant = Variant { size, ..Variant::of("multiply_matrix") };
-                let tile = match size {
-                    "small" => [64, 64],
-                    "wide" => [128, 256],
-                    _ => [128, 128],
-                };
-                (variant, tile)
-            }
+            Self::Matrix(size) => (Variant { size, ..Variant::of("multiply_matrix") }, tile_of(size)),
+            Self::WrittenOut(size) => (Variant { size, ..Variant::of("multiply_matrix_written_out") }, tile_of(size)),
         }
+    }
+}
+
+/// Rows and outputs of the tile of that name in shaders/shared/matrix.
+fn tile_of(size: &str) -> [u64; 2] {
+    match size {
+        "small" => [64, 64],
+        "wide" => [128, 256],
+        _ => [128, 128],
     }
 }
 
@@ -91,6 +96,7 @@ impl fmt::Display for Multiply {
             Self::Single => f.write_str("f32, tiles"),
             Self::Half => f.write_str("f16 into f32, tiles"),
             Self::Matrix(size) => write!(f, "f16 into f32, matrix units, {size} tiles"),
+            Self::WrittenOut(size) => write!(f, "f16 into f32, matrix units, {size} tiles written out"),
         }
     }
 }
