@@ -16,8 +16,8 @@
 //! |---|---|
 //! | [`quant`] | block formats: one file each, layout and arithmetic; the list `FORMATS` |
 //! | [`graph`] | a recording: which kernels run over which bytes, as plain data; what a runner is |
-//! | [`cpu`] | runs a recording on the processor: the twin of every kernel |
-//! | [`gpu`] | runs a recording on a GPU: devices, shaders, buffers. `wgpu` is named only here |
+//! | [`cpu`] | runs recordings and forward passes on the processor: the twin of every kernel |
+//! | [`gpu`] | runs recordings and forward passes on a GPU: devices, shaders, buffers. `wgpu` is named only here |
 //! | [`gguf`] | the container: metadata values, reading, writing |
 //! | [`checkpoint`] | what a user can open, as one list of stored tensors, whose codes and scales are put together, and LoRA adapters; reads headers only |
 //! | [`arch`] | model families: one table each, from stored tensors and settings to those of a GGUF; the list `ARCHS` |
@@ -35,7 +35,8 @@
 //! | [`gui`] | the window. `egui`, `eframe` and `rfd` are named only here |
 //! | [`units`] | numbers as people read them |
 //!
-//! Shaders lie in `shaders/`, one kernel a file. Nothing points back up; `tests/layers.rs` reads the `use` lines and
+//! Shaders lie in `shaders/`, one kernel a file; how a format's blocks are unpacked is one file of `shaders/shared/unpack`, for
+//! conversions and for products alike. Nothing points back up; `tests/layers.rs` reads the `use` lines and
 //! fails when that breaks.
 //!
 //! # How a file is packed

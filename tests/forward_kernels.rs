@@ -6,7 +6,7 @@ use tuck::cpu;
 use tuck::forward::{
     Activation, Attention, Experts, Gating, Matrices, Matrix, Norm, Op, Pairs, Program, RESIDUAL, Register, Rope, Step,
 };
-use tuck::gpu::forward::{Multiply, Runner, Weights};
+use tuck::gpu::forward::{Multiply, Runner, Stream, Weights};
 use tuck::gpu::{self, Adapter, Checks};
 use tuck::quant::{F32, FORMATS, FormatRef, Search};
 
@@ -295,5 +295,25 @@ fn batches_and_panels_change_nothing() {
         let attention = &attention_cases()[1];
         let refused = small.batch(&Weights::default(), &attention.program, RESIDUAL, 1000).unwrap_err();
         assert!(refused.to_string().contains("--device-memory"), "{refused}");
+    }
+}
+
+#[test]
+fn rows_stay_on_a_device() {
+    let case = Case::new("half", Op::Scale(0.5), &[96], 96).in_place();
+    let rows = numbers(42 * 96, 3);
+    for device in devices() {
+        let mut runner = Runner::new(&device, None).unwrap();
+        let streams = [0, 1].map(|_| runner.stream(&rows, 96).unwrap());
+        assert_eq!(Stream::step(96), 2);
+        for tokens in [0..20, 20..42] {
+            runner.advance(&Weights::default(), &case.program, (&streams[0], tokens), 1).unwrap();
+        }
+        let halves: Vec<f32> = rows.iter().map(|x| 0.5 * x).collect();
+        assert_eq!(runner.rows(&streams[0]).unwrap(), halves, "{device}");
+        assert_eq!(runner.rows(&streams[1]).unwrap(), rows, "{device}");
+        let [difference, all] = runner.difference(&streams[0], &streams[1]).unwrap();
+        let squares: f64 = rows.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
+        assert!((all / squares - 1.0).abs() < 1e-5 && (4.0 * difference / squares - 1.0).abs() < 1e-5, "{device}");
     }
 }
