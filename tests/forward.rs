@@ -8,6 +8,7 @@ use std::path::Path;
 use tuck::cpu::forward::{Matrices, Matrix, Runner};
 use tuck::forward::{self, Facts, Program, RESIDUAL, Register};
 use tuck::gpu;
+use tuck::gpu::forward::Multiply;
 use tuck::imatrix::Imatrix;
 use tuck::model::Model;
 
@@ -91,7 +92,8 @@ fn logits_of_every_family_on_every_device_equal_llama_cpps() {
     let devices = gpu::devices();
     assert!(!devices.is_empty(), "no GPU driver: apt-get install mesa-vulkan-drivers libvulkan1");
     for device in devices {
-        let mut runner = gpu::forward::Runner::new(&device, None).unwrap();
+        let single = if device.is_cpu() { Multiply::Plain } else { Multiply::Single };
+        let mut runner = gpu::forward::Runner::with(&device, None, single, gpu::Checks::Off).unwrap();
         every_family(&mut |program, matrices, rows, wanted| {
             let mut weights = gpu::forward::Weights::default();
             runner.load(&mut weights, program, matrices).unwrap();

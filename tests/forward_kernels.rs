@@ -317,3 +317,18 @@ fn rows_stay_on_a_device() {
         assert!((all / squares - 1.0).abs() < 1e-5 && (4.0 * difference / squares - 1.0).abs() < 1e-5, "{device}");
     }
 }
+
+#[test]
+fn what_the_kernels_cannot_do_is_refused() {
+    let op = Op::Linear { weight: "weight".to_owned(), bias: None };
+    let odd = Case::new("odd", op, &[6], 3).with("weight", &F32, &[6, 3]);
+    let heads = Attention { key: 6, ..attention() };
+    let heads = Case::new("odd heads", Op::Attention(heads), &[36, 12, 16], 48);
+    for device in devices() {
+        let mut runner = Runner::new(&device, None).unwrap();
+        for case in [&odd, &heads] {
+            let refused = runner.load(&mut Weights::default(), &case.program, &case.matrices).unwrap_err();
+            assert!(refused.to_string().contains("a multiple of 4 was expected"), "{refused}");
+        }
+    }
+}

@@ -59,7 +59,8 @@ impl Runner {
     /// Puts the tensors of a program on the device that are not yet there. A missing one is a panic: whoever loads them
     /// asks the program for their names.
     pub fn load(&mut self, weights: &mut Weights, program: &Program, matrices: &Matrices) -> Result<(), RunError> {
-        weights.load(&mut self.device, program, matrices)
+        weights.load(&mut self.device, program, matrices)?;
+        plan::check(&self.device, weights, program)
     }
 
     /// Runs a program, whose weights are loaded, on rows of the residual stream, which come back changed, with the rows of

@@ -16,6 +16,36 @@ pub(super) fn usual_budget(adapter: &Adapter) -> u64 {
     adapter.memory().filter(|_| !adapter.shares_memory()).map_or(USUAL, |memory| memory.free / 4 * 3)
 }
 
+/// Refuses what the kernels do not do: they look at rows in fours, and at groups of experts as bits of a word.
+pub(super) fn check(device: &Device, weights: &Weights, program: &Program) -> Result<(), RunError> {
+    const GROUPS: usize = 32;
+    let refuse = |reason: String| Err(RunError::Unsupported { device: device.open.name.clone(), reason });
+    for step in &program.steps {
+        let (names, heads): (Vec<&String>, Vec<usize>) = match &step.op {
+            Op::Linear { weight, .. } | Op::HeadLinear { weight, .. } => (vec![weight], vec![]),
+            Op::Attention(how) => (vec![], vec![how.key, how.value]),
+            Op::Experts(how) if how.groups[0] > GROUPS => {
+                return refuse(format!(
+                    "its experts are in {} groups, and at most {GROUPS} were expected",
+                    how.groups[0]
+                ));
+            }
+            Op::Experts(how) => (how.matrices.iter().collect(), vec![]),
+            _ => continue,
+        };
+        for name in names {
+            let columns = weights.matrix(name).inputs;
+            if !columns.is_multiple_of(4) {
+                return refuse(format!("{name} has {columns} columns, and a multiple of 4 was expected"));
+            }
+        }
+        if let Some(head) = heads.into_iter().find(|head| !head.is_multiple_of(4)) {
+            return refuse(format!("its heads have {head} numbers, and a multiple of 4 was expected"));
+        }
+    }
+    Ok(())
+}
+
 /// Tokens of a batch.
 pub(super) fn batch(
     device: &Device,
