@@ -16,13 +16,15 @@ use tuck::gpu::forward::{Multiply, Runner, Weights};
 use tuck::gpu::{self, Adapter, Checks};
 use tuck::quant::{F16, F32, FORMATS, FormatRef, Q4_K, Q6_K, Q8_0, Search};
 
+/// Prints what it measures on a device.
+type Bench = fn(&Adapter);
+
 fn main() {
     let only: Option<String> = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     for adapter in gpu::devices() {
         println!("\n{adapter}, {}", adapter.kind());
-        let benches: [(&str, fn(&Adapter)); 4] =
-            [("products", products), ("rows", rows), ("layer", layer), ("model", model)];
-        for (_, bench) in benches.iter().filter(|(name, _)| only.as_ref().is_none_or(|only| only == name)) {
+        let benches = [("products", products as Bench), ("rows", rows), ("layer", layer), ("model", model)];
+        for (_, bench) in benches.iter().filter(|(name, _)| only.as_deref().is_none_or(|only| only == *name)) {
             bench(&adapter);
         }
     }
