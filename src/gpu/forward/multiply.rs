@@ -26,7 +26,7 @@ impl Multiply {
     /// Those that a device can do.
     pub fn of(adapter: &Adapter) -> Vec<Self> {
         let features = adapter.adapter.features();
-        let mut all = vec![Self::Plain, Self::Single];
+        let mut all = if adapter.is_cpu() { vec![Self::Plain, Self::Single] } else { vec![Self::Single] };
         if features.contains(wgpu::Features::SHADER_F16) {
             all.push(Self::Half);
             if features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) && has_matrices(adapter) {
