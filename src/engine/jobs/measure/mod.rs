@@ -5,8 +5,11 @@
 
 mod calibrate;
 mod compare;
+mod documents;
+mod gather;
 mod sensitivity;
 mod speaker;
+mod state;
 mod text;
 mod walk;
 mod weights;

@@ -84,9 +84,24 @@ impl<'a> Walk<'a> {
         &self.rows
     }
 
+    /// What it needs beside tensors.
+    pub(super) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The program of a layer.
+    pub(super) fn program(&self, number: u64) -> Result<Program, Stop> {
+        Ok(forward::layer(self.weights.model, &self.facts, number)?)
+    }
+
+    /// Goes on with a residual stream from an earlier time.
+    pub(super) fn go_on(&mut self, rows: Vec<f32>) {
+        self.rows = rows;
+    }
+
     /// Goes through a layer with all of the text.
     pub(super) fn layer(&mut self, number: u64, meter: &Meter<'_, '_>, observe: Observe<'_>) -> Result<(), Stop> {
-        let program = forward::layer(self.weights.model, &self.facts, number)?;
+        let program = self.program(number)?;
         self.step(&program, Some(meter), observe)
     }
 
