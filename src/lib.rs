@@ -23,12 +23,12 @@
 //! | [`arch`] | model families: one table each, from stored tensors and settings to those of a GGUF; the list `ARCHS` |
 //! | [`tokenizer`] | GGUF token lists from `tokenizer.json` |
 //! | [`model`] | a checkpoint understood: tensors and metadata of the file it becomes, a card for people, changes, a lint |
-//! | [`imatrix`] | how much each column of a matrix counts: files of llama.cpp's kind |
+//! | [`imatrix`] | how much each column of a matrix counts: files of llama.cpp's kind; and Gram matrices, in files of Tuck's own |
 //! | [`recipe`] | which tensor gets which format; the list `PRESETS`; the plan, known to the byte |
 //! | [`chat`] | chat templates: rendered within bounds, and read for what has no place in them. `minijinja` is named only here |
 //! | [`hub`] | models by name, over the network. `hf_hub` and `ureq` are named only here |
-//! | [`eval`] | how good a packed model is, as figures: so far the error of its weights |
-//! | [`forward`] | the forward pass of a model, as a list of operations |
+//! | [`eval`] | how good a packed model is, as figures: the error of its weights, perplexity, KL divergence, the agreement of answers |
+//! | [`forward`] | the forward pass of a model, as a list of operations; from logits to the next token |
 //! | [`fit`] | what fits where: memory as llama.cpp allocates it, budgets, target hardware, speed; the list `assets/targets.toml` |
 //! | [`engine`] | one worker thread: commands in, events out; the jobs |
 //! | [`cli`] | what was typed. `clap` and `indicatif` are named only here |
@@ -47,6 +47,16 @@
 //! reads them back and compares. Then the file is flushed to the disk and renamed. Memory is bounded by the
 //! slots, whatever the model's size; a failure at any point leaves the target as it was. Several types come from one
 //! read, and each may be cut into several files; then all of them are renamed together.
+//!
+//! # How a model is measured
+//!
+//! [`forward`] records a program for each layer, from the tensors that are there. The measure jobs walk a text through them:
+//! a layer's weights are read (or quantized in memory, where a recipe is measured that was never written), used for all of
+//! the text, and dropped; [`cpu`] runs the programs. The candidate and its reference walk side by side, and the logits
+//! of a few tokens at a time are scored and dropped. Calibration observes the inputs of matrices on the same walk, and keeps a
+//! state beside its output to go on from. Sensitivity lets a stream of the text part from the original at each tensor that is
+//! quantized alone, and takes all streams through the later layers together. Only answers (`tuck compare`) hold all of a
+//! model in memory, with the keys and values of the text so far.
 //!
 //! # Adding things
 //!

@@ -207,7 +207,9 @@ fn an_importance_matrix_equals_that_of_llama_imatrix() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("imatrix.gguf");
     let model = common::pack(&common::sample(), "F16", folder.path(), &["--device", "cpu"]);
-    let arguments = ["calibrate", model.to_str().unwrap(), "--chunks", "20", "-o", path.to_str().unwrap()];
+    let text = common::sample().join("calibration.txt");
+    let (model, text, path_text) = (model.to_str().unwrap(), text.to_str().unwrap(), path.to_str().unwrap());
+    let arguments = ["calibrate", model, "--text", text, "--chunks", "20", "-o", path_text];
     common::tuck_ok(&arguments);
     let refused = common::tuck(&arguments);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--force"));

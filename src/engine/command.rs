@@ -8,6 +8,7 @@ use crate::quant::FormatRef;
 use crate::recipe::{Recipe, Split};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Identifies a job. Events of a job that is no longer wanted are ignored by their reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -188,6 +189,10 @@ pub struct CalibrateRequest {
     pub context: usize,
     /// At most so many chunks.
     pub chunks: Option<usize>,
+    /// A file for the Gram matrices of all inputs too.
+    pub gram: Option<PathBuf>,
+    /// How often the state is kept beside the output. A calibration that was ended goes on from there.
+    pub save_every: Duration,
     /// Whether the matrix that makes logits gets an entry too.
     pub output_matrix: bool,
     /// The file to write.

@@ -372,6 +372,8 @@ pub struct Preference {
 pub struct CalibrateReport {
     /// What was written.
     pub imatrix: Arc<Imatrix>,
+    /// The layer that an earlier run had come to, where this one went on from it.
+    pub resumed: Option<u64>,
     /// By the name of a tensor of experts, those that too few tokens reached for their columns to be told apart: their
     /// numbers, and how many tokens each saw.
     pub starved: Vec<(String, Vec<(usize, u64)>)>,

@@ -22,10 +22,11 @@ pub use matrix::{Matrices, Matrix};
 pub use rope::factors;
 pub use sampler::{Sampling, most_likely, probability};
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A row of activations for each token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Register(pub usize);
 
 /// The residual stream.
@@ -260,6 +261,38 @@ impl Program {
             last[kept.0] = usize::MAX;
         }
         last
+    }
+
+    /// Names of the matrices that rows are multiplied with, in the order of their use.
+    pub fn matrices(&self) -> impl Iterator<Item = &String> {
+        self.steps.iter().flat_map(|step| match &step.op {
+            Op::Linear { weight, .. } | Op::HeadLinear { weight, .. } => vec![weight],
+            Op::Experts(experts) => experts.matrices.iter().collect(),
+            _ => Vec::new(),
+        })
+    }
+
+    /// Each of those matrices with the first that multiplies the same rows, which may be itself.
+    pub fn shared_inputs(&self) -> Vec<(String, String)> {
+        let mut first: HashMap<Register, &String> = HashMap::new();
+        let mut pairs = Vec::new();
+        for step in &self.steps {
+            match &step.op {
+                Op::Linear { weight, .. } => {
+                    let owner = *first.entry(step.from[0]).or_insert(weight);
+                    pairs.push((weight.clone(), owner.clone()));
+                }
+                Op::HeadLinear { weight, .. } => pairs.push((weight.clone(), weight.clone())),
+                Op::Experts(experts) => {
+                    let [gate, up, down] = &experts.matrices;
+                    pairs.extend([(gate, gate), (up, gate), (down, down)].map(|(a, b)| (a.clone(), b.clone())));
+                }
+                _ => {}
+            }
+            // What is written has other rows from now on.
+            first.remove(&step.to);
+        }
+        pairs
     }
 }
 

@@ -2,10 +2,13 @@
 
 mod attention;
 mod experts;
+mod gram;
 mod linear;
 mod rope;
 mod rows;
 mod vector;
+
+pub use gram::add_gram;
 
 use crate::forward::{Op, Program, RESIDUAL, Register, Step};
 use linear::Product;

@@ -53,7 +53,7 @@ impl Weights {
     pub(super) fn load(&mut self, device: &mut Device, program: &Program, all: &Matrices) -> Result<(), RunError> {
         let before = device.allocated();
         self.all = device.allocated.clone();
-        let multiplied: HashSet<&str> = program.steps.iter().flat_map(|step| multiplied(&step.op)).collect();
+        let multiplied: HashSet<&str> = program.matrices().map(String::as_str).collect();
         for name in program.tensors() {
             match multiplied.contains(name) {
                 true if !self.matrices.contains_key(name) => {
@@ -89,15 +89,6 @@ fn before_sinks(program: &Program, name: &str) -> Vec<f32> {
         _ => None,
     });
     slopes.unwrap_or_default()
-}
-
-/// Names of the matrices that rows are multiplied with.
-fn multiplied(op: &Op) -> Vec<&str> {
-    match op {
-        Op::Linear { weight, .. } | Op::HeadLinear { weight, .. } => vec![weight],
-        Op::Experts(experts) => experts.matrices.iter().map(String::as_str).collect(),
-        _ => Vec::new(),
-    }
 }
 
 impl Stored {

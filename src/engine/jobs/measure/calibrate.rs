@@ -1,5 +1,7 @@
 //! Gathering an importance matrix: the squares of what goes into each matrix while a text runs through the model.
 
+use super::gather::{Gathered, gather};
+use super::state;
 use super::text::{BuiltIn, Text};
 use super::walk::Walk;
 use super::weights::Weights;
@@ -7,10 +9,7 @@ use crate::engine::command::CalibrateRequest;
 use crate::engine::event::{CalibrateReport, Stage};
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
-use crate::eval::Activations;
 use crate::imatrix::Imatrix;
-use crate::model::Model;
-use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,23 +17,23 @@ use std::time::Instant;
 
 /// An expert that saw fewer tokens than this is named.
 const FEW: u64 = 32;
-/// Tokens that go through the output matrix at a time.
-const BATCH: usize = 512;
 
 /// Gathers what a request names, and writes it.
 pub(in crate::engine) fn calibrate(request: &CalibrateRequest, context: &Context<'_>) -> Result<CalibrateReport, Stop> {
     let started = Instant::now();
     let (model, path) = (&*request.model, &*request.path);
-    if path.exists() && !request.overwrite {
-        return Err(Stop::Failed(format!(
-            "{} exists; remove it, or allow it to be replaced (--force)",
-            path.display()
-        )));
+    for path in request.gram.iter().map(|path| &**path).chain([path]) {
+        if path.exists() && !request.overwrite {
+            return Err(Stop::Failed(format!(
+                "{} exists; remove it, or allow it to be replaced (--force)",
+                path.display()
+            )));
+        }
     }
     let text = Text::read(request.text.as_deref(), BuiltIn::Calibration, model, request.context, request.chunks)?;
     let mut walk = Walk::new(Weights::new(model, None), &text, None)?;
     let meter = Meter::new(context, Stage::Calibrating, walk.bytes());
-    let gathered = gather(&mut walk, model, &text, request.output_matrix, &meter)?;
+    let Gathered { activations: gathered, resumed } = gather(request, &mut walk, &text, &meter)?;
     let starved =
         gathered.matrices.iter().filter(|(_, squares)| squares.counts.len() > 1).filter_map(|(name, squares)| {
             let few = squares.counts.iter().copied().enumerate().filter(|(_, count)| *count < FEW);
@@ -51,41 +50,9 @@ pub(in crate::engine) fn calibrate(request: &CalibrateRequest, context: &Context
         ..Imatrix::default()
     };
     write(path, &imatrix.encode()?, request.overwrite)?;
-    Ok(CalibrateReport { imatrix: Arc::new(imatrix), starved: starved.collect(), elapsed: started.elapsed() })
-}
-
-fn gather(
-    walk: &mut Walk<'_>,
-    model: &Model,
-    text: &Text,
-    output_matrix: bool,
-    meter: &Meter<'_, '_>,
-) -> Result<Activations, Stop> {
-    let sizes: HashMap<&str, (usize, usize)> = model
-        .tensors
-        .iter()
-        .map(|tensor| {
-            let experts = tensor.shape.iter().skip(2).product::<u64>();
-            (tensor.name.as_str(), (tensor.columns() as usize, experts as usize))
-        })
-        .collect();
-    let mut activations = Activations::default();
-    let mut observe = |name: &str, expert: usize, rows: &[f32]| {
-        let (columns, experts) = sizes[name];
-        activations.add(name, expert, experts, columns, rows);
-    };
-    for layer in 0..walk.layers() {
-        walk.layer(layer, meter, &mut observe)?;
-    }
-    if output_matrix {
-        let output = walk.output(meter)?;
-        let tokens: Vec<usize> = (0..text.tokens.len()).collect();
-        for tokens in tokens.chunks(BATCH) {
-            walk.logits(&output, tokens, &mut observe)?;
-            meter.advance(0, "")?;
-        }
-    }
-    Ok(activations)
+    // There may be none, and one that stays is known to be of no use by its key.
+    let _ = std::fs::remove_file(state::path(path));
+    Ok(CalibrateReport { imatrix: Arc::new(imatrix), resumed, starved: starved.collect(), elapsed: started.elapsed() })
 }
 
 /// Writes a file whole or not at all.

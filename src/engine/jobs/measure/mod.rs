@@ -5,9 +5,12 @@
 
 mod calibrate;
 mod compare;
+mod documents;
+mod gather;
 mod gpu;
 mod sensitivity;
 mod speaker;
+mod state;
 mod text;
 mod walk;
 mod weights;

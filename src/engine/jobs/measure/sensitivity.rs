@@ -56,7 +56,10 @@ pub(in crate::engine) fn sensitivity(
     }
     let stream = text.tokens.len() * model.hparams.hidden as usize;
     let most = request.streams.unwrap_or(STREAMS / (4 * stream).max(1)).max(1);
-    let passes = jobs.chunks(most).map(|group| parts[group[0].0..].iter().map(|part| part.bytes).sum::<u64>());
+    let passes = jobs.chunks(most).enumerate().map(|(n, group)| {
+        let first = if n == 0 { 0 } else { group[0].0 };
+        parts[first..].iter().map(|part| part.bytes).sum::<u64>()
+    });
     let meter = Meter::new(context, Stage::Measuring, passes.sum());
     let walk = Walk { original: &original, packed: &packed, facts: &facts, parts: &parts, text: &text, meter: &meter };
     let mut divergences = Vec::new();
@@ -100,7 +103,9 @@ fn parts(original: &Weights<'_>, packed: &Weights<'_>, facts: &Facts) -> Result<
         let (mut tensors, mut bytes) = (Vec::new(), 0);
         for name in looked_up.into_iter().chain(program.tensors()) {
             let place = original.find(name)?;
-            if packed.changes(place) && !known.contains(&place) {
+            // Vectors are never quantized.
+            let is_matrix = model.tensors[place].shape.len() > 1;
+            if is_matrix && packed.changes(place) && !known.contains(&place) {
                 known.push(place);
                 tensors.push(place);
             }
@@ -132,7 +137,7 @@ impl Walk<'_, '_> {
         base: &mut Vec<f32>,
         next: Option<usize>,
     ) -> Result<Vec<Divergence>, Stop> {
-        let (first, last) = (group[0].0, self.parts.len() - 1);
+        let (first, last) = (if base.is_empty() { 0 } else { group[0].0 }, self.parts.len() - 1);
         // The original, and after it the streams that have begun, in the order of the group.
         let mut rows = match first {
             0 => self.original.rows(EMBEDDING, &self.text.tokens)?,

@@ -1,16 +1,20 @@
 //! The text that models are run over.
 
+use super::documents::{self, Document};
 use crate::engine::worker::Stop;
 use crate::model::Model;
 use crate::tokenizer::Encoder;
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// What is measured on where no text is given: of `assets/sample`, whose TRAINING-DATA.md states its sources.
 const EVALUATION: &str = include_str!("../../../../assets/sample/evaluation.txt");
-/// What is calibrated on where no text is given.
-const CALIBRATION: &str = include_str!("../../../../assets/sample/calibration.txt");
-/// No file is read that holds more.
-const MAX_BYTES: u64 = 64 << 20;
+/// What is calibrated on where no text is given: `assets/calibration/SOURCES.md` states what it is made of.
+const CALIBRATION: &[&str] = &[
+    include_str!("../../../../assets/calibration/languages.txt"),
+    include_str!("../../../../assets/calibration/code.txt"),
+    include_str!("../../../../assets/sample/calibration.txt"),
+];
 /// Fewer tokens are no context.
 const MIN_CHUNK: usize = 8;
 
@@ -47,13 +51,18 @@ impl Text {
                 model.path.display()
             )));
         }
-        let (name, text) = match (path, built_in) {
-            (Some(path), _) => (path.to_owned(), read(path)?),
-            (None, BuiltIn::Evaluation) => (PathBuf::from("the built-in evaluation text"), EVALUATION.to_owned()),
-            (None, BuiltIn::Calibration) => (PathBuf::from("the built-in calibration text"), CALIBRATION.to_owned()),
+        let (name, documents) = match (path, built_in) {
+            (Some(path), _) => (path.to_owned(), documents::read(path, model)?),
+            (None, BuiltIn::Evaluation) => ("the built-in evaluation text".into(), plain(&[EVALUATION])),
+            (None, BuiltIn::Calibration) => ("the built-in calibration text".into(), plain(CALIBRATION)),
         };
         let encoder = Encoder::of(&model.path, &model.metadata, false)?;
-        let mut tokens = encoder.encode(&text, true)?;
+        let of_chats = Encoder::of(&model.path, &model.metadata, true)?;
+        let mut tokens = Vec::new();
+        for document in &documents {
+            let encoder = if document.is_chat { &of_chats } else { &encoder };
+            tokens.extend(encoder.encode(&document.text, tokens.is_empty() && !document.is_chat)?);
+        }
         let count = tokens.len() / chunk;
         if count == 0 {
             return Err(Stop::Failed(format!(
@@ -73,15 +82,14 @@ impl Text {
     pub(super) fn chunks(&self) -> usize {
         self.tokens.len() / self.chunk
     }
+
+    /// A digest of its tokens.
+    pub(super) fn digest(&self) -> String {
+        let bytes: Vec<u8> = self.tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
+        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
-fn read(path: &Path) -> Result<String, Stop> {
-    let refuse = |problem: String| Stop::Failed(format!("{}: {problem}", path.display()));
-    let unread = |error: std::io::Error| refuse(format!("it could not be read: {error}; give a text file in UTF-8"));
-    let found = std::fs::metadata(path).map_err(unread)?;
-    if !found.is_file() || found.len() > MAX_BYTES {
-        let bytes = found.len();
-        return Err(refuse(format!("it has {bytes} bytes, and a text file of at most {MAX_BYTES} was expected")));
-    }
-    std::fs::read_to_string(path).map_err(unread)
+fn plain(texts: &[&str]) -> Vec<Document> {
+    texts.iter().map(|text| Document { text: (*text).to_owned(), is_chat: false }).collect()
 }

@@ -107,7 +107,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The residual stream.
-    fn rows(&self) -> Result<Cow<'_, [f32]>, Stop> {
+    pub(super) fn rows(&self) -> Result<Cow<'_, [f32]>, Stop> {
         match &self.resident {
             Some(resident) => Ok(Cow::Owned(resident.rows()?)),
             None => Ok(Cow::Borrowed(&self.rows)),
@@ -122,9 +122,25 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// What it needs beside tensors.
+    pub(super) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The program of a layer.
+    pub(super) fn program(&self, number: u64) -> Result<Program, Stop> {
+        Ok(forward::layer(self.weights.model, &self.facts, number)?)
+    }
+
+    /// Goes on with a residual stream from an earlier time.
+    pub(super) fn go_on(&mut self, rows: Vec<f32>) {
+        self.resident = None;
+        self.rows = rows;
+    }
+
     /// Goes through a layer with all of the text.
     pub(super) fn layer(&mut self, number: u64, meter: &Meter<'_, '_>, observe: Observe<'_>) -> Result<(), Stop> {
-        let program = forward::layer(self.weights.model, &self.facts, number)?;
+        let program = self.program(number)?;
         self.step(&program, Some(meter), observe)
     }
 
