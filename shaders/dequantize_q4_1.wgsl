@@ -1,23 +1,4 @@
-// Q4_1 to F32: a block an invocation.
+// Q4_1 to F32.
 //#include shared/convert.wgsl
-//#include shared/blocks.wgsl
-
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let block = number(id, groups);
-    if block >= params.blocks {
-        return;
-    }
-    let word = block * 5u;
-    let d = f16_decode(input[word] & 0xffffu);
-    let m = f16_decode(input[word] >> 16u);
-    for (var w = 0u; w < 4u; w++) {
-        let codes = input[word + 1u + w];
-        for (var i = 0u; i < 4u; i++) {
-            let code = byte_of(codes, i);
-            let weight = block * 32u + 4u * w + i;
-            write(weight, f32(code & 15u) * d + m);
-            write(weight + 16u, f32(code >> 4u) * d + m);
-        }
-    }
-}
+//#include shared/unpack/q4_1.wgsl
+//#include shared/dequantize.wgsl

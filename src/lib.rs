@@ -9,32 +9,34 @@
 //! main ──> gui ──┐
 //!          cli ──┴─> engine ──> jobs ──> recipe ──> model ──> arch, tokenizer ──> checkpoint ──> gguf ──> quant
 //!                      │          │
-//!                      └──> gpu, cpu ──> graph ──> quant
+//!                      └──> gpu, cpu ──> graph, forward ──> quant
 //! ```
 //!
 //! | room | what lives there |
 //! |---|---|
 //! | [`quant`] | block formats: one file each, layout and arithmetic; the list `FORMATS` |
 //! | [`graph`] | a recording: which kernels run over which bytes, as plain data; what a runner is |
-//! | [`cpu`] | runs a recording on the processor: the twin of every kernel |
-//! | [`gpu`] | runs a recording on a GPU: devices, shaders, buffers. `wgpu` is named only here |
+//! | [`cpu`] | runs recordings and forward passes on the processor: the twin of every kernel |
+//! | [`gpu`] | runs recordings and forward passes on a GPU: devices, shaders, buffers. `wgpu` is named only here |
 //! | [`gguf`] | the container: metadata values, reading, writing |
 //! | [`checkpoint`] | what a user can open, as one list of stored tensors, whose codes and scales are put together, and LoRA adapters; reads headers only |
 //! | [`arch`] | model families: one table each, from stored tensors and settings to those of a GGUF; the list `ARCHS` |
 //! | [`tokenizer`] | GGUF token lists from `tokenizer.json` |
 //! | [`model`] | a checkpoint understood: tensors and metadata of the file it becomes, a card for people, changes, a lint |
-//! | [`imatrix`] | how much each column of a matrix counts: files of llama.cpp's kind |
+//! | [`imatrix`] | how much each column of a matrix counts: files of llama.cpp's kind; and Gram matrices, in files of Tuck's own |
 //! | [`recipe`] | which tensor gets which format; the list `PRESETS`; the plan, known to the byte |
 //! | [`chat`] | chat templates: rendered within bounds, and read for what has no place in them. `minijinja` is named only here |
 //! | [`hub`] | models by name, over the network. `hf_hub` and `ureq` are named only here |
-//! | [`eval`] | how good a packed model is, as figures: so far the error of its weights |
+//! | [`eval`] | how good a packed model is, as figures: the error of its weights, perplexity, KL divergence, the agreement of answers |
+//! | [`forward`] | the forward pass of a model, as a list of operations; from logits to the next token |
 //! | [`fit`] | what fits where: memory as llama.cpp allocates it, budgets, target hardware, speed; the list `assets/targets.toml` |
 //! | [`engine`] | one worker thread: commands in, events out; the jobs |
 //! | [`cli`] | what was typed. `clap` and `indicatif` are named only here |
 //! | [`gui`] | the window. `egui`, `eframe` and `rfd` are named only here |
 //! | [`units`] | numbers as people read them |
 //!
-//! Shaders lie in `shaders/`, one kernel a file. Nothing points back up; `tests/layers.rs` reads the `use` lines and
+//! Shaders lie in `shaders/`, one kernel a file; how a format's blocks are unpacked is one file of `shaders/shared/unpack`, for
+//! conversions and for products alike. Nothing points back up; `tests/layers.rs` reads the `use` lines and
 //! fails when that breaks.
 //!
 //! # How a file is packed
@@ -45,6 +47,16 @@
 //! reads them back and compares. Then the file is flushed to the disk and renamed. Memory is bounded by the
 //! slots, whatever the model's size; a failure at any point leaves the target as it was. Several types come from one
 //! read, and each may be cut into several files; then all of them are renamed together.
+//!
+//! # How a model is measured
+//!
+//! [`forward`] records a program for each layer, from the tensors that are there. The measure jobs walk a text through them:
+//! a layer's weights are read (or quantized in memory, where a recipe is measured that was never written), used for all of
+//! the text, and dropped; [`cpu`] runs the programs. The candidate and its reference walk side by side, and the logits
+//! of a few tokens at a time are scored and dropped. Calibration observes the inputs of matrices on the same walk, and keeps a
+//! state beside its output to go on from. Sensitivity lets a stream of the text part from the original at each tensor that is
+//! quantized alone, and takes all streams through the later layers together. Only answers (`tuck compare`) hold all of a
+//! model in memory, with the keys and values of the text so far.
 //!
 //! # Adding things
 //!
@@ -60,6 +72,7 @@ pub mod cpu;
 pub mod engine;
 pub mod eval;
 pub mod fit;
+pub mod forward;
 pub mod gguf;
 pub mod gpu;
 pub mod graph;

@@ -35,11 +35,11 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 const TOKENS: [(&str, &str); 2] = [("bos_token", "<s>"), ("eos_token", "</s>")];
 
-fn render(source: &str, messages: &[Message]) -> Result<String, TemplateError> {
+fn render(source: &str, messages: &[Message<'_>]) -> Result<String, TemplateError> {
     Template::parse(source)?.render(messages, &TOKENS, true)
 }
 
-fn turns() -> &'static [Message] {
+fn turns() -> &'static [Message<'static>] {
     EXAMPLES.iter().find(|example| example.messages.len() == 3).unwrap().messages
 }
 

@@ -66,6 +66,21 @@ fn packing_stays_within_512_mb_resident() {
     }
 }
 
+/// Two layers of the shape of a Llama 8B, a gigabyte and a half in all, most of it the output and the token embedding.
+#[test]
+fn measuring_holds_a_layer_and_the_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    sparse_llama(&model, 2, 4096, 14_336, 32, 8, 32_000);
+    let text = folder.path().join("text.txt");
+    fs::write(&text, "a b c d e f g h i j k l m n o p q r ".repeat(40)).unwrap();
+    let arguments =
+        ["measure", model.to_str().unwrap(), "--text", text.to_str().unwrap(), "--ctx", "64", "--chunks", "1"];
+    let (code, peak) = measured(&arguments);
+    assert_eq!(code, Some(0));
+    assert!(peak < 900 << 20, "{} MiB resident", peak >> 20);
+}
+
 /// A program killed in mid-pack leaves the old output whole.
 #[test]
 fn a_kill_leaves_the_old_output() {

@@ -20,14 +20,16 @@ const CRATES: &[(&str, &[&str])] = &[
     ("minijinja_contrib", &["chat"]),
     ("hf_hub", &["hub"]),
     ("ureq", &["hub"]),
+    ("gemm", &["cpu"]),
 ];
 
 /// A room, and the rooms it may use. Nothing points back up.
 const ROOMS: &[(&str, &[&str])] = &[
     ("quant", &[]),
     ("graph", &["quant"]),
-    ("cpu", &["quant", "graph"]),
-    ("gpu", &["quant", "graph"]),
+    ("forward", &["quant", "gguf", "arch", "model"]),
+    ("cpu", &["quant", "graph", "forward"]),
+    ("gpu", &["quant", "graph", "forward"]),
     ("gguf", &["quant"]),
     ("positioned.rs", &[]),
     ("units.rs", &[]),
@@ -44,7 +46,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
+            "chat",
             "eval",
+            "forward",
             "quant",
             "imatrix",
             "gguf",
@@ -52,6 +56,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "arch",
             "model",
             "recipe",
+            "tokenizer",
             "graph",
             "cpu",
             "gpu",
@@ -64,6 +69,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "chat",
+            "forward",
             "hub",
             "eval",
             "quant",
@@ -83,6 +89,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "gui",
         &[
             "chat",
+            "forward",
             "hub",
             "eval",
             "quant",

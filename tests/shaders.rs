@@ -1,5 +1,6 @@
 //! Every shader is valid WGSL once its includes are in, for every source format it can be specialised to.
 
+use tuck::gpu::forward::variants;
 use tuck::gpu::naga::valid::{Capabilities, ValidationFlags, Validator};
 use tuck::gpu::naga::{self, back};
 use tuck::gpu::shaders::{SHADERS, Shader};
@@ -33,4 +34,29 @@ fn every_kernel_has_a_shader_and_every_shader_a_kernel() {
     for shader in SHADERS {
         assert!(used.contains(&shader.name), "no format uses {}", shader.name);
     }
+}
+
+#[test]
+fn every_variant_of_the_forward_pass_is_valid() {
+    let capabilities =
+        Capabilities::SHADER_FLOAT16 | Capabilities::SHADER_FLOAT16_IN_FLOAT32 | Capabilities::COOPERATIVE_MATRIX;
+    let mut seen = 0;
+    for variant in variants() {
+        let wgsl = variant.wgsl();
+        let explain = |message: String| -> ! { panic!("{variant:?}: {message}") };
+        let module = naga::front::wgsl::parse_str(&wgsl)
+            .unwrap_or_else(|e| explain(e.emit_to_string_with_path(&wgsl, variant.kernel)));
+        let info = Validator::new(ValidationFlags::all(), capabilities)
+            .validate(&module)
+            .unwrap_or_else(|e| explain(e.emit_to_string_with_path(&wgsl, variant.kernel)));
+        let constants = variant.constants();
+        assert_eq!(constants.len(), module.overrides.len(), "{variant:?}");
+        let constants = constants.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let (module, info) = back::pipeline_constants::process_overrides(&module, &info, None, &constants)
+            .unwrap_or_else(|e| explain(e.to_string()));
+        back::spv::write_vec(&module, &info, &back::spv::Options::default(), None)
+            .unwrap_or_else(|e| explain(e.to_string()));
+        seen += 1;
+    }
+    assert!(seen > FORMATS.len() * 6, "{seen} variants");
 }

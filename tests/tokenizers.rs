@@ -92,6 +92,14 @@ struct Subject {
     file: PathBuf,
 }
 
+/// The encoder that a file's own keys describe; none for kinds of tokenizers that only encoders of texts have.
+fn stored(file: &Path) -> Option<Encoder> {
+    let bytes = std::fs::read(file).unwrap();
+    let header = gguf::read_header(&bytes[..], bytes.len() as u64).unwrap();
+    let model = header.metadata.iter().find(|(key, _)| key == "tokenizer.ggml.model").unwrap().1.as_str().unwrap();
+    ["gpt2", "llama"].contains(&model).then(|| Encoder::of(file, &header.metadata, true).unwrap())
+}
+
 /// Encodes `count` lines with llama.cpp and with the originals. Lines may differ only as `differences.json` says: for these
 /// subjects, in lines that match an expression, with the reason.
 fn compare_tokens(subjects: &[Subject], count: usize, with_special: bool) {
@@ -133,6 +141,18 @@ fn compare_tokens(subjects: &[Subject], count: usize, with_special: bool) {
         }
         if let Some(place) = seen.iter().position(|seen| !seen).filter(|_| count == LINES) {
             wrong.push(format!("{name}: no line differs any more for {}", allowed[place]));
+        }
+        let stored = stored(&subject.file);
+        let differing = |(line, found): &(&String, &Json)| {
+            stored.as_ref().is_some_and(|e| json!(e.encode(line, false).unwrap()) != **found)
+        };
+        let mut own: Vec<_> = lines.iter().zip(tokens).filter(differing).collect();
+        own.sort_by_key(|(line, _)| line.len());
+        for (line, found) in own.iter().take(3) {
+            let count = own.len();
+            let own = json!(stored.as_ref().unwrap().encode(line, false).unwrap());
+            wrong
+                .push(format!("{name}, by its keys ({count} lines): {line:?}\n  Tuck      {own}\n  llama.cpp {found}"));
         }
         let special = json!(encoder.encode(&lines[0], true).unwrap());
         if with_special && special != found["with_special"] {

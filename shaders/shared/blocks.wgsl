@@ -23,7 +23,3 @@ fn scale_at(byte: u32) -> f32 {
 fn byte_of(word: u32, i: u32) -> u32 {
     return (word >> (8u * i)) & 0xffu;
 }
-
-fn write(i: u32, weight: f32) {
-    output[i] = bitcast<u32>(weight);
-}

@@ -2,11 +2,11 @@
 
 /// One thing that was said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Message {
+pub struct Message<'a> {
     /// `system`, `user` or `assistant`.
-    pub role: &'static str,
+    pub role: &'a str,
     /// What was said.
-    pub content: &'static str,
+    pub content: &'a str,
 }
 
 /// A few messages, the last one by the user.
@@ -15,17 +15,17 @@ pub struct Conversation {
     /// For people.
     pub name: &'static str,
     /// In order.
-    pub messages: &'static [Message],
+    pub messages: &'static [Message<'static>],
 }
 
-const fn says(role: &'static str, content: &'static str) -> Message {
+const fn says(role: &'static str, content: &'static str) -> Message<'static> {
     Message { role, content }
 }
 
-const SYSTEM: Message = says("system", "Answer in one short sentence.");
-const QUESTION: Message = says("user", "What is the capital of France?");
-const ANSWER: Message = says("assistant", "It is the city of Paris.");
-const NEXT: Message = says("user", "And how many people live there?");
+const SYSTEM: Message<'static> = says("system", "Answer in one short sentence.");
+const QUESTION: Message<'static> = says("user", "What is the capital of France?");
+const ANSWER: Message<'static> = says("assistant", "It is the city of Paris.");
+const NEXT: Message<'static> = says("user", "And how many people live there?");
 
 /// From the simplest, which every template has to take, to the one that shows most.
 pub static EXAMPLES: &[Conversation] = &[

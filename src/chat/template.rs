@@ -80,11 +80,11 @@ impl Template {
     /// `bos_token`; with `opens_answer`, the beginning of the assistant's next turn is added.
     pub fn render(
         &self,
-        messages: &[Message],
+        messages: &[Message<'_>],
         tokens: &[(&str, &str)],
         opens_answer: bool,
     ) -> Result<String, TemplateError> {
-        let message = |message: &Message| context! { role => message.role, content => message.content };
+        let message = |message: &Message<'_>| context! { role => message.role, content => message.content };
         let texts = tokens.iter().map(|(name, text)| (Value::from(*name), Value::from(*text)));
         let conversation = context! {
             messages => messages.iter().map(message).collect::<Vec<_>>(),

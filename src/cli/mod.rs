@@ -1,17 +1,22 @@
 //! The command line: what was typed becomes commands for the engine, its events become lines and JSON.
 
 mod adapter;
+mod calibrate;
+mod compare;
 mod devices;
 mod effort;
 mod fit;
 mod importance;
 mod inspect;
 mod lora;
+mod measure;
 mod metadata;
 mod output;
 mod pack;
 mod pull;
+mod sensitivity;
 mod session;
+mod svg;
 mod verify;
 
 use clap::{Args, Parser, Subcommand};
@@ -33,6 +38,14 @@ Examples:
   tuck pull Qwen/Qwen3-0.6B                        fetch a model into ./Qwen3-0.6B
   tuck fit model.gguf --ctx 32768 --kv-type q8_0   where it fits, how fast it is, and the flags for it
   tuck verify out.gguf --against model.gguf        how far its weights are from those it was packed from
+  tuck measure out.gguf --against model.gguf --text book.txt
+                                                   perplexity of both, and the KL divergence between them
+  tuck sensitivity model.gguf --type Q3_K_M --chunks 1 --svg map.svg
+                                                   which tensors lose most, by layer and role
+  tuck compare model.gguf out.gguf --prompt 'Why is the sky blue?'
+                                                   both answers side by side, and where they part
+  tuck calibrate model.gguf --text book.txt -o imatrix.gguf
+                                                   how much each column counts, for pack --imatrix
 
 Exit codes: 0 done, 1 failed (one paragraph on stderr says why), 2 wrong usage, 130 cancelled.";
 
@@ -70,6 +83,14 @@ enum Command {
     Fit(Box<fit::Arguments>),
     /// Measure how far a model's weights are from those of another.
     Verify(verify::Arguments),
+    /// Measure how well a model predicts a text, and how far its predictions are from another's.
+    Measure(measure::Arguments),
+    /// Measure what quantizing each tensor alone does to a model's predictions.
+    Sensitivity(sensitivity::Arguments),
+    /// Let two models answer the same prompts, side by side, and mark where they part; or one alone.
+    Compare(Box<compare::Arguments>),
+    /// Gather how much each column of a model's matrices counts, as an importance matrix for pack --imatrix.
+    Calibrate(calibrate::Arguments),
     /// List the devices that can compute.
     Devices(devices::Arguments),
 }
@@ -85,6 +106,10 @@ impl Cli {
             Some(Command::Pull(arguments)) => Ok(pull::run(&arguments)),
             Some(Command::Fit(arguments)) => Ok(fit::run(&arguments)),
             Some(Command::Verify(arguments)) => Ok(verify::run(&arguments)),
+            Some(Command::Measure(arguments)) => Ok(measure::run(&arguments)),
+            Some(Command::Sensitivity(arguments)) => Ok(sensitivity::run(&arguments)),
+            Some(Command::Compare(arguments)) => Ok(compare::run(&arguments)),
+            Some(Command::Calibrate(arguments)) => Ok(calibrate::run(&arguments)),
             Some(Command::Devices(arguments)) => Ok(devices::run(&arguments)),
         }
     }

@@ -1,9 +1,11 @@
 //! One command, one engine: submit, follow the events, end with an exit code.
 
 use crate::engine::{Command, Engine, EventKind, JobId, Progress, Stage};
+use crate::model::Model;
 use crate::units;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value as Json;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -71,8 +73,25 @@ impl Session {
         Self { engine, running, bar }
     }
 
+    /// Opens a model.
+    pub(super) fn open(&mut self, path: &Path) -> Result<Arc<Model>, Quit> {
+        match self.run(Command::Open(path.to_owned().into()))? {
+            EventKind::Opened(model) => Ok(model),
+            _ => Err(Quit::Failed("the engine gave no model".to_owned())),
+        }
+    }
+
     /// Runs a command to its end and returns the event that ended it.
     pub(super) fn run(&mut self, command: Command) -> Result<EventKind, Quit> {
+        self.run_telling(command, |_| {})
+    }
+
+    /// The same, and hands over what is told on the way.
+    pub(super) fn run_telling(
+        &mut self,
+        command: Command,
+        mut tell: impl FnMut(&EventKind),
+    ) -> Result<EventKind, Quit> {
         let job = self.engine.submit(command);
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(job);
         loop {
@@ -81,6 +100,7 @@ impl Session {
                     _ if event.job != job => {}
                     EventKind::Progress(progress) => self.show(&progress),
                     EventKind::Warning(warning) => self.bar.suspend(|| eprintln!("tuck: warning: {warning}")),
+                    told @ (EventKind::Spoken(_) | EventKind::Answered(_)) => self.bar.suspend(|| tell(&told)),
                     ended => {
                         self.bar.finish_and_clear();
                         return match ended {

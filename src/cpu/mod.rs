@@ -1,5 +1,7 @@
 //! Runs a recording on the CPU: the twin of every kernel, and the fallback where there is no GPU.
 
+pub mod forward;
+
 use crate::graph::{Buffer, Dispatch, Kernel, Recording, RunError, Runner, Slot, SlotSize};
 use crate::quant::{F32, FormatRef, Importance, Search};
 use rayon::prelude::*;

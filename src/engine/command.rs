@@ -1,5 +1,6 @@
 //! What the window and the command line can ask of the engine.
 
+use crate::forward::Sampling;
 use crate::hub::{Access, PullRequest};
 use crate::imatrix::Imatrix;
 use crate::model::{AdapterChoice, Model};
@@ -7,6 +8,7 @@ use crate::quant::FormatRef;
 use crate::recipe::{Recipe, Split};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Identifies a job. Events of a job that is no longer wanted are ignored by their reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +39,16 @@ pub enum Command {
     Pull(PullRequest, Access),
     /// Measure how far the weights of one model are from those of another. Ends in `Verified`, `Failed` or `Cancelled`.
     Verify(VerifyRequest),
+    /// Measure what a model predicts, and how far that is from another. Ends in `Measured`, `Failed` or `Cancelled`.
+    Measure(MeasureRequest),
+    /// Measure what quantizing each tensor alone does to a model's predictions. Ends in `Sensitive`, `Failed` or
+    /// `Cancelled`.
+    Sensitivity(SensitivityRequest),
+    /// Let one or two models answer prompts. Tells `Spoken` and `Answered` on the way; ends in `Compared`, `Failed` or
+    /// `Cancelled`.
+    Compare(CompareRequest),
+    /// Gather an importance matrix from a text. Ends in `Calibrated`, `Failed` or `Cancelled`.
+    Calibrate(CalibrateRequest),
 }
 
 /// What to open.
@@ -100,6 +112,93 @@ pub struct VerifyRequest {
     pub reference: Arc<Model>,
     /// How much each column counts, for weighted figures beside the plain ones.
     pub imatrix: Option<Arc<Imatrix>>,
+}
+
+/// What to measure on which text.
+#[derive(Clone, Debug)]
+pub struct MeasureRequest {
+    /// The model.
+    pub candidate: Arc<Model>,
+    /// What would be packed of it; without, it is measured as it is.
+    pub recipe: Option<Recipe>,
+    /// The model its predictions should equal.
+    pub reference: Option<Arc<Model>>,
+    /// A text file; without, the text that comes with Tuck.
+    pub text: Option<PathBuf>,
+    /// Tokens of a chunk.
+    pub context: usize,
+    /// At most so many chunks.
+    pub chunks: Option<usize>,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Bytes of a GPU's memory that may be used; without, most of what is free.
+    pub device_memory: Option<u64>,
+}
+
+/// What to measure the sensitivity of.
+#[derive(Clone, Debug)]
+pub struct SensitivityRequest {
+    /// The model.
+    pub model: Arc<Model>,
+    /// What each tensor alone is made of it.
+    pub recipe: Recipe,
+    /// A text file; without, the text that comes with Tuck.
+    pub text: Option<PathBuf>,
+    /// Tokens of a chunk.
+    pub context: usize,
+    /// At most so many chunks.
+    pub chunks: Option<usize>,
+    /// Tensors that are measured in one pass over the layers; without, as many as fit into 1 GiB.
+    pub streams: Option<usize>,
+}
+
+/// A model that answers.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The model.
+    pub model: Arc<Model>,
+    /// What would be packed of it; without, it answers as it is.
+    pub recipe: Option<Recipe>,
+}
+
+/// Which models to let answer, and what. They are held in memory as they are stored.
+#[derive(Clone, Debug)]
+pub struct CompareRequest {
+    /// One or two, with the same tokens.
+    pub subjects: Vec<Subject>,
+    /// What a user says; one answer each.
+    pub prompts: Vec<String>,
+    /// Whether prompts are put into the chat template of the first model, where it has one.
+    pub chat: bool,
+    /// At most so many tokens an answer.
+    pub tokens: usize,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
+    /// Whether answers stop at the tokens that end them; if not, these are never chosen.
+    pub stops: bool,
+}
+
+/// What to gather an importance matrix of.
+#[derive(Clone, Debug)]
+pub struct CalibrateRequest {
+    /// The model.
+    pub model: Arc<Model>,
+    /// A text file; without, the text that comes with Tuck.
+    pub text: Option<PathBuf>,
+    /// Tokens of a chunk.
+    pub context: usize,
+    /// At most so many chunks.
+    pub chunks: Option<usize>,
+    /// A file for the Gram matrices of all inputs too.
+    pub gram: Option<PathBuf>,
+    /// How often the state is kept beside the output. A calibration that was ended goes on from there.
+    pub save_every: Duration,
+    /// Whether the matrix that makes logits gets an entry too.
+    pub output_matrix: bool,
+    /// The file to write.
+    pub path: PathBuf,
+    /// Whether it may be replaced.
+    pub overwrite: bool,
 }
 
 /// Where to compute.

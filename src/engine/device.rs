@@ -4,7 +4,7 @@ use super::command::DeviceChoice;
 use super::event::Device;
 use super::worker::Stop;
 use crate::cpu::CpuRunner;
-use crate::gpu::{self, Adapter, GpuRunner};
+use crate::gpu::{self, Adapter, GpuRunner, forward};
 use crate::graph::{RunError, Runner};
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -38,11 +38,7 @@ impl Devices {
 
     /// A runner on the chosen device.
     pub(super) fn runner(&mut self, choice: &DeviceChoice) -> Result<Arc<dyn Runner>, Stop> {
-        let found = match choice {
-            DeviceChoice::Cpu => None,
-            DeviceChoice::Auto => self.adapters().iter().find(|adapter| !adapter.is_cpu()).cloned(),
-            DeviceChoice::Named(name) => Some(self.named(name)?),
-        };
+        let found = self.adapter(choice)?;
         let key = found.as_ref().map_or_else(|| "CPU".to_owned(), Adapter::to_string);
         if let Some((_, runner)) = self.open.as_ref().filter(|(open, _)| *open == key) {
             return Ok(Arc::clone(runner));
@@ -53,6 +49,25 @@ impl Devices {
         };
         self.open = Some((key, Arc::clone(&runner)));
         Ok(runner)
+    }
+
+    /// What runs forward passes on the chosen device, in so many bytes of its memory; none where that is the processor.
+    pub(super) fn forward(
+        &mut self,
+        choice: &DeviceChoice,
+        memory: Option<u64>,
+    ) -> Result<Option<forward::Runner>, Stop> {
+        let found = self.adapter(choice)?;
+        Ok(found.map(|adapter| forward::Runner::new(&adapter, memory)).transpose()?)
+    }
+
+    /// The chosen adapter; none is the processor.
+    fn adapter(&mut self, choice: &DeviceChoice) -> Result<Option<Adapter>, Stop> {
+        Ok(match choice {
+            DeviceChoice::Cpu => None,
+            DeviceChoice::Auto => self.adapters().iter().find(|adapter| !adapter.is_cpu()).cloned(),
+            DeviceChoice::Named(name) => Some(self.named(name)?),
+        })
     }
 
     /// Forgets the open device after an error, so that the next job opens it anew.

@@ -3,7 +3,7 @@
 use super::command::JobId;
 use super::jobs::hardware::Hardware;
 use crate::checkpoint::Adapter;
-use crate::eval::WeightError;
+use crate::eval::{Agreement, Divergence, Estimate, WeightError};
 use crate::hub::{Choice, Pulled};
 use crate::imatrix::Imatrix;
 use crate::model::Model;
@@ -23,13 +23,17 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What happened. All but the first two end a job.
+/// What happened. All but the first four end a job.
 #[derive(Clone, Debug)]
 pub enum EventKind {
     /// How far a job is. Only the latest counts.
     Progress(Progress),
     /// Something that does not stop the job, in a sentence.
     Warning(String),
+    /// A model said something.
+    Spoken(Spoken),
+    /// A prompt was answered.
+    Answered(Arc<Comparison>),
     /// The devices that can compute, best first; the processor is the last.
     Devices(Vec<Device>),
     /// What this machine has, and what others have.
@@ -44,6 +48,14 @@ pub enum EventKind {
     Packed(Arc<PackReport>),
     /// Two models were compared.
     Verified(Arc<VerifyReport>),
+    /// A text was run through a model.
+    Measured(Arc<MeasureReport>),
+    /// Every tensor was quantized alone.
+    Sensitive(Arc<SensitivityReport>),
+    /// Every prompt was answered.
+    Compared(Arc<CompareReport>),
+    /// An importance matrix was gathered and written.
+    Calibrated(Arc<CalibrateReport>),
     /// Every file of a model is there and verified.
     Pulled(Arc<Pulled>),
     /// The repository holds several models; the message asks to choose one of them.
@@ -76,6 +88,12 @@ pub enum Stage {
     Flushing,
     /// Comparing weights.
     Verifying,
+    /// Running text through models.
+    Measuring,
+    /// Running text through a model to see what goes into its matrices.
+    Calibrating,
+    /// Letting models answer.
+    Generating,
     /// Fetching files.
     Downloading,
 }
@@ -87,6 +105,9 @@ impl Stage {
             Self::Packing => "Packing",
             Self::Flushing => "Waiting for the disk",
             Self::Verifying => "Verifying",
+            Self::Measuring => "Measuring",
+            Self::Calibrating => "Calibrating",
+            Self::Generating => "Answering",
             Self::Downloading => "Downloading",
         }
     }
@@ -210,4 +231,152 @@ impl fmt::Display for Mismatch {
             (None, _) => write!(f, "{}: only in the reference", self.name),
         }
     }
+}
+
+/// What a model predicts on a text.
+#[derive(Clone, Debug)]
+pub struct MeasureReport {
+    /// The folder or file that was measured.
+    pub candidate: PathBuf,
+    /// The recipe whose result was measured, if not the model as it is.
+    pub recipe: Option<&'static str>,
+    /// Of that result.
+    pub bits_per_weight: Option<f64>,
+    /// The folder or file it was measured against.
+    pub reference: Option<PathBuf>,
+    /// The text's file, or what it is called.
+    pub text: PathBuf,
+    /// Chunks of it.
+    pub chunks: usize,
+    /// Tokens of each.
+    pub context: usize,
+    /// Token by token.
+    pub divergence: Divergence,
+    /// How far the residual stream is from the reference's after each layer: the root of the squared difference by the
+    /// squared reference. Empty without a reference of the same shape.
+    pub layer_errors: Vec<f64>,
+    /// Where it was computed.
+    pub device: String,
+    /// Start to finish.
+    pub elapsed: Duration,
+}
+
+/// What quantizing each tensor alone does to a model's predictions.
+#[derive(Clone, Debug)]
+pub struct SensitivityReport {
+    /// The folder or file.
+    pub model: PathBuf,
+    /// What each tensor was made of.
+    pub recipe: &'static str,
+    /// In the order in which the forward pass needs them.
+    pub tensors: Vec<Sensitivity>,
+    /// The text's file, or what it is called.
+    pub text: PathBuf,
+    /// Chunks of it.
+    pub chunks: usize,
+    /// Tokens of each.
+    pub context: usize,
+    /// Start to finish.
+    pub elapsed: Duration,
+}
+
+/// Of one tensor.
+#[derive(Clone, Debug)]
+pub struct Sensitivity {
+    /// Its GGUF name.
+    pub name: String,
+    /// What it was quantized to.
+    pub format: FormatRef,
+    /// Its length then.
+    pub bytes: u64,
+    /// Mean KL divergence of the predictions from those of the model as it is, in nats.
+    pub divergence: Estimate,
+}
+
+/// A piece of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spoken {
+    /// The number of the prompt, from 0.
+    pub prompt: usize,
+    /// The number of the model, from 0.
+    pub subject: usize,
+    /// What comes after the pieces before.
+    pub text: String,
+}
+
+/// What models answer.
+#[derive(Clone, Debug)]
+pub struct CompareReport {
+    /// Who answered: a folder or file, and the recipe whose result did, if not the model as it is.
+    pub subjects: Vec<(PathBuf, Option<&'static str>)>,
+    /// In the order of the prompts.
+    pub comparisons: Vec<Arc<Comparison>>,
+    /// How far two models agree over all prompts.
+    pub agreement: Option<Agreement>,
+    /// Start to finish.
+    pub elapsed: Duration,
+}
+
+/// The answers to a prompt.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// As it was given.
+    pub prompt: String,
+    /// With what the chat template and the tokenizer put around it.
+    pub prompt_tokens: usize,
+    /// In the order of the models.
+    pub answers: Vec<Answer>,
+    /// Where two models first chose different tokens.
+    pub parting: Option<Parting>,
+}
+
+/// What a model said.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// As text, without control tokens.
+    pub text: String,
+    /// With the token that ended it, if one did.
+    pub tokens: Vec<u32>,
+    /// How likely the model held each of its tokens.
+    pub probabilities: Vec<f64>,
+    /// Whether it came to its end, rather than to the most tokens asked for.
+    pub ended: bool,
+}
+
+/// Where two answers part.
+#[derive(Clone, Debug)]
+pub struct Parting {
+    /// How many tokens before are the same.
+    pub at: usize,
+    /// The text of those.
+    pub same: String,
+    /// What each chose.
+    pub choices: [Preference; 2],
+}
+
+/// A token that one of two models chose.
+#[derive(Clone, Debug)]
+pub struct Preference {
+    /// Its id.
+    pub token: u32,
+    /// What it adds to the text; nothing, where it ends an answer.
+    pub text: String,
+    /// As the vocabulary has it.
+    pub name: String,
+    /// How likely each of the models held it.
+    pub probabilities: [f64; 2],
+}
+
+/// An importance matrix that was gathered.
+#[derive(Clone, Debug)]
+pub struct CalibrateReport {
+    /// What was written.
+    pub imatrix: Arc<Imatrix>,
+    /// The layer that an earlier run had come to, where this one went on from it.
+    pub resumed: Option<u64>,
+    /// By the name of a tensor of experts, those that too few tokens reached for their columns to be told apart: their
+    /// numbers, and how many tokens each saw.
+    pub starved: Vec<(String, Vec<(usize, u64)>)>,
+    /// Start to finish.
+    pub elapsed: Duration,
 }

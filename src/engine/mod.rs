@@ -9,9 +9,14 @@ mod meter;
 mod sample;
 mod worker;
 
-pub use command::{AdapterRequest, Command, DeviceChoice, JobId, OpenRequest, PackOutput, PackRequest, VerifyRequest};
+pub use command::{
+    AdapterRequest, CalibrateRequest, Command, CompareRequest, DeviceChoice, JobId, MeasureRequest, OpenRequest,
+    PackOutput, PackRequest, SensitivityRequest, Subject, VerifyRequest,
+};
 pub use event::{
-    Device, Event, EventKind, Mismatch, OutputReport, PackReport, Progress, Stage, TensorError, VerifyReport,
+    Answer, CalibrateReport, CompareReport, Comparison, Device, Event, EventKind, MeasureReport, Mismatch,
+    OutputReport, PackReport, Parting, Preference, Progress, Sensitivity, SensitivityReport, Spoken, Stage,
+    TensorError, VerifyReport,
 };
 
 pub use jobs::hardware::Hardware;

@@ -96,7 +96,8 @@ impl Context<'_> {
         self.shared.is_cancelled(self.job)
     }
 
-    fn send(&self, kind: EventKind) {
+    /// Tells something on the way.
+    pub(super) fn send(&self, kind: EventKind) {
         // The receiver is gone only when the engine is being dropped.
         let _ = self.outbox.send(Event { job: self.job, kind });
         (self.shared.wake)();
@@ -167,6 +168,14 @@ fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -
         }
         Command::OpenImatrix(path) => Ok(EventKind::Imatrix(Arc::new(Imatrix::open(&path)?))),
         Command::Pack(request) => Ok(EventKind::Packed(Arc::new(jobs::pack::run(devices, &request, context)?))),
+        Command::Compare(request) => Ok(EventKind::Compared(Arc::new(jobs::measure::compare(&request, context)?))),
+        Command::Sensitivity(request) => {
+            Ok(EventKind::Sensitive(Arc::new(jobs::measure::sensitivity(&request, context)?)))
+        }
+        Command::Calibrate(request) => {
+            Ok(EventKind::Calibrated(Arc::new(jobs::measure::calibrate(&request, context)?)))
+        }
+        Command::Measure(request) => Ok(EventKind::Measured(Arc::new(jobs::measure::run(devices, &request, context)?))),
         Command::Pull(request, access) => jobs::pull::run(&request, access, context),
         Command::Verify(request) => Ok(EventKind::Verified(Arc::new(jobs::verify::run(&request, context)?))),
     }

@@ -1,7 +1,9 @@
-//! Runs a recording on a GPU: the one place that names wgpu.
+//! Runs recordings, and programs of the forward pass, on a GPU: the one place that names wgpu.
 
 mod device;
+pub mod forward;
 mod memory;
+mod open;
 mod runner;
 pub mod shaders;
 mod slot;

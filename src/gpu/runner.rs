@@ -1,13 +1,13 @@
 //! The device, its pipelines, and the submission of recordings.
 
 use super::device::Adapter;
+use super::open::Open;
 use super::shaders::Shader;
 use super::slot::GpuSlot;
 use crate::graph::{ALIGN, ConvertParams, Dispatch, Kernel, RunError, Runner, Slot, SlotSize};
-use crate::quant::{Effort, FORMATS};
+use crate::quant::Effort;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use wgpu::util::DeviceExt;
 
 /// Invocations in a workgroup; `WORKGROUP` in shaders/shared/convert.wgsl.
 const WORKGROUP: u64 = 64;
@@ -40,11 +40,9 @@ pub struct GpuRunner {
 
 /// What a runner and its slots share.
 pub(super) struct Gpu {
-    pub(super) device: wgpu::Device,
-    pub(super) queue: wgpu::Queue,
+    pub(super) open: Open,
     /// Host and device work in the same memory: no staging copies.
     pub(super) shared_memory: bool,
-    name: String,
     checks: Checks,
     fuses: bool,
     dispatch_weights: u64,
@@ -52,7 +50,6 @@ pub(super) struct Gpu {
     layout: wgpu::BindGroupLayout,
     pipelines: Mutex<Pipelines>,
     tables: HashMap<u32, wgpu::Buffer>,
-    trouble: Arc<Mutex<Option<Trouble>>>,
 }
 
 type Pipelines = HashMap<(&'static str, Variant), Arc<wgpu::ComputePipeline>>;
@@ -67,13 +64,6 @@ struct Variant {
     effort: Effort,
 }
 
-/// The first thing that went wrong; nothing after it is to be trusted.
-#[derive(Clone)]
-enum Trouble {
-    Lost(String),
-    Memory(String),
-}
-
 impl GpuRunner {
     /// Opens the device.
     pub fn new(adapter: &Adapter) -> Result<Self, RunError> {
@@ -84,29 +74,8 @@ impl GpuRunner {
     pub fn with_checks(adapter: &Adapter, checks: Checks) -> Result<Self, RunError> {
         let mappable = wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
         let shared_memory = adapter.shares_memory() && adapter.adapter.features().contains(mappable);
-        let opened = pollster::block_on(adapter.adapter.request_device(&wgpu::DeviceDescriptor {
-            label: Some("tuck"),
-            required_features: if shared_memory { mappable } else { wgpu::Features::empty() },
-            required_limits: adapter.adapter.limits(),
-            ..Default::default()
-        }));
-        let (device, queue) =
-            opened.map_err(|e| RunError::DeviceLost { device: adapter.to_string(), reason: e.to_string() })?;
-        let trouble = Arc::new(Mutex::new(None));
-        let note = |trouble: &Arc<Mutex<Option<Trouble>>>| {
-            let trouble = trouble.clone();
-            move |what: Trouble| {
-                trouble.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(what);
-            }
-        };
-        let lost = note(&trouble);
-        device.set_device_lost_callback(move |_, reason| lost(Trouble::Lost(reason)));
-        let failed = note(&trouble);
-        device.on_uncaptured_error(Arc::new(move |error| match error {
-            wgpu::Error::OutOfMemory { source } => failed(Trouble::Memory(source.to_string())),
-            other => failed(Trouble::Lost(other.to_string())),
-        }));
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        let open = Open::new(adapter, if shared_memory { mappable } else { wgpu::Features::empty() })?;
+        let layout = open.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some("conversion"),
             entries: &[
                 buffer_entry(0, wgpu::BufferBindingType::Storage { read_only: true }),
@@ -116,45 +85,33 @@ impl GpuRunner {
                 buffer_entry(4, wgpu::BufferBindingType::Storage { read_only: true }),
             ],
         });
-        let tables = FORMATS.iter().filter_map(|&format| {
-            let words = crate::quant::table(format)?;
-            let buffer = device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-                label: Some(format.name),
-                contents: bytemuck::cast_slice(&words),
-                usage: wgpu::BufferUsages::STORAGE,
-            });
-            Some((format.ggml_type, buffer))
-        });
         let gpu = Gpu {
-            tables: tables.collect(),
+            tables: open.tables(),
             shared_memory,
-            name: adapter.to_string(),
             checks,
             fuses: checks.fuses(adapter),
             dispatch_weights: DISPATCH_WEIGHTS[usize::from(adapter.is_cpu())],
             binding_limit: adapter.binding_limit(),
             layout,
             pipelines: Mutex::default(),
-            trouble,
-            device,
-            queue,
+            open,
         };
         Ok(Self { gpu: Arc::new(gpu) })
     }
 
     /// Takes the device away, as a reset would: every call from here on answers [`RunError::DeviceLost`].
     pub fn lose_device(&self) {
-        self.gpu.device.destroy();
+        self.gpu.open.device.destroy();
     }
 }
 
 impl Runner for GpuRunner {
     fn name(&self) -> String {
-        self.gpu.name.clone()
+        self.gpu.open.name.clone()
     }
 
     fn slot_limit(&self) -> SlotSize {
-        let bytes = self.gpu.binding_limit.min(self.gpu.device.limits().max_buffer_size) / ALIGN * ALIGN;
+        let bytes = self.gpu.binding_limit.min(self.gpu.open.device.limits().max_buffer_size) / ALIGN * ALIGN;
         SlotSize { input: bytes, scratch: bytes, output: bytes }
     }
 
@@ -163,7 +120,7 @@ impl Runner for GpuRunner {
     }
 }
 
-fn buffer_entry(binding: u32, ty: wgpu::BufferBindingType) -> wgpu::BindGroupLayoutEntry {
+pub(super) fn buffer_entry(binding: u32, ty: wgpu::BufferBindingType) -> wgpu::BindGroupLayoutEntry {
     wgpu::BindGroupLayoutEntry {
         binding,
         visibility: wgpu::ShaderStages::COMPUTE,
@@ -183,22 +140,6 @@ pub(super) struct Part {
 }
 
 impl Gpu {
-    /// What went wrong so far, as an error; `bytes` is what the caller asked for.
-    pub(super) fn check(&self, bytes: u64) -> Result<(), RunError> {
-        let trouble = self.trouble.lock().unwrap_or_else(|e| e.into_inner()).clone();
-        match trouble {
-            None => Ok(()),
-            Some(Trouble::Lost(reason)) => Err(RunError::DeviceLost { device: self.name.clone(), reason }),
-            Some(Trouble::Memory(reason)) => Err(RunError::OutOfMemory { device: self.name.clone(), bytes, reason }),
-        }
-    }
-
-    /// The error for a device that stopped answering without a word.
-    pub(super) fn lost(&self, reason: impl ToString) -> RunError {
-        let error = self.check(0).err();
-        error.unwrap_or_else(|| RunError::DeviceLost { device: self.name.clone(), reason: reason.to_string() })
-    }
-
     pub(super) fn layout(&self) -> &wgpu::BindGroupLayout {
         &self.layout
     }
@@ -260,24 +201,6 @@ impl Gpu {
     }
 
     fn compile(&self, shader: &Shader, variant: Variant) -> wgpu::ComputePipeline {
-        let descriptor = wgpu::ShaderModuleDescriptor {
-            label: Some(shader.name),
-            source: wgpu::ShaderSource::Wgsl(shader.wgsl().into()),
-        };
-        let module = match self.checks {
-            Checks::On => self.device.create_shader_module(descriptor),
-            // SAFETY: every index a shader forms lies inside the ranges its dispatch binds: the blocks are counted by
-            // the host, which bounds each range, and `tests/kernels.rs` runs all of them with checks too. No loop is
-            // without end, and no divisor is 0.
-            Checks::Off => unsafe {
-                self.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
-            },
-        };
-        let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(shader.name),
-            bind_group_layouts: &[Some(&self.layout)],
-            immediate_size: 0,
-        });
         let constants = [
             ("source", variant.source),
             ("weighted", variant.weighted.into()),
@@ -285,16 +208,7 @@ impl Gpu {
             ("fuses", self.fuses.into()),
         ]
         .map(|(k, v)| (k, v.into()));
-        self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(shader.name),
-            layout: Some(&layout),
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: if shader.reads_floats() { &constants } else { &[] },
-                zero_initialize_workgroup_memory: false,
-            },
-            cache: None,
-        })
+        let constants = if shader.reads_floats() { &constants[..] } else { &[] };
+        self.open.compile(shader.name, shader.wgsl(), self.checks, &self.layout, constants)
     }
 }

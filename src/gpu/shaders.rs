@@ -85,15 +85,19 @@ pub static SHADERS: &[Shader] = shaders! {
 };
 
 static INCLUDES: &[(&str, &str)] = includes! {
+    "shared/activation.wgsl",
     "shared/affine.wgsl",
     "shared/affine_block.wgsl",
     "shared/affine_grid.wgsl",
     "shared/affine_super.wgsl",
     "shared/blocks.wgsl",
     "shared/convert.wgsl",
+    "shared/dequantize.wgsl",
     "shared/exact.wgsl",
     "shared/extreme.wgsl",
     "shared/f16.wgsl",
+    "shared/fifth_bits.wgsl",
+    "shared/forward.wgsl",
     "shared/fp4.wgsl",
     "shared/fp4_levels.wgsl",
     "shared/iq1.wgsl",
@@ -106,7 +110,18 @@ static INCLUDES: &[(&str, &str)] = includes! {
     "shared/k_scales.wgsl",
     "shared/k_super.wgsl",
     "shared/lattice.wgsl",
+    "shared/level_weights.wgsl",
+    "shared/matrix/large.wgsl",
+    "shared/matrix/medium.wgsl",
+    "shared/matrix/small.wgsl",
+    "shared/matrix/wide.wgsl",
+    "shared/multiply.wgsl",
+    "shared/number/f16.wgsl",
+    "shared/number/f32.wgsl",
     "shared/pack.wgsl",
+    "shared/panel/f16.wgsl",
+    "shared/panel/f32.wgsl",
+    "shared/point_weights.wgsl",
     "shared/points.wgsl",
     "shared/scaled.wgsl",
     "shared/scaled_group.wgsl",
@@ -116,9 +131,36 @@ static INCLUDES: &[(&str, &str)] = includes! {
     "shared/stream.wgsl",
     "shared/ternary.wgsl",
     "shared/ue4m3.wgsl",
+    "shared/unpack/bf16.wgsl",
+    "shared/unpack/f16.wgsl",
+    "shared/unpack/f32.wgsl",
+    "shared/unpack/iq1_m.wgsl",
+    "shared/unpack/iq1_s.wgsl",
+    "shared/unpack/iq2_s.wgsl",
+    "shared/unpack/iq2_xs.wgsl",
+    "shared/unpack/iq2_xxs.wgsl",
+    "shared/unpack/iq3_s.wgsl",
+    "shared/unpack/iq3_xxs.wgsl",
+    "shared/unpack/iq4_nl.wgsl",
+    "shared/unpack/iq4_xs.wgsl",
+    "shared/unpack/mxfp4.wgsl",
+    "shared/unpack/nvfp4.wgsl",
+    "shared/unpack/q1_0.wgsl",
+    "shared/unpack/q2_0.wgsl",
+    "shared/unpack/q2_k.wgsl",
+    "shared/unpack/q3_k.wgsl",
+    "shared/unpack/q4_0.wgsl",
+    "shared/unpack/q4_1.wgsl",
+    "shared/unpack/q4_k.wgsl",
+    "shared/unpack/q5_0.wgsl",
+    "shared/unpack/q5_1.wgsl",
+    "shared/unpack/q5_k.wgsl",
+    "shared/unpack/q6_k.wgsl",
+    "shared/unpack/q8_0.wgsl",
+    "shared/unpack/tq1_0.wgsl",
+    "shared/unpack/tq2_0.wgsl",
     "shared/weights16.wgsl",
     "shared/weights32.wgsl",
-    "shared/write_point.wgsl",
 };
 
 impl Shader {
@@ -135,9 +177,7 @@ impl Shader {
 
     /// The WGSL with every `//#include` line replaced by the file it names, each file once.
     pub fn wgsl(&self) -> String {
-        let mut wgsl = String::new();
-        include(self.source, &mut Vec::new(), &mut wgsl);
-        wgsl
+        compose(self.source, &[])
     }
 
     /// Whether it has the constant `source`, the ggml type of the weights it reads.
@@ -146,19 +186,28 @@ impl Shader {
     }
 }
 
-fn include(source: &str, seen: &mut Vec<String>, wgsl: &mut String) {
+/// A shader with every `//#include` line replaced by the file it names, each file once. `{kind}` in such a line stands for
+/// what `choices` say of it.
+pub(super) fn compose(source: &str, choices: &[(&str, &str)]) -> String {
+    let mut wgsl = String::new();
+    include(source, choices, &mut Vec::new(), &mut wgsl);
+    wgsl
+}
+
+fn include(source: &str, choices: &[(&str, &str)], seen: &mut Vec<String>, wgsl: &mut String) {
     for line in source.lines() {
-        match line.strip_prefix("//#include ").map(str::trim) {
-            Some(path) if seen.iter().any(|s| s == path) => {}
-            Some(path) => {
-                seen.push(path.into());
-                let found = INCLUDES.iter().find(|(name, _)| *name == path);
-                include(found.unwrap_or_else(|| panic!("no shader file {path}")).1, seen, wgsl);
-            }
-            None => {
-                wgsl.push_str(line);
-                wgsl.push('\n');
-            }
+        let Some(path) = line.strip_prefix("//#include ") else {
+            wgsl.push_str(line);
+            wgsl.push('\n');
+            continue;
+        };
+        let choose = |path: String, (kind, choice): &(&str, &str)| path.replace(&format!("{{{kind}}}"), choice);
+        let path = choices.iter().fold(path.trim().to_owned(), choose);
+        if !seen.contains(&path) {
+            let found = INCLUDES.iter().find(|(name, _)| *name == path);
+            let source = found.unwrap_or_else(|| panic!("no shader file {path}")).1;
+            seen.push(path);
+            include(source, choices, seen, wgsl);
         }
     }
 }

@@ -26,11 +26,16 @@ impl GpuSlot {
     pub(super) fn new(gpu: Arc<Gpu>, size: SlotSize) -> Result<Self, RunError> {
         let total = 2 * (size.input + size.output) + size.scratch;
         // A device tells that it is lost only when asked.
-        gpu.device.poll(wgpu::PollType::Poll).map_err(|e| gpu.lost(e))?;
-        gpu.check(total)?;
+        gpu.open.device.poll(wgpu::PollType::Poll).map_err(|e| gpu.open.lost(e))?;
+        gpu.open.check(total)?;
         let buffer = |label, bytes: u64, usage, mapped_at_creation| {
             let size = bytes.max(1).next_multiple_of(ALIGN);
-            gpu.device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation })
+            gpu.open.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(label),
+                size,
+                usage,
+                mapped_at_creation,
+            })
         };
         let (upload, readback, input, output);
         if gpu.shared_memory {
@@ -45,7 +50,7 @@ impl GpuSlot {
         }
         let scratch = buffer("scratch", size.scratch, Usage::STORAGE, false);
         let params = buffer("params", ALIGN, Usage::UNIFORM | Usage::COPY_DST, false);
-        gpu.check(total)?;
+        gpu.open.check(total)?;
         Ok(Self { upload, readback, input, output, scratch, params, filling: None, taking: None, submitted: None, gpu })
     }
 
@@ -59,14 +64,14 @@ impl GpuSlot {
             params.resize(params.len().next_multiple_of(ALIGN as usize), 0);
         }
         if self.params.size() < params.len() as u64 {
-            self.params = self.gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            self.params = self.gpu.open.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some("params"),
                 size: (params.len() as u64).next_power_of_two(),
                 usage: Usage::UNIFORM | Usage::COPY_DST,
                 mapped_at_creation: false,
             });
         }
-        self.gpu.queue.write_buffer(&self.params, 0, &params);
+        self.gpu.open.queue.write_buffer(&self.params, 0, &params);
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         for (i, (dispatch, part)) in parts.iter().enumerate() {
             let binding = |binding, buffer, (offset, bytes): (u64, u64)| wgpu::BindGroupEntry {
@@ -79,7 +84,7 @@ impl GpuSlot {
             };
             // Without factors, or without a table, the binding is not looked at, but has to be there.
             let factors = dispatch.factors.map_or((0, ALIGN), |f| (f.offset, f.bytes.next_multiple_of(ALIGN)));
-            let group = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            let group = self.gpu.open.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: None,
                 layout: self.gpu.layout(),
                 entries: &[
@@ -112,8 +117,8 @@ impl GpuSlot {
     fn wait(&mut self) -> Result<u64, RunError> {
         let Some((index, bytes)) = self.submitted.take() else { return Ok(0) };
         let poll = wgpu::PollType::Wait { submission_index: Some(index), timeout: None };
-        self.gpu.device.poll(poll).map_err(|e| self.gpu.lost(e))?;
-        self.gpu.check(0)?;
+        self.gpu.open.device.poll(poll).map_err(|e| self.gpu.open.lost(e))?;
+        self.gpu.open.check(0)?;
         Ok(bytes)
     }
 }
@@ -125,11 +130,11 @@ impl Slot for GpuSlot {
             self.readback.unmap();
         }
         if self.filling.is_none() {
-            let view = self.upload.get_mapped_range_mut(..).map_err(|e| self.gpu.lost(e))?;
+            let view = self.upload.get_mapped_range_mut(..).map_err(|e| self.gpu.open.lost(e))?;
             self.filling = Some(view);
         }
         let gpu = &self.gpu;
-        let view = self.filling.as_mut().ok_or_else(|| gpu.lost("the input is not mapped"))?;
+        let view = self.filling.as_mut().ok_or_else(|| gpu.open.lost("the input is not mapped"))?;
         let mut slice = view.slice(..bytes as usize);
         // SAFETY: the view maps this many bytes of host memory until it is dropped, and the slice returned borrows the
         // slot that holds it. Bytes of any value are valid; they are written as ordinary memory, never atomically.
@@ -143,7 +148,7 @@ impl Slot for GpuSlot {
         }
         self.filling = None;
         self.upload.unmap();
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        let mut encoder = self.gpu.open.device.create_command_encoder(&Default::default());
         if !self.gpu.shared_memory && recording.input_bytes > 0 {
             encoder.copy_buffer_to_buffer(&self.upload, 0, &self.input, 0, recording.input_bytes);
         }
@@ -151,20 +156,20 @@ impl Slot for GpuSlot {
         if !self.gpu.shared_memory && recording.output_bytes > 0 {
             encoder.copy_buffer_to_buffer(&self.output, 0, &self.readback, 0, recording.output_bytes);
         }
-        let index = self.gpu.queue.submit([encoder.finish()]);
+        let index = self.gpu.open.queue.submit([encoder.finish()]);
         // Both answer when the submission is done; the wait for it looks at the device's own word.
         self.upload.map_async(wgpu::MapMode::Write, .., |_| {});
         self.readback.map_async(wgpu::MapMode::Read, .., |_| {});
         self.submitted = Some((index, recording.output_bytes));
-        self.gpu.check(0)
+        self.gpu.open.check(0)
     }
 
     fn output(&mut self) -> Result<&[u8], RunError> {
         if self.taking.is_none() {
             let bytes = self.wait()?;
-            let view = self.readback.get_mapped_range(..bytes.max(ALIGN)).map_err(|e| self.gpu.lost(e))?;
+            let view = self.readback.get_mapped_range(..bytes.max(ALIGN)).map_err(|e| self.gpu.open.lost(e))?;
             self.taking = Some(view);
         }
-        self.taking.as_deref().ok_or_else(|| self.gpu.lost("the output is not mapped"))
+        self.taking.as_deref().ok_or_else(|| self.gpu.open.lost("the output is not mapped"))
     }
 }

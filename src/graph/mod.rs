@@ -221,6 +221,14 @@ pub enum RunError {
         /// What the driver said.
         reason: String,
     },
+    /// The kernels cannot do what was asked for.
+    #[error("the device {device} cannot run this model: {reason}")]
+    Unsupported {
+        /// Its name.
+        device: String,
+        /// What was found, and what was expected.
+        reason: String,
+    },
 }
 
 /// Sizes of a slot's three buffers, in bytes: a recording must not need more.

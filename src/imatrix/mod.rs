@@ -5,6 +5,9 @@
 
 mod dat;
 mod gguf;
+mod gram;
+
+pub use gram::{Gram, GramMatrices, GramPlan, GramWriter};
 
 use crate::gguf::MAGIC;
 use crate::positioned::read_at;

@@ -1,15 +1,18 @@
 //! Text to tokens.
 
-use super::older;
+use super::{older, stored};
 use crate::checkpoint::{Documents, OpenError};
+use crate::gguf::Metadata;
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokenizers::Tokenizer;
 
 /// Encodes text as the model's own tokenizer does.
 pub struct Encoder {
     path: PathBuf,
     tokenizer: Tokenizer,
+    /// What goes before and after a prompt, where the tokenizer itself does not know.
+    around: [Option<u32>; 2],
 }
 
 impl Encoder {
@@ -26,7 +29,19 @@ impl Encoder {
         // A tokenizer.json may say how training cut its texts.
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).expect("no truncation is always possible");
-        Ok(Self { path, tokenizer })
+        Ok(Self { path, tokenizer, around: [None; 2] })
+    }
+
+    /// The tokenizer that the metadata of a GGUF file describes, which every opened model has. Only with `controls` is text
+    /// that looks like a control token one; in a prompt from outside it is text.
+    pub fn of(path: &Path, metadata: &Metadata, controls: bool) -> Result<Self, OpenError> {
+        let tokenizer = stored::tokenizer(metadata, controls).map_err(|problem| OpenError::new(path, problem))?;
+        Ok(Self { path: path.to_owned(), tokenizer, around: stored::around(metadata) })
+    }
+
+    /// The token that begins every text, where the model wants one.
+    pub fn begin(&self) -> Option<u32> {
+        self.around[0]
     }
 
     /// The tokens of a text; with `special`, with what the tokenizer puts around a prompt.
@@ -34,6 +49,7 @@ impl Encoder {
         let encoding = self.tokenizer.encode_fast(text, special);
         let encoding =
             encoding.map_err(|error| OpenError::new(&self.path, format!("it cannot encode a text: {error}")))?;
-        Ok(encoding.get_ids().to_vec())
+        let [before, after] = self.around.map(|token| token.filter(|_| special));
+        Ok(before.into_iter().chain(encoding.get_ids().iter().copied()).chain(after).collect())
     }
 }

@@ -1,9 +1,11 @@
-//! Tokenizers: the lists and settings that a GGUF file holds, from the documents of a checkpoint, and text to tokens.
+//! Tokenizers: the lists and settings that a GGUF file holds, from the documents of a checkpoint, and text to tokens and
+//! back.
 //!
 //! What is written equals what llama.cpp's own `convert_hf_to_gguf.py` writes, with the differences that the tests list.
 
 mod added;
 mod bpe;
+mod decode;
 mod encode;
 mod family;
 mod older;
@@ -13,11 +15,13 @@ mod sentencepiece;
 mod special;
 mod spm;
 mod spm_json;
+mod stored;
 mod template;
 mod unigram;
 mod vocabulary;
 mod wordpiece;
 
+pub use decode::Decoder;
 pub use encode::Encoder;
 pub use family::{Family, Kind, TokenTypes, When};
 pub use pre::{Difference, Question, known_name, names as pre_tokenizers, rules};

@@ -1,9 +1,9 @@
 //! The report as an SVG: a stacked bar for each machine, and memory over context for each type of cache.
 
 use super::{Report, Row};
+use crate::cli::svg::{MUTED, Svg, TEXT};
 use crate::fit::{CACHE_TYPES, CELLS, Fit, Placement, Settings, Spread, Terms};
 use crate::units;
-use std::fmt::Write;
 
 const WIDTH: f64 = 960.0;
 const MARGIN: f64 = 32.0;
@@ -23,54 +23,43 @@ const PARTS: [(&str, &str); 4] =
     [("weights", "#0b756a"), ("KV cache", "#3d7ca8"), ("buffers", "#c9934f"), ("free", "#e7eaee")];
 /// Curves of the cache types, which are as many.
 const CURVES: [&str; 3] = ["#3f1d63", "#3d7ca8", "#c9934f"];
-const TEXT: &str = "#1a1f27";
-const MUTED: &str = "#586271";
 const LIMIT: &str = "#b3261e";
 
 pub(super) fn draw(report: &Report<'_>) -> String {
     let bars = 96.0 + report.rows.len() as f64 * ROW;
     let height = bars + 120.0 + HEIGHT;
-    let mut svg = String::new();
-    let font = "font-family=\"Inter, system-ui, sans-serif\"";
-    put(
-        &mut svg,
-        format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" {font}>"
-        ),
-    );
-    put(&mut svg, format!("<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#ffffff\"/>"));
+    let mut svg = Svg::new(WIDTH, height);
     let settings = &report.settings;
     let title = format!("{} as {}", report.model.card.name, report.plan.recipe.preset.name);
-    text(&mut svg, (MARGIN, 38.0), 18.0, TEXT, "start", &title);
+    svg.text((MARGIN, 38.0), 18.0, TEXT, "start", &title);
     let about = format!(
         "{} tokens of context, keys in {}, values in {}",
         units::grouped(settings.context),
         settings.keys.name,
         settings.values.name
     );
-    text(&mut svg, (MARGIN, 58.0), 12.0, MUTED, "start", &about);
+    svg.text((MARGIN, 58.0), 12.0, MUTED, "start", &about);
     legend(&mut svg);
     for (at, row) in report.rows.iter().enumerate() {
         bar(&mut svg, 96.0 + at as f64 * ROW, row);
     }
     chart(&mut svg, bars + 56.0, report);
-    svg.push_str("</svg>\n");
-    svg
+    svg.finish()
 }
 
-fn legend(svg: &mut String) {
+fn legend(svg: &mut Svg) {
     let mut x = WIDTH - MARGIN - 330.0;
     for (name, colour) in PARTS {
-        put(svg, format!("<rect x=\"{x}\" y=\"48\" width=\"10\" height=\"10\" rx=\"2\" fill=\"{colour}\"/>"));
-        text(svg, (x + 15.0, 57.0), 12.0, MUTED, "start", name);
+        svg.put(format!("<rect x=\"{x}\" y=\"48\" width=\"10\" height=\"10\" rx=\"2\" fill=\"{colour}\"/>"));
+        svg.text((x + 15.0, 57.0), 12.0, MUTED, "start", name);
         x += 72.0;
     }
-    put(svg, format!("<line x1=\"{x}\" x2=\"{x}\" y1=\"46\" y2=\"60\" stroke=\"{LIMIT}\" stroke-width=\"2\"/>"));
-    text(svg, (x + 8.0, 57.0), 12.0, MUTED, "start", "budget");
+    svg.put(format!("<line x1=\"{x}\" x2=\"{x}\" y1=\"46\" y2=\"60\" stroke=\"{LIMIT}\" stroke-width=\"2\"/>"));
+    svg.text((x + 8.0, 57.0), 12.0, MUTED, "start", "budget");
 }
 
 /// What is needed of the memory that most of the model is in.
-fn bar(svg: &mut String, top: f64, row: &Row<'_>) {
+fn bar(svg: &mut Svg, top: f64, row: &Row<'_>) {
     let on_gpus: Terms = row.answer.placement.gpus.iter().copied().sum();
     let is_on_gpus = on_gpus.total() > 0;
     let terms = if is_on_gpus { on_gpus } else { row.answer.placement.host };
@@ -81,22 +70,17 @@ fn bar(svg: &mut String, top: f64, row: &Row<'_>) {
     let (needs, usable) = row.first_memory();
     let scale = LONG / total.max(needs).max(1) as f64;
     let middle = top + BAR / 2.0 + 4.0;
-    text(svg, (LEFT - 12.0, middle), 13.0, TEXT, "end", &row.machine.name);
+    svg.text((LEFT - 12.0, middle), 13.0, TEXT, "end", &row.machine.name);
     let length = total as f64 * scale;
-    put(
-        svg,
-        format!(
-            "<rect x=\"{LEFT}\" y=\"{top}\" width=\"{length:.1}\" height=\"{BAR}\" rx=\"3\" fill=\"{}\"/>",
-            PARTS[3].1
-        ),
-    );
+    svg.put(format!(
+        "<rect x=\"{LEFT}\" y=\"{top}\" width=\"{length:.1}\" height=\"{BAR}\" rx=\"3\" fill=\"{}\"/>",
+        PARTS[3].1
+    ));
     let mut x = LEFT;
     let buffers = terms.compute + terms.output + terms.projector + terms.overhead;
     for ((name, colour), bytes) in PARTS.iter().zip([terms.weights, terms.kept(), buffers]) {
         let width = bytes as f64 * scale;
-        put(
-            svg,
-            format!(
+        svg.put(format!(
                 "<rect x=\"{x:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{BAR}\" fill=\"{colour}\"><title>{name}: {}</title></rect>",
                 units::bytes(bytes)
             ),
@@ -105,12 +89,9 @@ fn bar(svg: &mut String, top: f64, row: &Row<'_>) {
     }
     let limit = LEFT + usable as f64 * scale;
     let (from, to) = (top - 3.0, top + BAR + 3.0);
-    put(
-        svg,
-        format!(
-            "<line x1=\"{limit:.1}\" x2=\"{limit:.1}\" y1=\"{from}\" y2=\"{to}\" stroke=\"{LIMIT}\" stroke-width=\"2\"/>"
-        ),
-    );
+    svg.put(format!(
+        "<line x1=\"{limit:.1}\" x2=\"{limit:.1}\" y1=\"{from}\" y2=\"{to}\" stroke=\"{LIMIT}\" stroke-width=\"2\"/>"
+    ));
     let says = match row.answer.fit {
         Fit::Fully => format!("{} free", units::bytes(usable.saturating_sub(needs))),
         Fit::Partly => "partly".to_owned(),
@@ -118,11 +99,11 @@ fn bar(svg: &mut String, top: f64, row: &Row<'_>) {
     };
     let speed = row.answer.speed.map(|speed| format!(", {} tokens/s", units::rounded(speed.generation)));
     let colour = if row.answer.fit == Fit::Fully { MUTED } else { LIMIT };
-    text(svg, (LEFT + LONG + 14.0, middle), 12.0, colour, "start", &(says + &speed.unwrap_or_default()));
+    svg.text((LEFT + LONG + 14.0, middle), 12.0, colour, "start", &(says + &speed.unwrap_or_default()));
 }
 
 /// Memory of everything together over context, for the cache types that people choose.
-fn chart(svg: &mut String, top: f64, report: &Report<'_>) {
+fn chart(svg: &mut Svg, top: f64, report: &Report<'_>) {
     let longest = report.subject.trained_context.max(report.settings.context).max(2 * report.settings.ubatch);
     let formats: Vec<_> = CACHE_TYPES.iter().copied().filter(|of| ["F16", "Q8_0", "Q4_0"].contains(&of.name)).collect();
     let spread = whole(report);
@@ -143,41 +124,38 @@ fn chart(svg: &mut String, top: f64, report: &Report<'_>) {
         let x = left + (right - left) * context as f64 / longest as f64;
         (x, bottom - HEIGHT * 0.92 * bytes as f64 / most as f64)
     };
-    text(svg, (MARGIN, top - 18.0), 14.0, TEXT, "start", "Memory over context, by type of cache");
+    svg.text((MARGIN, top - 18.0), 14.0, TEXT, "start", "Memory over context, by type of cache");
     for part in 0..=4 {
         let (bytes, context) = (most * part / 4, longest * part / 4);
         let (x, _) = place((context, 0));
         let (_, y) = place((0, bytes));
-        put(svg, format!("<line x1=\"{left}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"#d9dde4\"/>"));
-        text(svg, (left - 8.0, y + 4.0), 11.0, MUTED, "end", &units::bytes(bytes));
-        text(svg, (x, bottom + 18.0), 11.0, MUTED, "middle", &units::grouped(context));
+        svg.rule(left, right, y);
+        svg.text((left - 8.0, y + 4.0), 11.0, MUTED, "end", &units::bytes(bytes));
+        svg.text((x, bottom + 18.0), 11.0, MUTED, "middle", &units::grouped(context));
     }
     let mut lowest = top - 20.0;
     for ((name, points), colour) in curves.iter().zip(CURVES) {
         let line: Vec<String> =
             points.iter().map(|point| place(*point)).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-        put(
-            svg,
-            format!("<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>", line.join(" ")),
-        );
+        svg.put(format!(
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
+            line.join(" ")
+        ));
         let (x, y) = points.last().map_or((right, top), |point| place(*point));
         // Names keep apart where curves do not; the largest comes first.
         let y = y.max(lowest + 14.0);
         lowest = y;
-        text(svg, (x + 8.0, y + 4.0), 12.0, colour, "start", name);
+        svg.text((x + 8.0, y + 4.0), 12.0, colour, "start", name);
     }
     if let Some(row) = report.rows.first() {
         let (_, usable) = row.first_memory();
         if usable <= most {
             let (_, y) = place((0, usable));
-            put(
-                svg,
-                format!(
+            svg.put(format!(
                     "<line x1=\"{left}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"{LIMIT}\" stroke-dasharray=\"5 4\"/>"
                 ),
             );
-            text(
-                svg,
+            svg.text(
                 (right, y - 6.0),
                 11.0,
                 LIMIT,
@@ -204,30 +182,4 @@ fn total(placement: &Placement) -> u64 {
         [] => placement.host.total(),
         gpus => gpus.iter().map(Terms::total).sum(),
     }
-}
-
-fn put(svg: &mut String, line: String) {
-    svg.push_str(&line);
-    svg.push('\n');
-}
-
-fn text(svg: &mut String, (x, y): (f64, f64), size: f64, colour: &str, anchor: &str, text: &str) {
-    let _ = writeln!(
-        svg,
-        "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" fill=\"{colour}\" text-anchor=\"{anchor}\">{}</text>",
-        escaped(text)
-    );
-}
-
-/// Names may come from anywhere.
-fn escaped(text: &str) -> String {
-    let safe = |c: char| match c {
-        '&' => "&amp;".to_owned(),
-        '<' => "&lt;".to_owned(),
-        '>' => "&gt;".to_owned(),
-        '"' => "&quot;".to_owned(),
-        c if c.is_control() => " ".to_owned(),
-        c => c.to_string(),
-    };
-    text.chars().map(safe).collect()
 }

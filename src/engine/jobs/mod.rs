@@ -5,6 +5,7 @@ mod decode;
 mod finite;
 mod gather;
 pub(super) mod hardware;
+pub(super) mod measure;
 mod merge;
 pub(super) mod pack;
 pub(super) mod pull;

@@ -1,0 +1,3 @@
+// Products of numbers in single precision.
+alias Number = f32;
+alias Quad = vec4f;

@@ -1,0 +1,197 @@
+//! Running a text through a model and gathering what goes into its matrices, with a state to go on from.
+
+use super::state;
+use super::text::Text;
+use super::walk::Walk;
+use crate::cpu::forward::add_gram;
+use crate::engine::command::CalibrateRequest;
+use crate::engine::meter::Meter;
+use crate::engine::worker::Stop;
+use crate::eval::Activations;
+use crate::forward::{self, Program};
+use crate::imatrix::{GramPlan, GramWriter};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Tokens that go through the output matrix at a time.
+const BATCH: usize = 512;
+
+/// What was gathered.
+pub(super) struct Gathered {
+    pub(super) activations: Activations,
+    /// The layer that it went on from, if not the first.
+    pub(super) resumed: Option<u64>,
+}
+
+/// Columns and experts of each matrix.
+type Sizes<'a> = HashMap<&'a str, (usize, usize)>;
+
+/// Gathers what a request names. Gram matrices are written on the way.
+pub(super) fn gather(
+    request: &CalibrateRequest,
+    walk: &mut Walk<'_>,
+    text: &Text,
+    meter: &Meter<'_, '_>,
+) -> Result<Gathered, Stop> {
+    let model = &*request.model;
+    let sizes: Sizes<'_> = model
+        .tensors
+        .iter()
+        .map(|tensor| {
+            let experts = tensor.shape.iter().skip(2).product::<u64>();
+            (tensor.name.as_str(), (tensor.columns() as usize, experts as usize))
+        })
+        .collect();
+    let mut programs = (0..walk.layers()).map(|layer| walk.program(layer)).collect::<Result<Vec<_>, _>>()?;
+    if request.output_matrix {
+        programs.push(forward::output(model, walk.facts())?.0);
+    }
+    let key = key(request, text);
+    let fits = |state: &state::State| {
+        let is_known = |(name, of): (&String, &crate::eval::Squares)| {
+            sizes
+                .get(name.as_str())
+                .is_some_and(|(columns, experts)| of.sums.len() == columns * experts && of.counts.len() == *experts)
+        };
+        state.layers <= walk.layers() && state.activations.matrices.iter().all(is_known)
+    };
+    let mut found = state::load(&request.path, &key, walk.rows()?.len()).filter(fits);
+    let mut grams = match &request.gram {
+        None => None,
+        Some(path) => {
+            let (grams, stayed) = Grams::begin(path, &programs, &sizes, text, found.is_some())?;
+            found = found.filter(|_| stayed);
+            Some(grams)
+        }
+    };
+    let resumed = found.as_ref().map(|state| state.layers);
+    let mut activations = Activations::default();
+    if let Some(state) = found {
+        activations = state.activations;
+        walk.go_on(state.rows);
+    }
+    let mut saved = Instant::now();
+    for layer in resumed.unwrap_or(0)..walk.layers() {
+        let program = &programs[layer as usize];
+        let mut observe = |name: &str, expert: usize, rows: &[f32]| {
+            let (columns, experts) = sizes[name];
+            activations.add(name, expert, experts, columns, rows);
+            grams.iter_mut().for_each(|grams| grams.add(name, expert, rows));
+        };
+        walk.layer(layer, meter, &mut observe)?;
+        grams.iter_mut().try_for_each(|grams| grams.write(program, &activations))?;
+        if saved.elapsed() >= request.save_every {
+            grams.iter().try_for_each(Grams::flush)?;
+            state::save(&request.path, &key, layer + 1, &walk.rows()?, &activations)?;
+            saved = Instant::now();
+        }
+    }
+    if request.output_matrix {
+        let output = walk.output(meter)?;
+        let mut observe = |name: &str, expert: usize, rows: &[f32]| {
+            let (columns, experts) = sizes[name];
+            activations.add(name, expert, experts, columns, rows);
+            grams.iter_mut().for_each(|grams| grams.add(name, expert, rows));
+        };
+        let tokens: Vec<usize> = (0..text.tokens.len()).collect();
+        for tokens in tokens.chunks(BATCH) {
+            walk.logits(&output, tokens, &mut observe)?;
+            meter.advance(0, "")?;
+        }
+        if let (Some(grams), Some(program)) = (&mut grams, programs.last()) {
+            grams.write(program, &activations)?;
+        }
+    }
+    grams.map_or(Ok(()), Grams::finish)?;
+    Ok(Gathered { activations, resumed })
+}
+
+/// What a state has to be of to be any use: the model with its files as they are now, the text, and what is asked for.
+fn key(request: &CalibrateRequest, text: &Text) -> String {
+    let files = request.model.files.iter().map(|file| {
+        let modified = std::fs::metadata(&file.path).and_then(|found| found.modified()).ok();
+        let seconds = modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        format!("{} {} {}", file.path.display(), file.bytes, seconds.map_or(0, |since| since.as_nanos()))
+    });
+    let gram = request.gram.as_ref().map(|path| path.display().to_string());
+    format!("{:?} {} {} {gram:?} {}", files.collect::<Vec<_>>(), text.digest(), text.chunk, request.output_matrix)
+}
+
+/// Gram matrices of a layer, and the file that they go to.
+struct Grams {
+    path: PathBuf,
+    writer: GramWriter,
+    /// The matrix that stands for those with the same input, which has itself here too.
+    owners: HashMap<String, String>,
+    sizes: HashMap<String, (usize, usize)>,
+    sums: BTreeMap<String, Vec<f32>>,
+}
+
+impl Grams {
+    fn begin(
+        path: &Path,
+        programs: &[Program],
+        sizes: &Sizes<'_>,
+        text: &Text,
+        resumes: bool,
+    ) -> Result<(Self, bool), Stop> {
+        let owners: HashMap<String, String> = programs.iter().flat_map(Program::shared_inputs).collect();
+        let names: Vec<&String> = programs.iter().flat_map(|program| program.matrices()).collect();
+        let size = |name: &String| sizes[name.as_str()];
+        let plan = GramPlan {
+            datasets: vec![text.name.display().to_string()],
+            chunks: [text.chunks() as u32, text.chunk as u32],
+            matrices: names
+                .iter()
+                .filter(|name| owners[**name] == ***name)
+                .map(|name| ((*name).clone(), size(name).0 as u64, size(name).1 as u64))
+                .collect(),
+            shared: names
+                .iter()
+                .filter(|name| owners[**name] != ***name)
+                .map(|name| ((*name).clone(), owners[*name].clone()))
+                .collect(),
+        };
+        let partial = state::path(path);
+        let begun = GramWriter::begin(&partial, &plan, resumes);
+        let (writer, stayed) = begun.map_err(|error| failed(&partial, &error))?;
+        let sizes = names.into_iter().map(|name| (name.clone(), size(name))).collect();
+        Ok((Self { path: path.to_owned(), writer, owners, sizes, sums: BTreeMap::new() }, stayed))
+    }
+
+    fn add(&mut self, name: &str, expert: usize, rows: &[f32]) {
+        if self.owners.get(name).is_some_and(|owner| owner == name) {
+            let (columns, experts) = self.sizes[name];
+            let square = columns * columns;
+            let sums = self.sums.entry(name.to_owned()).or_insert_with(|| vec![0.0; square * experts]);
+            add_gram(rows, columns, &mut sums[expert * square..][..square]);
+        }
+    }
+
+    /// Writes those of a program that was run, and forgets them.
+    fn write(&mut self, program: &Program, activations: &Activations) -> Result<(), Stop> {
+        for name in program.matrices() {
+            let Some(mut sums) = self.sums.remove(name) else { continue };
+            let counts = &activations.matrices[name].counts;
+            let square = sums.len() / counts.len();
+            for (sums, count) in sums.chunks_exact_mut(square).zip(counts) {
+                sums.iter_mut().for_each(|sum| *sum /= (*count).max(1) as f32);
+            }
+            self.writer.write(name, &sums, counts).map_err(|error| failed(&self.path, &error))?;
+        }
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), Stop> {
+        self.writer.flush().map_err(|error| failed(&self.path, &error))
+    }
+
+    fn finish(self) -> Result<(), Stop> {
+        self.writer.finish(&self.path).map_err(|error| failed(&self.path, &error))
+    }
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> Stop {
+    Stop::Failed(format!("{} could not be written: {error}", path.display()))
+}

@@ -1,0 +1,114 @@
+//! Programs on a GPU.
+
+use crate::engine::meter::Meter;
+use crate::engine::worker::Stop;
+use crate::forward::{Matrices, Program, RESIDUAL, Register};
+use crate::gpu::forward::{Runner, Stream, Weights};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// A GPU that several walks compute on.
+pub(super) type Gpu = Rc<RefCell<Runner>>;
+
+/// A program whose tensors lie on a GPU.
+pub(super) struct Loaded {
+    gpu: Gpu,
+    weights: Weights,
+}
+
+impl Loaded {
+    /// Puts the tensors there.
+    pub(super) fn new(gpu: &Gpu, program: &Program, matrices: &Matrices) -> Result<Self, Stop> {
+        let mut weights = Weights::default();
+        gpu.borrow_mut().load(&mut weights, program, matrices)?;
+        Ok(Self { gpu: Rc::clone(gpu), weights })
+    }
+
+    /// Tokens that go through the program at a time.
+    fn batch(&self, program: &Program, chunk: usize) -> Result<usize, Stop> {
+        let batch = self.gpu.borrow().batch(&self.weights, program, RESIDUAL, chunk)?;
+        // A program that looks at no positions may take less than a chunk at a time.
+        Ok(if batch > chunk { batch / chunk * chunk } else { batch })
+    }
+
+    /// Takes rows of the residual stream through the program, some chunks of the text at a time.
+    pub(super) fn pass(
+        &self,
+        program: &Program,
+        chunk: usize,
+        rows: &mut [f32],
+        meter: Option<&Meter<'_, '_>>,
+    ) -> Result<(), Stop> {
+        let batch = self.batch(program, chunk)?;
+        for rows in rows.chunks_mut(batch * program.widths[RESIDUAL.0]) {
+            self.run(program, chunk, rows, RESIDUAL)?;
+            meter.map_or(Ok(()), |meter| meter.advance(0, ""))?;
+        }
+        Ok(())
+    }
+
+    /// The rows of a register that the program makes of rows of the residual stream.
+    pub(super) fn run(
+        &self,
+        program: &Program,
+        chunk: usize,
+        rows: &mut [f32],
+        wanted: Register,
+    ) -> Result<Vec<f32>, Stop> {
+        Ok(self.gpu.borrow_mut().run(&self.weights, program, rows, wanted, chunk)?)
+    }
+}
+
+/// The residual stream of a text that stays on a GPU from layer to layer.
+pub(super) struct Resident {
+    gpu: Gpu,
+    streams: Vec<Stream>,
+    chunk: usize,
+}
+
+impl Resident {
+    /// Puts rows there, if there is room for them.
+    pub(super) fn new(gpu: &Gpu, rows: &[f32], width: usize, chunk: usize) -> Result<Option<Self>, Stop> {
+        let mut runner = gpu.borrow_mut();
+        let most = runner.most_rows(width) / chunk * chunk;
+        if !runner.has_room(size_of_val(rows)) || most == 0 || !chunk.is_multiple_of(Stream::step(width)) {
+            return Ok(None);
+        }
+        let streams = rows.chunks(most * width).map(|rows| runner.stream(rows, width)).collect::<Result<_, _>>()?;
+        Ok(Some(Self { gpu: Rc::clone(gpu), streams, chunk }))
+    }
+
+    /// Takes all of it through a program.
+    pub(super) fn pass(&self, loaded: &Loaded, program: &Program, meter: Option<&Meter<'_, '_>>) -> Result<(), Stop> {
+        let batch = loaded.batch(program, self.chunk)?.max(self.chunk);
+        for stream in &self.streams {
+            for first in (0..stream.tokens()).step_by(batch) {
+                let tokens = first..stream.tokens().min(first + batch);
+                self.gpu.borrow_mut().advance(&loaded.weights, program, (stream, tokens), self.chunk)?;
+                meter.map_or(Ok(()), |meter| meter.advance(0, ""))?;
+            }
+        }
+        // Weights take memory until they were used, and the next may only come then.
+        Ok(self.gpu.borrow_mut().wait()?)
+    }
+
+    /// The root of the squared difference by the squared reference; none where they have different shapes.
+    pub(super) fn error(&self, reference: &Self) -> Result<Option<f64>, Stop> {
+        let sizes = |resident: &Self| resident.streams.iter().map(Stream::size).collect::<Vec<_>>();
+        if sizes(self) != sizes(reference) {
+            return Ok(None);
+        }
+        let mut all = [0.0; 2];
+        for (own, other) in self.streams.iter().zip(&reference.streams) {
+            let sums = self.gpu.borrow_mut().difference(own, other)?;
+            all = [all[0] + sums[0], all[1] + sums[1]];
+        }
+        Ok(Some((all[0] / all[1].max(f64::MIN_POSITIVE)).sqrt()))
+    }
+
+    /// The rows.
+    pub(super) fn rows(&self) -> Result<Vec<f32>, Stop> {
+        let mut runner = self.gpu.borrow_mut();
+        Ok(self.streams.iter().map(|stream| runner.rows(stream)).collect::<Result<Vec<_>, _>>()?.concat())
+    }
+}

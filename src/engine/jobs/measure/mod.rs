@@ -1,0 +1,165 @@
+//! Measuring what models predict, layer by layer: a layer's weights are read, used for all of the text, and dropped.
+//!
+//! The candidate and the reference walk side by side, and the logits of a few tokens at a time are scored and dropped, so
+//! memory holds one layer, the residual streams of the text, and no file of logits.
+
+mod calibrate;
+mod compare;
+mod documents;
+mod gather;
+mod gpu;
+mod sensitivity;
+mod speaker;
+mod state;
+mod text;
+mod walk;
+mod weights;
+
+pub(in crate::engine) use calibrate::calibrate;
+pub(in crate::engine) use compare::compare;
+pub(in crate::engine) use sensitivity::sensitivity;
+
+use crate::engine::command::MeasureRequest;
+use crate::engine::device::Devices;
+use crate::engine::event::{MeasureReport, Stage};
+use crate::engine::meter::Meter;
+use crate::engine::worker::{Context, Stop};
+use crate::eval::Divergence;
+use crate::model::Model;
+use crate::recipe::Plan;
+use rayon::prelude::*;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Instant;
+use text::{BuiltIn, Text};
+use walk::{Output, Walk};
+use weights::Weights;
+
+/// Logits that are in memory at a time, of each model.
+const LOGITS: usize = 32 << 20;
+
+/// Measures what a request names.
+pub(in crate::engine) fn run(
+    devices: &mut Devices,
+    request: &MeasureRequest,
+    context: &Context<'_>,
+) -> Result<MeasureReport, Stop> {
+    let started = Instant::now();
+    let candidate = &request.candidate;
+    let plan = request.recipe.as_ref().map(|recipe| Plan::new(candidate, recipe)).transpose()?;
+    let bits_per_weight = plan.as_ref().map(|plan| plan.bits_per_weight);
+    let text = Text::read(request.text.as_deref(), BuiltIn::Evaluation, candidate, request.context, request.chunks)?;
+    let gpu = devices.forward(&request.device, request.device_memory)?.map(|runner| Rc::new(RefCell::new(runner)));
+    let mut walks = vec![Walk::new(Weights::new(candidate, plan), &text, gpu.clone())?];
+    if let Some(reference) = &request.reference {
+        same_tokens(candidate, reference)?;
+        walks.push(Walk::new(Weights::new(reference, None), &text, gpu.clone())?);
+    }
+    let total = walks.iter().map(Walk::bytes).sum();
+    let meter = Meter::new(context, Stage::Measuring, total);
+    let mut layer_errors = Vec::new();
+    for layer in 0..walks.iter().map(Walk::layers).max().unwrap_or(0) {
+        for walk in walks.iter_mut().filter(|walk| layer < walk.layers()) {
+            walk.layer(layer, &meter, &mut |_, _, _| {})?;
+        }
+        if let [own, reference] = &walks[..] {
+            layer_errors.extend(own.error(reference)?);
+        }
+    }
+    walks.iter_mut().try_for_each(Walk::settle)?;
+    Ok(MeasureReport {
+        candidate: candidate.path.clone(),
+        recipe: request.recipe.as_ref().map(|recipe| recipe.preset.name),
+        bits_per_weight,
+        reference: request.reference.as_ref().map(|model| model.path.clone()),
+        divergence: score(&walks, &text, &meter)?,
+        layer_errors,
+        chunks: text.chunks(),
+        context: text.chunk,
+        text: text.name,
+        device: gpu.map_or_else(|| "CPU".to_owned(), |runner| runner.borrow().name()),
+        elapsed: started.elapsed(),
+    })
+}
+
+/// Refuses models whose tokens mean different things.
+fn same_tokens(candidate: &Model, reference: &Model) -> Result<(), Stop> {
+    let tokens = "tokenizer.ggml.tokens";
+    if candidate.value(tokens) == reference.value(tokens) {
+        return Ok(());
+    }
+    Err(Stop::Failed(format!(
+        "{} and {} have different tokens, so their predictions cannot be compared; measure a model against the one it was \
+         made from",
+        candidate.path.display(),
+        reference.path.display()
+    )))
+}
+
+/// The root of the squared difference by the squared reference; none where they have different shapes.
+fn relative_error(own: &[f32], reference: &[f32]) -> Option<f64> {
+    /// Numbers that are added up in a row, so that the figure is the same every time.
+    const PIECE: usize = 1 << 16;
+    if own.len() != reference.len() {
+        return None;
+    }
+    let square = |x: f32| f64::from(x) * f64::from(x);
+    let pieces = own.par_chunks(PIECE).zip(reference.par_chunks(PIECE)).map(|(own, reference)| {
+        let difference: f64 = own.iter().zip(reference).map(|(own, other)| square(own - other)).sum();
+        (difference, reference.iter().map(|x| square(*x)).sum::<f64>())
+    });
+    let sums = pieces.collect::<Vec<_>>().into_iter().fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+    Some((sums.0 / sums.1.max(f64::MIN_POSITIVE)).sqrt())
+}
+
+/// The tokens that are scored: the second half of each chunk, as llama-perplexity has it. The last token of a chunk has no
+/// successor in it.
+fn scored(text: &Text) -> Vec<usize> {
+    let starts = (0..text.tokens.len()).step_by(text.chunk);
+    starts.flat_map(|start| start + text.chunk / 2..start + text.chunk - 1).collect()
+}
+
+/// Refuses a text with tokens that an output does not know.
+fn known(text: &Text, vocabulary: usize) -> Result<(), Stop> {
+    match text.tokens.iter().find(|token| **token as usize >= vocabulary) {
+        None => Ok(()),
+        Some(token) => Err(Stop::Failed(format!("the text has the token {token}, and the output knows {vocabulary}"))),
+    }
+}
+
+/// Scores logits of some positions, against those of a reference if there are any.
+fn score_rows(own: &[f32], reference: Option<&[f32]>, positions: &[usize], text: &Text) -> Divergence {
+    let row = |logits: &[f32], i: usize| {
+        let width = logits.len() / positions.len();
+        i * width..(i + 1) * width
+    };
+    let each = |i: usize| {
+        let mut one = Divergence::default();
+        let next = text.tokens[positions[i] + 1] as usize;
+        match reference {
+            None => one.add(&own[row(own, i)], next),
+            Some(reference) => one.add_against(&own[row(own, i)], &reference[row(reference, i)], next),
+        }
+        one
+    };
+    let scores: Vec<Divergence> = (0..positions.len()).into_par_iter().map(each).collect();
+    let mut all = Divergence::default();
+    scores.into_iter().for_each(|one| all.append(one));
+    all
+}
+
+fn score(walks: &[Walk<'_>], text: &Text, meter: &Meter<'_, '_>) -> Result<Divergence, Stop> {
+    let outputs = walks.iter().map(|walk| walk.output(meter)).collect::<Result<Vec<_>, _>>()?;
+    let widths = outputs.iter().map(Output::vocabulary);
+    known(text, widths.clone().min().unwrap_or(0))?;
+    let most = widths.max().unwrap_or(0).max(1);
+    let mut divergence = Divergence::default();
+    for positions in scored(text).chunks((LOGITS / most).max(1)) {
+        let pairs = walks.iter().zip(&outputs);
+        let logits: Vec<Vec<f32>> =
+            pairs.map(|(walk, output)| walk.logits(output, positions, &mut |_, _, _| {})).collect::<Result<_, _>>()?;
+        divergence.append(score_rows(&logits[0], logits.get(1).map(Vec::as_slice), positions, text));
+        meter.advance(0, "")?;
+    }
+    Ok(divergence)
+}

@@ -1,0 +1,108 @@
+//! The kernels of the forward pass, and the variants of each: one list.
+
+use crate::gpu::shaders::compose;
+use crate::quant::FORMATS;
+
+/// A file of `shaders/`, and what its includes and constants leave open.
+struct Kernel {
+    name: &'static str,
+    source: &'static str,
+    /// Whether there is a variant for each format of weights.
+    formats: bool,
+    /// Precisions it multiplies in.
+    numbers: &'static [&'static str],
+    /// Sizes of its tiles.
+    sizes: &'static [&'static str],
+    /// How many rows it takes.
+    tokens: &'static [u32],
+}
+
+macro_rules! kernel {
+    ($name:literal $($field:ident: $value:expr),*) => {
+        Kernel { $($field: $value,)* ..kernel(
+            $name,
+            include_str!(concat!("../../../shaders/", $name, ".wgsl")),
+        ) }
+    };
+}
+
+const fn kernel(name: &'static str, source: &'static str) -> Kernel {
+    Kernel { name, source, formats: false, numbers: &[""], sizes: &[""], tokens: &[0] }
+}
+
+/// Tiles of the kernel for matrix units.
+pub(super) const SIZES: &[&str] = &["small", "medium", "large", "wide"];
+/// Of that whose matrices are written out.
+pub(super) const WRITTEN_OUT: &[&str] = &["large", "wide"];
+/// The most rows that the kernel for few rows takes.
+pub(super) const FEW: usize = 4;
+
+static KERNELS: &[Kernel] = &[
+    kernel!("norm"),
+    kernel!("rope"),
+    kernel!("elementwise"),
+    kernel!("arrange"),
+    kernel!("attention"),
+    kernel!("route"),
+    kernel!("mix"),
+    kernel!("halve"),
+    kernel!("difference"),
+    kernel!("panel" formats: true, numbers: &["f32", "f16"]),
+    kernel!("multiply_plain"),
+    kernel!("multiply_tile" numbers: &["f32", "f16"]),
+    kernel!("multiply_matrix" sizes: SIZES),
+    kernel!("multiply_matrix_written_out" sizes: WRITTEN_OUT),
+    kernel!("multiply_row" formats: true, tokens: &[1, 2, 3, 4]),
+];
+
+/// A kernel with all that it leaves open chosen; what it does not leave open is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Variant {
+    /// Its file in `shaders/`.
+    pub kernel: &'static str,
+    /// Of its weights.
+    pub format: &'static str,
+    /// What it multiplies.
+    pub number: &'static str,
+    /// Of its tiles.
+    pub size: &'static str,
+    /// Rows it takes.
+    pub tokens: u32,
+}
+
+impl Variant {
+    /// Of a kernel that leaves nothing open.
+    pub(super) fn of(kernel: &'static str) -> Self {
+        Self { kernel, ..Self::default() }
+    }
+
+    /// Its WGSL.
+    pub fn wgsl(&self) -> String {
+        let found = KERNELS.iter().find(|kernel| kernel.name == self.kernel);
+        let source = found.unwrap_or_else(|| panic!("no kernel is called {}", self.kernel)).source;
+        let format = self.format.to_ascii_lowercase();
+        compose(source, &[("format", &format), ("number", self.number), ("size", self.size)])
+    }
+
+    /// Its pipeline constants.
+    pub fn constants(&self) -> Vec<(&'static str, f64)> {
+        if self.tokens > 0 { vec![("TOKENS", self.tokens.into())] } else { Vec::new() }
+    }
+}
+
+/// Every variant of every kernel.
+pub fn variants() -> impl Iterator<Item = Variant> {
+    let formats = |kernel: &Kernel| -> Vec<&'static str> {
+        if kernel.formats { FORMATS.iter().map(|format| format.name).collect() } else { vec![""] }
+    };
+    KERNELS.iter().flat_map(move |kernel| {
+        formats(kernel).into_iter().flat_map(move |format| {
+            kernel.numbers.iter().flat_map(move |number| {
+                kernel.sizes.iter().flat_map(move |size| {
+                    let variant = Variant { kernel: kernel.name, format, number, size, tokens: 0 };
+                    kernel.tokens.iter().map(move |tokens| Variant { tokens: *tokens, ..variant })
+                })
+            })
+        })
+    })
+}

@@ -1,0 +1,288 @@
+//! Runs programs of the forward pass on a GPU.
+//!
+//! Weights lie on the device as they are stored. Many rows are multiplied with a panel of them at a time, unpacked by a
+//! kernel of its own; few rows as the weights are unpacked. Registers are buffers, used again once they are free. Nothing is
+//! read back within a layer but which experts were chosen.
+
+mod attention;
+mod device;
+mod experts;
+mod kernels;
+mod multiply;
+mod plan;
+mod product;
+mod rows;
+mod stream;
+mod weights;
+
+pub use kernels::{Variant, variants};
+pub use multiply::Multiply;
+pub use stream::Stream;
+pub use weights::Weights;
+
+use super::{Adapter, Checks};
+use crate::forward::{Matrices, Op, Program, RESIDUAL, Register, Rope, Step};
+use crate::graph::RunError;
+use device::{Device, View};
+use product::{Part, Rows, To, multiply};
+use rows::{Arrange, Each, Place, arrange, each};
+use std::ops::Range;
+
+/// Runs programs over rows of text.
+pub struct Runner {
+    device: Device,
+    multiply: Multiply,
+    budget: u64,
+    /// Cosines and sines, of each rotation up to some position.
+    turns: Vec<(Rope, u64, View)>,
+}
+
+impl Runner {
+    /// On a device, in so many bytes of its memory; without, in most of what is free of it.
+    pub fn new(adapter: &Adapter, memory: Option<u64>) -> Result<Self, RunError> {
+        Self::with(adapter, memory, Multiply::best(adapter), Checks::Off)
+    }
+
+    /// The same with a way to multiply that the device has, and with or without bounds checks.
+    pub fn with(adapter: &Adapter, memory: Option<u64>, multiply: Multiply, checks: Checks) -> Result<Self, RunError> {
+        let mut device = Device::new(adapter, multiply.features(), checks)?;
+        let budget = memory.unwrap_or_else(|| plan::usual_budget(adapter));
+        device.panel = device.panel.min(budget / 8);
+        Ok(Self { device, multiply, budget, turns: Vec::new() })
+    }
+
+    /// The device and how it multiplies.
+    pub fn name(&self) -> String {
+        format!("{}, {}", self.device.open.name, self.multiply)
+    }
+
+    /// Puts the tensors of a program on the device that are not yet there. A missing one is a panic: whoever loads them
+    /// asks the program for their names.
+    pub fn load(&mut self, weights: &mut Weights, program: &Program, matrices: &Matrices) -> Result<(), RunError> {
+        weights.load(&mut self.device, program, matrices)?;
+        plan::check(&self.device, weights, program)
+    }
+
+    /// Runs a program, whose weights are loaded, on rows of the residual stream, which come back changed, with the rows of
+    /// the register wanted. The rows are those of whole chunks of so many tokens, whose positions count from 0.
+    pub fn run(
+        &mut self,
+        weights: &Weights,
+        program: &Program,
+        rows: &mut [f32],
+        wanted: Register,
+        chunk: usize,
+    ) -> Result<Vec<f32>, RunError> {
+        let width = program.widths[RESIDUAL.0];
+        let batch = self.batch(weights, program, wanted, chunk)?;
+        let mut found = Vec::new();
+        for rows in rows.chunks_mut(batch * width) {
+            let stream = self.stream(rows, width)?;
+            let tokens = stream.tokens();
+            let register = self.pass((weights, program), stream.view(), tokens, wanted, chunk)?;
+            if wanted == RESIDUAL {
+                rows.copy_from_slice(&self.rows(&stream)?);
+            } else {
+                let bytes = 4 * (tokens * program.widths[wanted.0]) as u64;
+                found.extend(self.device.read::<f32>(&View { bytes, ..register.clone() })?);
+                self.device.give(register);
+            }
+        }
+        self.device.trim();
+        Ok(found)
+    }
+
+    /// Tokens that can go through a program at a time: whole chunks, where it looks at positions.
+    pub fn batch(
+        &self,
+        weights: &Weights,
+        program: &Program,
+        wanted: Register,
+        chunk: usize,
+    ) -> Result<usize, RunError> {
+        plan::batch(&self.device, self.budget, (weights, program), wanted, chunk)
+    }
+
+    /// Whether so many bytes may stay on the device beside all else.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        bytes as u64 <= self.budget / 4
+    }
+
+    /// The most rows of so many numbers that a stream has.
+    pub fn most_rows(&self, width: usize) -> usize {
+        (self.device.binding_limit / (4 * width as u64)) as usize
+    }
+
+    /// Puts rows on the device.
+    pub fn stream(&mut self, rows: &[f32], width: usize) -> Result<Stream, RunError> {
+        Stream::new(&mut self.device, rows, width)
+    }
+
+    /// Runs a program on some rows that stay on the device: as many as [`Runner::batch`] says, from a multiple of
+    /// [`Stream::step`] on.
+    pub fn advance(
+        &mut self,
+        weights: &Weights,
+        program: &Program,
+        (stream, tokens): (&Stream, Range<usize>),
+        chunk: usize,
+    ) -> Result<(), RunError> {
+        let rows = stream.part(tokens.clone());
+        self.pass((weights, program), &rows, tokens.len(), RESIDUAL, chunk).map(|_| ())
+    }
+
+    /// The sums of the squared difference of two streams of the same size, and of the squares of the second.
+    pub fn difference(&mut self, own: &Stream, other: &Stream) -> Result<[f64; 2], RunError> {
+        stream::difference(&mut self.device, own, other)
+    }
+
+    /// The rows of a stream, once all that was asked for is done.
+    pub fn rows(&mut self, stream: &Stream) -> Result<Vec<f32>, RunError> {
+        self.device.read(stream.view())
+    }
+
+    /// Waits until all that was asked for is done.
+    pub fn wait(&mut self) -> Result<(), RunError> {
+        self.device.submit()?;
+        self.device.wait(None)
+    }
+
+    fn pass(
+        &mut self,
+        (weights, program): (&Weights, &Program),
+        residual: &View,
+        tokens: usize,
+        wanted: Register,
+        chunk: usize,
+    ) -> Result<View, RunError> {
+        let tokens = tokens as u64;
+        let place = Place { chunk: chunk as u64, past: 0 };
+        let last_use = program.last_uses(wanted);
+        let mut registers: Vec<Option<View>> = vec![None; program.widths.len()];
+        registers[RESIDUAL.0] = Some(residual.clone());
+        for (number, step) in program.steps.iter().enumerate() {
+            let width = program.widths[step.to.0] as u64;
+            let to = match &registers[step.to.0] {
+                Some(view) => view.clone(),
+                None => self.device.take(4 * tokens * width),
+            };
+            self.step(weights, program, step, &registers, &to, tokens, place)?;
+            registers[step.to.0] = Some(to);
+            for register in step.from.iter().chain([&step.to]).filter(|register| last_use[register.0] == number) {
+                registers[register.0].take().into_iter().for_each(|view| self.device.give(view));
+            }
+        }
+        self.device.submit()?;
+        Ok(registers[wanted.0].take().unwrap_or_else(|| residual.clone()))
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the state of one run, each part borrowed in its own way")]
+    fn step(
+        &mut self,
+        weights: &Weights,
+        program: &Program,
+        step: &Step,
+        registers: &[Option<View>],
+        to: &View,
+        tokens: u64,
+        place: Place,
+    ) -> Result<(), RunError> {
+        let (width, from_width) = (program.widths[step.to.0] as u64, program.widths[step.from[0].0] as u64);
+        let from = |i: usize| registers[step.from[i].0].as_ref().expect("a step reads what was written");
+        let is_in_place = step.from[0] == step.to;
+        let size = [tokens, width];
+        let device = &mut self.device;
+        let number = |device: &mut Device, what: Each<'_>| {
+            let from = if is_in_place { None } else { Some(from(0)) };
+            each(device, what, from, to, size, place)
+        };
+        match &step.op {
+            Op::Linear { weight, bias } => {
+                let x = Rows::new(device, self.multiply, from(0), tokens, from_width)?;
+                let matrix = (weights.matrix(weight), 0);
+                let bias = weights.vector(bias).map(|view| (view, 0));
+                let y = To { view: to, first: 0, step: width };
+                multiply(device, self.multiply, (&x, x.all()), matrix, bias, y)?;
+                x.free(device);
+            }
+            Op::HeadLinear { weight, heads } => {
+                let x = Rows::new(device, self.multiply, from(0), tokens, from_width)?;
+                let heads = *heads as u64;
+                for head in 0..heads {
+                    let part = Part { column: head * from_width / heads, ..x.all() };
+                    let y = To { view: to, first: head * width / heads, step: width };
+                    multiply(device, self.multiply, (&x, part), (weights.matrix(weight), head), None, y)?;
+                }
+                x.free(device);
+            }
+            Op::Norm { norm, width: group, weight, bias } => {
+                let vectors = [weights.vector(weight), weights.vector(bias)];
+                let count = [tokens * width, *group as u64];
+                if is_in_place {
+                    let copy = device.take(4 * tokens * width);
+                    arrange(
+                        device,
+                        Arrange::Columns { first: 0, group: width },
+                        from(0),
+                        &copy,
+                        tokens * width,
+                        width,
+                    )?;
+                    rows::norm(device, *norm, count, vectors, &copy, to)?;
+                    device.give(copy);
+                } else {
+                    rows::norm(device, *norm, count, vectors, from(0), to)?;
+                }
+            }
+            Op::Rope { rope, head } => {
+                let turns = self.turns(rope, place.past + place.chunk);
+                rows::rotate(&mut self.device, rope, *head, &turns, size, place, to)?;
+            }
+            Op::Positions { weight } => {
+                number(device, Each::Positions(weights.vector(&Some(weight.clone())).expect("it was loaded")))?;
+            }
+            Op::Temperature { scale, every } => number(device, Each::Temperature(*scale, *every))?,
+            Op::Attention(how) => {
+                let slopes = match (&how.sinks, how.alibi) {
+                    (None, Some(_)) => Some(device.upload("slopes", bytemuck::cast_slice(&attention::slopes(how)))),
+                    (sinks, _) => weights.vector(sinks).cloned(),
+                };
+                let qkv = [from(0), from(1), from(2)];
+                attention::attention(device, how, qkv, slopes.as_ref(), tokens, place, to)?;
+            }
+            Op::Experts(how) => {
+                experts::experts(device, self.multiply, how, weights, [from(0), from(1)], tokens, to)?;
+            }
+            Op::Activate(activation) => number(device, Each::Activate(*activation))?,
+            Op::Gate(activation) => number(device, Each::Gate(*activation, from(1)))?,
+            Op::Add => number(device, Each::Add(from(1)))?,
+            Op::Weigh => number(device, Each::Weigh(from(1)))?,
+            Op::Scale(by) => number(device, Each::Scale(*by))?,
+            Op::Softcap(bound) => number(device, Each::Softcap(*bound))?,
+            Op::Clamp(bound) => number(device, Each::Clamp(*bound))?,
+            Op::Columns { first, group } => {
+                let own = *group as u64 * width / from_width;
+                let how = Arrange::Columns { first: *first, group: *group as u64 };
+                arrange(device, how, from(0), to, tokens * width, own)?;
+            }
+            Op::Join { heads } => {
+                let heads = *heads as u64;
+                let how = Arrange::Join { width: from_width / heads, other: from(1) };
+                arrange(device, how, from(0), to, tokens * width, width / heads)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The table of a rotation for so many positions.
+    fn turns(&mut self, rope: &Rope, positions: u64) -> View {
+        if let Some((.., view)) = self.turns.iter().find(|(own, count, _)| *count >= positions && own == rope) {
+            return view.clone();
+        }
+        self.turns.retain(|(own, ..)| own != rope);
+        let positions = positions.next_power_of_two();
+        let view = self.device.upload("turns", bytemuck::cast_slice(&rows::turns(rope, positions)));
+        self.turns.push((rope.clone(), positions, view.clone()));
+        view
+    }
+}

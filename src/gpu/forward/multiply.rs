@@ -1,0 +1,113 @@
+//! Ways to multiply rows with a matrix: one list, each for what a device can do.
+
+use super::kernels::{SIZES, Variant, WRITTEN_OUT};
+use crate::gpu::device::Adapter;
+use std::fmt;
+
+/// How rows are multiplied with a matrix, where there are more than a few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Multiply {
+    /// In single precision without workgroup memory, for drivers that run shaders on the processor.
+    Plain,
+    /// In single precision by tiles in workgroup memory.
+    Single,
+    /// The same with numbers in half precision, summed in single.
+    Half,
+    /// On matrix units, in half precision and summed in single; the tile is that of shaders/shared/matrix.
+    Matrix(&'static str),
+    /// The same with the matrices of a subgroup written out.
+    WrittenOut(&'static str),
+}
+
+impl Multiply {
+    /// That which is fastest where matrices are large.
+    const BEST: &str = "large";
+
+    /// Those that a device can do.
+    pub fn of(adapter: &Adapter) -> Vec<Self> {
+        let features = adapter.adapter.features();
+        let mut all = if adapter.is_cpu() { vec![Self::Plain, Self::Single] } else { vec![Self::Single] };
+        if features.contains(wgpu::Features::SHADER_F16) {
+            all.push(Self::Half);
+            if features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) && has_matrices(adapter) {
+                all.extend(SIZES.iter().map(|size| Self::Matrix(size)));
+                all.extend(WRITTEN_OUT.iter().map(|size| Self::WrittenOut(size)));
+            }
+        }
+        all
+    }
+
+    /// The fastest of them.
+    pub fn best(adapter: &Adapter) -> Self {
+        let all = Self::of(adapter);
+        let best = if adapter.is_cpu() { Self::Plain } else { Self::WrittenOut(Self::BEST) };
+        if all.contains(&best) { best } else { Self::Single }
+    }
+
+    /// The features it needs.
+    pub(super) fn features(self) -> wgpu::Features {
+        match self {
+            Self::Plain | Self::Single => wgpu::Features::empty(),
+            Self::Half => wgpu::Features::SHADER_F16,
+            Self::Matrix(_) | Self::WrittenOut(_) => {
+                wgpu::Features::SHADER_F16 | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
+            }
+        }
+    }
+
+    /// What it multiplies.
+    pub(super) fn number(self) -> &'static str {
+        match self {
+            Self::Plain | Self::Single => "f32",
+            Self::Half | Self::Matrix(_) | Self::WrittenOut(_) => "f16",
+        }
+    }
+
+    /// The same in single precision.
+    pub(super) fn single(self) -> Self {
+        if self == Self::Plain { self } else { Self::Single }
+    }
+
+    /// Its kernel, and how many rows and outputs a tile of it has.
+    pub(super) fn kernel(self) -> (Variant, [u64; 2]) {
+        let tile = Variant { number: self.number(), ..Variant::of("multiply_tile") };
+        match self {
+            Self::Plain => (Variant::of("multiply_plain"), [16, 128]),
+            Self::Single | Self::Half => (tile, [128, 128]),
+            Self::Matrix(size) => (Variant { size, ..Variant::of("multiply_matrix") }, tile_of(size)),
+            Self::WrittenOut(size) => (Variant { size, ..Variant::of("multiply_matrix_written_out") }, tile_of(size)),
+        }
+    }
+}
+
+/// Rows and outputs of the tile of that name in shaders/shared/matrix.
+fn tile_of(size: &str) -> [u64; 2] {
+    match size {
+        "small" => [64, 64],
+        "wide" => [128, 256],
+        _ => [128, 128],
+    }
+}
+
+impl fmt::Display for Multiply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain => f.write_str("f32, no workgroup memory"),
+            Self::Single => f.write_str("f32, tiles"),
+            Self::Half => f.write_str("f16 into f32, tiles"),
+            Self::Matrix(size) => write!(f, "f16 into f32, matrix units, {size} tiles"),
+            Self::WrittenOut(size) => write!(f, "f16 into f32, matrix units, {size} tiles written out"),
+        }
+    }
+}
+
+/// Whether matrix units multiply 16 by 16 by 16 in the precisions of the kernel, by subgroups of its size.
+fn has_matrices(adapter: &Adapter) -> bool {
+    use wgpu::CooperativeScalarType::{F16, F32};
+    let fits = |p: &wgpu::CooperativeMatrixProperties| {
+        [p.m_size, p.n_size, p.k_size] == [16; 3] && p.ab_type == F16 && p.cr_type == F32
+    };
+    let info = adapter.adapter.get_info();
+    adapter.adapter.cooperative_matrix_properties().iter().any(fits)
+        && (info.subgroup_min_size, info.subgroup_max_size) == (32, 32)
+}

@@ -1,0 +1,216 @@
+//! Products of rows and matrices.
+
+use super::Multiply;
+use super::device::{Device, Reads, View, Work};
+use super::kernels::{FEW, Variant};
+use super::weights::{Band, Stored};
+use crate::graph::{ALIGN, RunError};
+use crate::quant::{F16, F32};
+
+/// Up to so many rows are multiplied as weights are unpacked, which then are read once for every [`FEW`] of them.
+const MATRIX_VECTOR: u64 = 2 * FEW as u64;
+
+/// Rows to be multiplied, in the precision that they are multiplied in.
+pub(super) struct Rows {
+    /// In single precision.
+    single: View,
+    /// In half precision, and the inverse scales after them.
+    half: Option<(View, View)>,
+    tokens: u64,
+    /// Numbers in a row.
+    width: u64,
+}
+
+/// Some of the rows, and columns from `column` on.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    pub(super) row: u64,
+    pub(super) rows: u64,
+    pub(super) column: u64,
+}
+
+/// Where products go: rows of `step` numbers, from `first` on.
+#[derive(Clone, Copy)]
+pub(super) struct To<'a> {
+    pub(super) view: &'a View,
+    pub(super) first: u64,
+    pub(super) step: u64,
+}
+
+/// A vector, and the first number of it that counts.
+pub(super) type Bias<'a> = Option<(&'a View, u64)>;
+
+impl Rows {
+    /// Prepares rows of `width` numbers.
+    pub(super) fn new(
+        device: &mut Device,
+        how: Multiply,
+        single: &View,
+        tokens: u64,
+        width: u64,
+    ) -> Result<Self, RunError> {
+        let is_half = how.number() == "f16" && tokens > MATRIX_VECTOR;
+        let half = if is_half { Some(halve(device, single, tokens, width)?) } else { None };
+        Ok(Self { single: single.clone(), half, tokens, width })
+    }
+
+    /// All rows, from their first column on.
+    pub(super) fn all(&self) -> Part {
+        Part { row: 0, rows: self.tokens, column: 0 }
+    }
+
+    /// Gives memory back.
+    pub(super) fn free(self, device: &mut Device) {
+        if let Some((rows, _)) = self.half {
+            device.give(rows);
+        }
+    }
+}
+
+fn halve(device: &mut Device, single: &View, tokens: u64, width: u64) -> Result<(View, View), RunError> {
+    let scales = (2 * tokens * width).next_multiple_of(ALIGN);
+    let view = device.take(scales + 4 * tokens);
+    let reads = Reads { input: Some(single), ..Reads::default() };
+    let params = [tokens as u32, (width / 4) as u32, (scales / 4) as u32];
+    device.call(Variant::of("halve"), reads, &view, params, Work::Groups(tokens, width))?;
+    let scales = View { offset: scales, bytes: 4 * tokens, buffer: view.buffer.clone() };
+    Ok((View { bytes: 2 * tokens * width, ..view }, scales))
+}
+
+/// `y = x · matrixᵀ + bias`, of the matrix of that number.
+pub(super) fn multiply(
+    device: &mut Device,
+    how: Multiply,
+    x: (&Rows, Part),
+    (matrix, number): (&Stored, u64),
+    bias: Bias<'_>,
+    y: To<'_>,
+) -> Result<(), RunError> {
+    for band in matrix.bands(number) {
+        let y = To { first: y.first + band.out, ..y };
+        let bias = bias.map(|(view, first)| (view, first + band.out));
+        if x.1.rows <= MATRIX_VECTOR && matrix.inputs.is_multiple_of(32) {
+            few(device, x, matrix, &band, bias, y)?;
+        } else {
+            panels(device, how, x, matrix, &band, bias, y)?;
+        }
+    }
+    Ok(())
+}
+
+/// A few rows: weights are unpacked as they are multiplied.
+fn few(
+    device: &mut Device,
+    (x, part): (&Rows, Part),
+    matrix: &Stored,
+    band: &Band<'_>,
+    bias: Bias<'_>,
+    y: To<'_>,
+) -> Result<(), RunError> {
+    /// Rows of the matrix that a workgroup takes: `BANDS * HEIGHT` in the shader.
+    const HEIGHT: u64 = 8;
+    let table = device.table(matrix.format.ggml_type);
+    let reads = Reads {
+        input: Some(band.view),
+        third: Some(&x.single),
+        fourth: table.as_ref(),
+        fifth: bias.map(|(view, _)| view),
+    };
+    for first in (0..part.rows).step_by(FEW) {
+        let tokens = (part.rows - first).min(FEW as u64) as u32;
+        let variant = Variant { format: matrix.format.name, tokens, ..Variant::of("multiply_row") };
+        let groups = band.rows.div_ceil(HEIGHT);
+        let params = [
+            groups,
+            band.rows,
+            matrix.inputs / 32,
+            ((part.row + first) * x.width + part.column) / 4,
+            x.width / 4,
+            y.first + (part.row + first) * y.step,
+            y.step,
+            bias.map_or(0, |(_, first)| first + 1),
+            band.row,
+        ];
+        let cost = HEIGHT * matrix.inputs * u64::from(tokens);
+        device.call(variant, reads, y.view, params.map(|n| n as u32), Work::Groups(groups, cost))?;
+    }
+    Ok(())
+}
+
+/// Many rows: some rows of the matrix are unpacked, then multiplied.
+fn panels(
+    device: &mut Device,
+    how: Multiply,
+    (x, part): (&Rows, Part),
+    matrix: &Stored,
+    band: &Band<'_>,
+    bias: Bias<'_>,
+    y: To<'_>,
+) -> Result<(), RunError> {
+    // Without rows in half precision the matrix is not either.
+    let how = if x.half.is_none() { how.single() } else { how };
+    let number = how.number();
+    let is_ready = matrix.format == if number == "f16" { &F16 } else { &F32 };
+    let bytes = if number == "f16" { 2 } else { 4 };
+    let step = match is_ready {
+        true => band.rows,
+        false => (device.panel / (bytes * matrix.inputs) / 32 * 32).max(32),
+    };
+    for first in (0..band.rows).step_by(step as usize) {
+        let rows = step.min(band.rows - first);
+        let y = To { first: y.first + first, ..y };
+        let bias = bias.map(|(view, from)| (view, from + first));
+        if is_ready {
+            tiles(device, how, (x, part), (band.view, band.row + first, rows, matrix.inputs), bias, y)?;
+            continue;
+        }
+        // Parts of 32 weights begin with a row where rows are whole numbers of them, and with every 32nd row anyway.
+        let from = (band.row + first) / 32 * 32;
+        let parts = ((band.row + first + rows - from) * matrix.inputs).div_ceil(32);
+        let panel = device.take(parts * 32 * bytes);
+        let table = device.table(matrix.format.ggml_type);
+        let reads = Reads { input: Some(band.view), fourth: table.as_ref(), ..Reads::default() };
+        let variant = Variant { format: matrix.format.name, number, ..Variant::of("panel") };
+        let params = [parts as u32, (from * matrix.inputs / 32) as u32];
+        device.call(variant, reads, &panel, params, Work::Each(parts, 256))?;
+        tiles(device, how, (x, part), (&panel, band.row + first - from, rows, matrix.inputs), bias, y)?;
+        device.give(panel);
+    }
+    Ok(())
+}
+
+/// Rows times a matrix (its memory, first row, rows, columns) of numbers in the precision of the rows.
+fn tiles(
+    device: &mut Device,
+    how: Multiply,
+    (x, part): (&Rows, Part),
+    (matrix, row, outputs, inputs): (&View, u64, u64, u64),
+    bias: Bias<'_>,
+    y: To<'_>,
+) -> Result<(), RunError> {
+    let (variant, [tall, wide]) = how.kernel();
+    let across = outputs.div_ceil(wide);
+    let count = across * part.rows.div_ceil(tall);
+    let params = [
+        count,
+        part.rows,
+        outputs,
+        inputs / 4,
+        (part.row * x.width + part.column) / 4,
+        x.width / 4,
+        row * inputs / 4,
+        inputs / 4,
+        y.first + part.row * y.step,
+        y.step,
+        bias.map_or(0, |(_, first)| first + 1),
+        x.half.as_ref().map_or(0, |_| part.row + 1),
+        across,
+    ];
+    let (rows, scales) = match &x.half {
+        Some((rows, scales)) => (rows, Some(scales)),
+        None => (&x.single, None),
+    };
+    let reads = Reads { input: Some(matrix), third: Some(rows), fourth: bias.map(|(view, _)| view), fifth: scales };
+    let cost = tall * wide * inputs;
+    device.call(variant, reads, y.view, params.map(|n| n as u32), Work::Groups(count, cost))
+}
