@@ -8,12 +8,11 @@ mod rope;
 mod rows;
 mod vector;
 
+pub use crate::forward::{Matrices, Matrix};
 pub use gram::add_gram;
 
 use crate::forward::{Op, Program, RESIDUAL, Register, Step};
 use linear::Product;
-
-pub use crate::forward::{Matrices, Matrix};
 
 /// Called before each product with the name of the matrix, the expert it belongs to, and the rows that are multiplied.
 pub type Observe<'a> = &'a mut dyn FnMut(&str, usize, &[f32]);
