@@ -20,6 +20,7 @@ mod notices;
 mod overrides;
 mod pack_bar;
 mod pre_tokenizer;
+mod quality;
 mod result;
 mod tabs;
 mod tensors;
