@@ -229,15 +229,8 @@ pub enum Tab {
 
 impl Tab {
     /// From left to right.
-    pub const ALL: [Self; 7] = [
-        Self::Tensors,
-        Self::Metadata,
-        Self::Fit,
-        Self::Quality,
-        Self::Fallbacks,
-        Self::Result,
-        Self::Errors,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Tensors, Self::Metadata, Self::Fit, Self::Quality, Self::Fallbacks, Self::Result, Self::Errors];
 
     /// On its head.
     pub fn label(self) -> &'static str {

@@ -67,12 +67,8 @@ mod tests {
     fn what_may_still_come_is_not_marked() {
         let mut answers = said(&["A", " cat"], &["A"]);
         assert_eq!(answers.parts(0), ["A cat", "", ""]);
-        answers.comparison = Some(Arc::new(Comparison {
-            prompt: String::new(),
-            prompt_tokens: 1,
-            answers: Vec::new(),
-            parting: None,
-        }));
+        answers.comparison =
+            Some(Arc::new(Comparison { prompt: String::new(), prompt_tokens: 1, answers: Vec::new(), parting: None }));
         assert_eq!(answers.parts(0), ["A", " cat", ""], "the other has ended before");
         assert_eq!(answers.parts(1), ["A", "", ""]);
     }

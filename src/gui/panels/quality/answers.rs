@@ -10,9 +10,7 @@ use crate::gui::theme;
 use crate::gui::widgets::{Field, button, field};
 use crate::units;
 use egui::text::LayoutJob;
-use egui::{
-    Align, FontSelection, Grid, Id, Key, Label, Layout, RichText, ScrollArea, TextFormat, TextStyle, Ui, vec2,
-};
+use egui::{Align, FontSelection, Grid, Id, Key, Label, Layout, RichText, ScrollArea, TextFormat, TextStyle, Ui, vec2};
 
 /// Of the list of lengths.
 const COUNT: f32 = 56.0;
@@ -98,7 +96,8 @@ fn answer(ui: &mut Ui, answers: &Answers, side: usize) {
     ui.add(Label::new(RichText::new(&answers.names[side]).heading()).truncate());
     ui.add_space(theme::GRID);
     let font = FontSelection::from(TextStyle::Body).resolve(ui.style());
-    let plain = TextFormat { font_id: font, color: colours.text, line_height: Some(5.0 * theme::GRID), ..Default::default() };
+    let plain =
+        TextFormat { font_id: font, color: colours.text, line_height: Some(5.0 * theme::GRID), ..Default::default() };
     let marked = TextFormat { color: colours.on_accent, background: colours.accent, ..plain.clone() };
     let [same, parting, rest] = answers.parts(side);
     let mut job = LayoutJob::default();

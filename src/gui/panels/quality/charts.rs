@@ -111,9 +111,7 @@ pub(super) fn layers(ui: &mut Ui, measured: &Measured) {
     };
     let y = AxisHints::new_y().formatter(|mark, _| units::percent(mark.value / 100.0));
     let x = AxisHints::new_x().formatter(whole_only).label_spacing(18.0..=26.0);
-    chart(ui, &label, [x, y], |plot, ui| {
-        plot.include_y(0.0).show(ui, |plot| plot.bar_chart(named(bars))).response
-    });
+    chart(ui, &label, [x, y], |plot, ui| plot.include_y(0.0).show(ui, |plot| plot.bar_chart(named(bars))).response);
 }
 
 /// Bars that tell their names under the pointer.

@@ -71,7 +71,9 @@ fn figures(ui: &mut Ui, opened: &Opened, measured: &Measured) {
     );
     let scored = units::grouped(report.divergence.surprises.len() as u64);
     let about = ui.add(Label::new(RichText::new(about).small().color(colours.muted)).truncate());
-    about.on_hover_text(format!("{scored} tokens were scored: the second half of each chunk, as llama-perplexity does."));
+    about.on_hover_text(format!(
+        "{scored} tokens were scored: the second half of each chunk, as llama-perplexity does."
+    ));
     ui.add_space(theme::GRID);
     ui.add(Label::new(measured.sentence()).wrap());
     if !opened.is_current(trial) {
