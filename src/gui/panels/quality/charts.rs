@@ -105,13 +105,14 @@ pub(super) fn layers(ui: &mut Ui, measured: &Measured) {
     });
     let bars: Vec<Bar> = bars.collect();
     let label = format!("Error after each of {} layers", bars.len());
-    let whole_only = |mark: GridMark, _: &_| match mark.value {
+    let y = AxisHints::new_y().formatter(|mark, _| units::percent(mark.value / 100.0));
+    let x = AxisHints::new_x().formatter(|mark, _| match mark.value {
         value if value.fract() == 0.0 && value >= 0.0 => format!("{value}"),
         _ => String::new(),
-    };
-    let y = AxisHints::new_y().formatter(|mark, _| units::percent(mark.value / 100.0));
-    let x = AxisHints::new_x().formatter(whole_only).label_spacing(18.0..=26.0);
-    chart(ui, &label, [x, y], |plot, ui| plot.include_y(0.0).show(ui, |plot| plot.bar_chart(named(bars))).response);
+    });
+    chart(ui, &label, [x.label_spacing(18.0..=26.0), y], |plot, ui| {
+        plot.include_y(0.0).show(ui, |plot| plot.bar_chart(named(bars))).response
+    });
 }
 
 /// Bars that tell their names under the pointer.
