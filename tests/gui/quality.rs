@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use tuck::gguf::Value;
 use tuck::gui::{Action, Inquiry, Quality, State, Tab, Target, View};
 use tuck::recipe::preset_from_name;
+use tuck::units;
 
 const SIZE: [f32; 2] = [1280.0, 720.0];
 /// As few tokens as tell types apart.
@@ -39,6 +40,12 @@ fn measured(window: &mut Window, count: usize) {
         assert_eq!(quality.problem, None);
         quality.measured.len() == count && quality.running.is_none() && quality.waiting.is_empty()
     });
+}
+
+/// What a screen reader says for a line of the list of measurements.
+fn line(window: &Window, name: &str) -> String {
+    let found = quality(window.state().state()).measured.iter().find(|of| of.trial.name == name).unwrap();
+    format!("{name}, {}, KL divergence {:.5}", units::bytes(found.trial.bytes), found.divergence.value)
 }
 
 fn is_idle(state: &State) -> bool {
@@ -97,7 +104,7 @@ fn usual_types_become_points() {
     assert!(points.is_sorted_by(|a, b| a.0 > b.0), "{points:?}");
     assert!(points[0].1 < points[3].1 && points[3].1 < points[5].1, "{points:?}");
     window.get_by_label("Size against KL divergence of 6 types");
-    window.get_by_label_contains("Q8_0, 7").click();
+    window.get_by_label(&line(&window, "Q8_0")).click();
     window.run_steps(4);
     window.get_by_label("Q8_0 beside the original");
     window.get_by_label_contains("You are looking at Q4_K_M now");
@@ -234,7 +241,12 @@ fn picture(window: &mut Window, name: &str) {
 /// Those of `labels` lie inside the window and apart from each other.
 fn assert_apart(window: &Window, labels: &[&str]) {
     let all = window.ctx.content_rect();
-    let rects: Vec<_> = labels.iter().map(|label| window.get_by_label(label).rect()).collect();
+    let rect = |label: &&str| {
+        let found =
+            window.query_all_by_label(label).next().or_else(|| window.query_all_by_label_contains(label).next());
+        found.unwrap_or_else(|| panic!("nothing is labelled {label}")).rect()
+    };
+    let rects: Vec<_> = labels.iter().map(rect).collect();
     for (i, rect) in rects.iter().enumerate() {
         assert!(all.contains_rect(*rect), "{} at {rect:?} leaves {all:?}", labels[i]);
         for (j, other) in rects[..i].iter().enumerate() {
@@ -262,7 +274,7 @@ fn the_quality_tab_has_its_place_at_every_size() {
         assert_apart(&window, &["Figures", "Answers", "Cancel"]);
         picture(&mut window, &format!("quality-running-{tag}"));
         measured(&mut window, 6);
-        window.get_by_label_contains("Q4_K_M, ").scroll_to_me();
+        window.get_by_label(&line(&window, "Q4_K_M"));
         picture(&mut window, &format!("quality-{tag}"));
         ask(&mut window, Inquiry::Turn(View::Answers));
         assert_apart(&window, &["Figures", "Answers", "Prompt", "Tokens of an answer: 64", "Ask both"]);
