@@ -5,6 +5,7 @@ use crate::engine::MeasureReport;
 use crate::eval::{Divergence, Estimate, Histogram};
 use crate::gui::choice::{Choice, Decision};
 use crate::recipe::{Preset, Recipe};
+use crate::units;
 use std::sync::Arc;
 
 /// What is measured, or answers: a recipe that is not written yet.
@@ -88,14 +89,16 @@ impl Measured {
     /// What most people want to know, in a sentence.
     pub fn sentence(&self) -> String {
         let divergence = &self.report.divergence;
-        let same = crate::units::percent(divergence.same_top().value);
+        let same = units::percent(divergence.same_top().value);
         let change = surprise(divergence);
-        let text = match change {
-            _ if change.value.abs() <= 2.0 * change.error => "It predicts the text as well as the original".to_owned(),
-            _ if change.value > 0.0 => format!("The text surprises it {} more", crate::units::percent(change.value)),
-            _ => format!("The text surprises it {} less", crate::units::percent(-change.value)),
+        let perplexity = match change {
+            _ if change.value.abs() <= 2.0 * change.error => "not measurably different".to_owned(),
+            _ if change.value > 0.0 => format!("{} higher", units::percent(change.value)),
+            _ => format!("{} lower", units::percent(-change.value)),
         };
-        format!("It holds the same next token most likely as the original {same} of the time. {text}.")
+        format!(
+            "Its first choice of the next token is the original’s {same} of the time; its perplexity is {perplexity}."
+        )
     }
 }
 

@@ -8,9 +8,10 @@ mod perform;
 pub use answers::Answers;
 pub use measured::{Figure, Measured, Trial};
 
-use super::state::Opened;
+use super::state::{Opened, file_name};
 use crate::engine::{EventKind, JobId, Progress};
 use crate::model::Model;
+use crate::units;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -60,10 +61,10 @@ impl Inquiry {
             Self::Turn(view) => view.label(),
             Self::ChooseText => "Choose a text…",
             Self::Text(None) => "Built-in text",
-            Self::Text(Some(path)) => return super::state::file_name(path),
+            Self::Text(Some(path)) => return file_name(path),
             Self::Chunks(None) => "All",
             Self::Chunks(Some(count)) | Self::Context(count) | Self::Tokens(count) => {
-                return crate::units::grouped(*count as u64);
+                return units::grouped(*count as u64);
             }
             Self::Measure => "Measure",
             Self::MeasureUsual => "Measure usual types",
