@@ -328,6 +328,7 @@ impl Opened {
             _ => return,
         }
         self.unfolded.clear();
+        self.look_at_current();
         self.table.update(&self.model, &self.choice.plan);
     }
 }

@@ -412,7 +412,13 @@ impl State {
     fn apply_to_quality(&mut self, kind: EventKind) {
         match (kind, &mut self.opened) {
             (EventKind::Warning(warning), _) => self.warnings.push(warning),
-            (kind, Some(opened)) => opened.quality.apply(kind),
+            (kind, Some(opened)) => {
+                let is_result = matches!(kind, EventKind::Measured(_));
+                opened.quality.apply(kind);
+                if is_result {
+                    opened.look_at_current();
+                }
+            }
             (_, None) => {}
         }
     }

@@ -70,7 +70,7 @@ fn the_recipe_in_view_is_measured() {
         window.get_by_label(figure.label);
         assert!(window.query_all_by_label(&figure.value).next().is_some(), "{figure:?}");
     }
-    window.get_by_label_contains("It holds the same next token most likely as the original");
+    window.get_by_label_contains("Its first choice of the next token is the original’s");
     window.get_by_label(&format!("Histogram of {SCORED} tokens"));
     window.get_by_label("Error after each of 8 layers");
 
@@ -104,10 +104,15 @@ fn usual_types_become_points() {
     assert!(points.is_sorted_by(|a, b| a.0 > b.0), "{points:?}");
     assert!(points[0].1 < points[3].1 && points[3].1 < points[5].1, "{points:?}");
     window.get_by_label("Size against KL divergence of 6 types");
+    window.get_by_label("Q4_K_M beside the original");
     window.get_by_label(&line(&window, "Q8_0")).click();
     window.run_steps(4);
     window.get_by_label("Q8_0 beside the original");
-    window.get_by_label_contains("You are looking at Q4_K_M now");
+    assert!(window.query_by_label_contains("You are looking at").is_none());
+    // A type that is chosen is told of, if it was measured.
+    window.state_mut().ask(Action::ChooseType(preset_from_name("Q3_K_M").unwrap()));
+    window.run_steps(4);
+    window.get_by_label("Q3_K_M beside the original");
     // What is there is not measured again; on another text, everything is.
     ask(&mut window, Inquiry::MeasureUsual);
     assert!(is_idle(window.state().state()));

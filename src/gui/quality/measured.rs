@@ -181,7 +181,7 @@ fn percent(estimate: Estimate) -> String {
 
 /// Decimals that show two digits of an error bar.
 fn digits(error: f64) -> usize {
-    if error > 0.0 && error.is_finite() { (1.0 - error.log10().floor()).clamp(0.0, 7.0) as usize } else { 4 }
+    if error > 0.0 && error.is_finite() { (1.0 - error.log10().floor()).clamp(0.0, 7.0) as usize } else { 1 }
 }
 
 #[cfg(test)]
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(shown(0.021_341_2, 0.000_812), "0.02134 ± 0.00081");
         assert_eq!(shown(12.345, 0.213), "12.35 ± 0.21");
         assert_eq!(shown(1234.5, 21.3), "1234 ± 21");
-        assert_eq!(shown(0.0, 0.0), "0.0000 ± 0.0000");
+        assert_eq!(shown(0.0, 0.0), "0.0 ± 0.0");
         assert_eq!(percent(Estimate { value: 0.931, error: 0.0041 }), "93.10 ± 0.41 %");
     }
 

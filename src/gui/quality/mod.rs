@@ -298,4 +298,10 @@ impl Opened {
     pub fn is_current(&self, trial: &Trial) -> bool {
         trial.decision == measured::key(self.choice.decision())
     }
+
+    /// Tells of the recipe in view, where it was measured.
+    pub(super) fn look_at_current(&mut self) {
+        let found = self.quality.comparable().find(|(_, of)| self.is_current(&of.trial)).map(|(place, _)| place);
+        self.quality.shown = found.unwrap_or(self.quality.shown);
+    }
 }

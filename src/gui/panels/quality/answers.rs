@@ -15,7 +15,7 @@ use egui::{Align, FontSelection, Grid, Id, Key, Label, Layout, RichText, ScrollA
 /// Of the list of lengths.
 const COUNT: f32 = 56.0;
 /// Of what stands behind the prompt.
-const BEHIND: f32 = 250.0;
+const BEHIND: f32 = 216.0;
 
 pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Vec<Action>) {
     ask(ui, opened, actions);

@@ -9,9 +9,11 @@ use egui::{Label, RichText, TextStyle, Ui, WidgetInfo};
 use egui_plot::{AxisHints, Bar, BarChart, GridInput, GridMark, Plot};
 
 /// Of a chart.
-pub(super) const HEIGHT: f32 = 40.0 * theme::GRID;
+const HEIGHT: f32 = 44.0 * theme::GRID;
 /// Of a bar's place, so that bars stand apart.
 const SHARE: f64 = 0.86;
+/// The step that a chart proposes is so many points.
+const SPACING: f64 = 8.0;
 /// Of the numbers at the left.
 const NUMBERS: f32 = 44.0;
 
@@ -44,6 +46,7 @@ pub(super) fn chart<'a>(
         .allow_boxed_zoom(false)
         .allow_axis_zoom_drag(false)
         .allow_double_click_reset(false)
+        .grid_spacing(SPACING as f32..=300.0)
         .grid_color(colours.border)
         .grid_fade(0.0)
         .custom_x_axes(vec![x])
@@ -56,6 +59,17 @@ pub(super) fn chart<'a>(
 pub(super) fn whole(input: GridInput) -> Vec<GridMark> {
     let (from, to) = (input.bounds.0.ceil() as i64, input.bounds.1.floor() as i64);
     (from..=to.min(from + 64)).map(|value| GridMark { value: value as f64, step_size: 1.0 }).collect()
+}
+
+/// Marks at round numbers so many points apart, and no nearer than `least`.
+pub(super) fn round(points: f64, least: f64) -> impl Fn(GridInput) -> Vec<GridMark> {
+    move |input| {
+        let wanted = (input.base_step_size * points / SPACING).max(least);
+        let unit = 10f64.powf(wanted.log10().floor());
+        let step = [1.0, 2.0, 5.0, 10.0].map(|n| n * unit).into_iter().find(|step| *step >= wanted).unwrap_or(wanted);
+        let (from, to) = ((input.bounds.0 / step).ceil() as i64, (input.bounds.1 / step).floor() as i64);
+        (from..=to.min(from + 64)).map(|n| GridMark { value: n as f64 * step, step_size: step }).collect()
+    }
 }
 
 /// `0.001` of -3.
@@ -90,7 +104,7 @@ pub(super) fn histogram(ui: &mut Ui, measured: &Measured) {
     let x = AxisHints::new_x().formatter(|mark, _| power(mark.value)).label_spacing(28.0..=36.0);
     let label = format!("Histogram of {} tokens", units::grouped(all as u64));
     chart(ui, &label, [x, AxisHints::new_y()], |plot, ui| {
-        let plot = plot.x_grid_spacer(whole).include_y(0.0);
+        let plot = plot.x_grid_spacer(whole).y_grid_spacer(round(32.0, 1.0)).include_y(0.0);
         plot.show(ui, |plot| plot.bar_chart(named(bars))).response
     });
 }
@@ -105,13 +119,14 @@ pub(super) fn layers(ui: &mut Ui, measured: &Measured) {
     });
     let bars: Vec<Bar> = bars.collect();
     let label = format!("Error after each of {} layers", bars.len());
-    let y = AxisHints::new_y().formatter(|mark, _| units::percent(mark.value / 100.0));
+    let y = AxisHints::new_y().formatter(|mark, _| format!("{} %", (1e4 * mark.value).round() / 1e4));
     let x = AxisHints::new_x().formatter(|mark, _| match mark.value {
         value if value.fract() == 0.0 && value >= 0.0 => format!("{value}"),
         _ => String::new(),
     });
     chart(ui, &label, [x.label_spacing(18.0..=26.0), y], |plot, ui| {
-        plot.include_y(0.0).show(ui, |plot| plot.bar_chart(named(bars))).response
+        let plot = plot.x_grid_spacer(round(32.0, 1.0)).y_grid_spacer(round(32.0, 0.0)).include_y(0.0);
+        plot.show(ui, |plot| plot.bar_chart(named(bars))).response
     });
 }
 

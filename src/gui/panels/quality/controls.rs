@@ -140,7 +140,8 @@ fn progress(ui: &mut Ui, quality: &Quality, running: &Running, actions: &mut Vec
             ui.label(left);
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-            ui.label(RichText::new(format!("{stage} {:.0} %", fraction * 100.0)).text_style(theme::value()));
+            let share = progress.map(|_| format!(" {:.0} %", fraction * 100.0)).unwrap_or_default();
+            ui.label(RichText::new(format!("{stage}{share}")).text_style(theme::value()));
             ui.add(Label::new(RichText::new(what).color(colours.muted)).truncate());
         });
     });

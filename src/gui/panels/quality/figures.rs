@@ -8,8 +8,9 @@ use crate::gui::theme;
 use crate::units;
 use egui::{Grid, Label, RichText, ScrollArea, Ui};
 
-/// With room for two cards side by side.
-const WIDE: f32 = 760.0;
+/// With room for two charts side by side, and for the table beside them.
+const WIDE: f32 = 640.0;
+const VERY_WIDE: f32 = 1040.0;
 
 pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     let quality = &opened.quality;
@@ -22,19 +23,18 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         // Beside the scroll bar.
         ui.set_width(ui.available_width() - theme::NEAR);
-        if ui.available_width() < WIDE {
-            card(ui, |ui| figures(ui, opened, measured));
-            card(ui, |ui| points::show(ui, opened, actions));
-            card(ui, |ui| charts::histogram(ui, measured));
-            card(ui, |ui| charts::layers(ui, measured));
-        } else {
-            ui.columns(2, |columns| {
-                card(&mut columns[0], |ui| figures(ui, opened, measured));
-                card(&mut columns[0], |ui| charts::histogram(ui, measured));
-                card(&mut columns[1], |ui| points::show(ui, opened, actions));
-                card(&mut columns[1], |ui| charts::layers(ui, measured));
-            });
-        }
+        let columns = if ui.available_width() < VERY_WIDE { 1 } else { 2 };
+        ui.columns(columns, |columns| {
+            card(&mut columns[0], |ui| figures(ui, opened, measured));
+            let last = columns.len() - 1;
+            card(&mut columns[last], |ui| points::show(ui, opened, actions));
+        });
+        let columns = if ui.available_width() < WIDE { 1 } else { 2 };
+        ui.columns(columns, |columns| {
+            card(&mut columns[0], |ui| charts::histogram(ui, measured));
+            let last = columns.len() - 1;
+            card(&mut columns[last], |ui| charts::layers(ui, measured));
+        });
     });
 }
 
@@ -76,9 +76,9 @@ fn figures(ui: &mut Ui, opened: &Opened, measured: &Measured) {
     ));
     ui.add_space(theme::GRID);
     ui.add(Label::new(measured.sentence()).wrap());
-    if !opened.is_current(trial) {
-        let text = format!("You are looking at {} now, which is measured by the button above.", opened.trial().name);
-        ui.add(Label::new(RichText::new(text).small().color(colours.warn)).wrap());
+    if !opened.quality.comparable().any(|(_, of)| opened.is_current(&of.trial)) {
+        let text = format!("You are looking at {} now, which was not measured on this text yet.", opened.trial().name);
+        ui.add(Label::new(RichText::new(text).small().color(colours.muted)).wrap());
     }
     ui.add_space(theme::GRID);
     Grid::new("figures").num_columns(3).spacing([theme::APART, theme::GRID]).min_row_height(0.0).show(ui, |ui| {

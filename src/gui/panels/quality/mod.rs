@@ -11,7 +11,7 @@ use crate::gui::action::Action;
 use crate::gui::quality::View;
 use crate::gui::state::{Opened, State};
 use crate::gui::theme;
-use egui::{Frame, RichText, Ui};
+use egui::{Align, Frame, Layout, RichText, Ui};
 
 pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Vec<Action>) {
     if opened.model.kind == Kind::Adapter {
@@ -32,6 +32,7 @@ fn card(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
     let colours = theme::palette(ui);
     Frame::new().fill(colours.panel).corner_radius(theme::CARD_ROUND).inner_margin(theme::CARD_MARGIN).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        add(ui);
+        // Columns would justify every text.
+        ui.with_layout(Layout::top_down(Align::Min), add);
     });
 }

@@ -1,6 +1,6 @@
 //! What was measured so far: a list to choose from, and size against divergence.
 
-use super::charts::{chart, power, title, whole};
+use super::charts::{chart, power, round, title, whole};
 use crate::gui::action::Action;
 use crate::gui::quality::{Inquiry, Measured};
 use crate::gui::state::Opened;
@@ -16,7 +16,7 @@ const RADII: [f32; 2] = [4.0, 6.0];
 const LEAST: f64 = 1e-7;
 /// Of the columns of the list.
 const SIZE: f32 = 76.0;
-const DIVERGENCE: f32 = 84.0;
+const DIVERGENCE: f32 = 92.0;
 
 pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     title(ui, "Size against loss", "Lower is nearer to the original. Only measurements on the same text are compared.");
@@ -29,6 +29,7 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     }
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
+        heads(ui);
         for (place, measured) in &measured {
             if row(ui, measured, *place == quality.shown, opened.is_current(&measured.trial)).clicked() {
                 actions.push(Action::Quality(Inquiry::Look(*place)));
@@ -52,10 +53,8 @@ fn row(ui: &mut Ui, measured: &Measured, is_shown: bool, is_current: bool) -> Re
     let inside = rect.shrink2(vec2(theme::NEAR, 0.0));
     let layout = Layout::right_to_left(Align::Center);
     ui.scope_builder(UiBuilder::new().max_rect(inside).layout(layout), |ui| {
-        for (text, width) in [(&divergence, DIVERGENCE), (&size, SIZE)] {
-            let cell = Layout::right_to_left(Align::Center);
-            ui.allocate_ui_with_layout(vec2(width, theme::LINE), cell, |ui| ui.monospace(text));
-        }
+        cell(ui, DIVERGENCE, RichText::new(&divergence).monospace());
+        cell(ui, SIZE, RichText::new(&size).monospace());
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             let colour = if is_current { colours.accent } else { colours.text };
             ui.add(Label::new(RichText::new(&measured.trial.name).color(colour)).truncate());
@@ -64,6 +63,25 @@ fn row(ui: &mut Ui, measured: &Measured, is_shown: bool, is_current: bool) -> Re
     let spoken = format!("{}, {size}, KL divergence {divergence}", measured.trial.name);
     response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, is_shown, &spoken));
     response.on_hover_text("Show the figures of this type.")
+}
+
+/// What the columns are.
+fn heads(ui: &mut Ui) {
+    let muted = theme::palette(ui).muted;
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), theme::LINE), Sense::hover());
+    let inside = rect.shrink2(vec2(theme::NEAR, 0.0));
+    let layout = Layout::right_to_left(Align::Center);
+    ui.scope_builder(UiBuilder::new().max_rect(inside).layout(layout), |ui| {
+        cell(ui, DIVERGENCE, RichText::new("KL divergence").small().color(muted));
+        cell(ui, SIZE, RichText::new("File size").small().color(muted));
+    });
+}
+
+fn cell(ui: &mut Ui, width: f32, text: RichText) {
+    ui.allocate_ui_with_layout(vec2(width, theme::LINE), Layout::right_to_left(Align::Center), |ui| {
+        ui.set_min_width(width);
+        ui.label(text);
+    });
 }
 
 fn points(ui: &mut Ui, opened: &Opened, measured: &[(usize, &Measured)]) {
@@ -78,9 +96,10 @@ fn points(ui: &mut Ui, opened: &Opened, measured: &[(usize, &Measured)]) {
     let largest = measured.iter().map(|(_, measured)| measured.trial.bytes).max().unwrap_or(1) as f64;
     let heights = measured.iter().map(|(_, measured)| height(measured.divergence.value));
     let (low, high) = heights.fold((0.0f64, f64::MIN), |(low, high), at| (low.min(at), high.max(at)));
-    chart(ui, &label, [x.label_spacing(70.0..=90.0), y], |plot, ui| {
-        let plot = plot.y_grid_spacer(whole).set_margin_fraction(vec2(0.08, 0.14)).include_x(0.0);
-        let plot = plot.include_x(1.12 * largest).include_y((low - 0.2).floor()).include_y((high + 0.2).ceil());
+    chart(ui, &label, [x.label_spacing(40.0..=60.0), y.label_spacing(12.0..=16.0)], |plot, ui| {
+        let plot = plot.x_grid_spacer(round(96.0, 1.0)).y_grid_spacer(whole).set_margin_fraction(vec2(0.0, 0.05));
+        let plot = plot.include_x(0.0).include_x(1.15 * largest);
+        let plot = plot.include_y((low - 0.1).floor()).include_y((high + 0.1).ceil());
         let hover = move |position: &HoverPosition<'_>| match position {
             HoverPosition::NearDataPoint { plot_name, .. } => {
                 told.iter().find(|(name, _)| name == plot_name).map(|(_, about)| about.clone())
