@@ -2,10 +2,11 @@
 
 use crate::engine::Progress;
 use crate::gui::action::Action;
+use crate::gui::panels::sentence;
 use crate::gui::quality::{CHUNKS, CONTEXTS, Inquiry, Quality, Running, View, Work};
 use crate::gui::state::Opened;
 use crate::gui::theme;
-use crate::gui::widgets::{Segment, bar, button, explain};
+use crate::gui::widgets::{Segment, bar, button, choice, explain};
 use crate::units;
 use egui::accesskit::Role;
 use egui::{Align, Button, ComboBox, Label, Layout, RichText, Ui, WidgetInfo, vec2};
@@ -26,23 +27,12 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     });
     if let Some(problem) = &quality.problem {
         let colour = theme::palette(ui).error;
-        ui.add(Label::new(RichText::new(super::super::sentence(problem)).color(colour)).wrap());
+        ui.add(Label::new(RichText::new(sentence(problem)).color(colour)).wrap());
     }
     match &quality.running {
         Some(running) => progress(ui, quality, running, actions),
         None if quality.view == View::Figures => settings(ui, opened, actions),
         None => {}
-    }
-}
-
-/// One of a few to choose from.
-fn choice(ui: &mut Ui, is_chosen: bool, action: Action, actions: &mut Vec<Action>) {
-    let colours = theme::palette(ui);
-    let fill = if is_chosen { colours.selected } else { colours.window };
-    let line = if is_chosen { colours.accent } else { colours.border };
-    let response = ui.add(Button::selectable(is_chosen, action.label()).fill(fill).stroke((1.0, line)));
-    if response.clicked() {
-        actions.push(action);
     }
 }
 

@@ -6,12 +6,13 @@ mod controls;
 mod figures;
 mod points;
 
+use super::card;
 use crate::checkpoint::Kind;
 use crate::gui::action::Action;
 use crate::gui::quality::View;
 use crate::gui::state::{Opened, State};
 use crate::gui::theme;
-use egui::{Align, Frame, Layout, RichText, Ui};
+use egui::{RichText, Ui};
 
 pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Vec<Action>) {
     if opened.model.kind == Kind::Adapter {
@@ -26,13 +27,4 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
         View::Figures => figures::show(ui, opened, actions),
         View::Answers => answers::show(ui, state, opened, actions),
     }
-}
-
-fn card(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
-    let colours = theme::palette(ui);
-    Frame::new().fill(colours.panel).corner_radius(theme::CARD_ROUND).inner_margin(theme::CARD_MARGIN).show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        // Columns would justify every text.
-        ui.with_layout(Layout::top_down(Align::Min), add);
-    });
 }
