@@ -11,6 +11,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("eframe", &["gui"]),
     ("rfd", &["gui"]),
     ("egui_extras", &["gui"]),
+    ("egui_plot", &["gui"]),
     ("clap", &["cli", "main.rs"]),
     ("indicatif", &["cli"]),
     ("sysinfo", &["fit"]),

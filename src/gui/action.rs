@@ -3,6 +3,7 @@
 
 use super::fit::Change;
 use super::metadata::Page;
+use super::quality::Inquiry;
 use super::selection::Select;
 use super::state::{Column, Tab, Target};
 use crate::chat::EXAMPLES;
@@ -132,6 +133,8 @@ pub enum Action {
     ShowOutput(usize),
     /// Change something in the fit tab.
     Fit(Change),
+    /// Measure, or let models answer, or change how.
+    Quality(Inquiry),
     /// Compute here.
     ChooseDevice(DeviceChoice),
     /// Choose the output in a dialog.
@@ -261,6 +264,7 @@ impl Action {
             Self::Unfold(_) => "List the tensors",
             Self::ShowOutput(_) => "About this file",
             Self::Fit(change) => return change.label(),
+            Self::Quality(inquiry) => return inquiry.label(),
             Self::ChooseDevice(DeviceChoice::Auto) => "Automatic",
             Self::ChooseDevice(DeviceChoice::Cpu) => "Processor",
             Self::ChooseDevice(DeviceChoice::Named(name)) => name,
@@ -327,6 +331,7 @@ impl Action {
             Self::Sort(_) => "Sort by this column; again for the other way round.",
             Self::ChooseDevice(DeviceChoice::Auto) => "The fastest GPU, or the processor where there is none.",
             Self::ChooseDevice(DeviceChoice::Cpu) => "The processor, without any graphics driver.",
+            Self::Quality(inquiry) => inquiry.tooltip(),
             Self::SaveAs => "Choose the folder and name of the file to write.",
             Self::ChooseFolder => "Choose the folder for the files to write.",
             Self::Pack => "Write the model as a GGUF file of each ticked type.",

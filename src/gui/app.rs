@@ -60,6 +60,7 @@ impl App {
         for event in events {
             self.state.apply(event);
         }
+        self.measure_next();
         if let Some(path) = self.state.fetched.take() {
             self.actions.push(Action::Open(Target::Path(path)));
         }

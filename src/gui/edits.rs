@@ -153,6 +153,7 @@ impl Opened {
         self.choice.update(&self.model);
         self.sheet.update(&self.model, &self.changed_keys());
         self.set_errors(None);
+        self.quality.forget();
         true
     }
 

@@ -1,6 +1,7 @@
 //! The system's file dialogs and file manager. They run beside the window; what was chosen comes back as an action.
 
 use super::action::Action;
+use super::quality::Inquiry;
 use super::state::Target;
 use crate::chat::MAX_SOURCE;
 use rfd::{AsyncFileDialog, FileHandle};
@@ -63,6 +64,14 @@ impl Pickers {
             .add_filter("Importance matrices", &["gguf", "dat", "imatrix"])
             .add_filter("All files", &["*"]);
         self.wait(dialog.pick_file(), |path| Action::OpenImatrix(path.to_owned()));
+    }
+
+    pub(super) fn text(&self) {
+        let dialog = AsyncFileDialog::new()
+            .set_title("Choose a text to measure on")
+            .add_filter("Texts", &["txt", "md", "raw", "json", "jsonl"])
+            .add_filter("All files", &["*"]);
+        self.wait(dialog.pick_file(), |path| Action::Quality(Inquiry::Text(Some(path.to_owned()))));
     }
 
     pub(super) fn template(&self) {

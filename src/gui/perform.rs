@@ -90,6 +90,7 @@ impl App {
                 }
             }
             Action::Fit(change) => self.state.fit.change(change),
+            Action::Quality(inquiry) => self.inquire(inquiry),
             Action::ChooseDevice(device) => self.state.device = device,
             Action::Pack => self.pack(false),
             Action::Replace => self.pack(true),
@@ -146,6 +147,7 @@ impl App {
         });
         self.state.opening = Some(Opening { job, target });
         self.cancel_verify();
+        self.stop_inquiry();
         self.state.dialog = None;
         self.state.warnings.clear();
         self.state.memory = fit::this_machine();
@@ -211,6 +213,7 @@ impl App {
             self.engine.cancel(opening.job);
         }
         self.cancel_verify();
+        self.stop_inquiry();
         self.stop_download();
         self.state.dialog = None;
     }
@@ -325,6 +328,7 @@ impl Opened {
             _ => return,
         }
         self.unfolded.clear();
+        self.look_at_current();
         self.table.update(&self.model, &self.choice.plan);
     }
 }

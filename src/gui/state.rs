@@ -10,6 +10,7 @@ use super::files::is_imatrix;
 use super::fit::Fitting;
 use super::metadata::Sheet;
 use super::picker::Picker;
+use super::quality::Quality;
 use super::table::Table;
 use crate::checkpoint::{Adapter, Kind};
 use crate::engine::{AdapterRequest, Device, DeviceChoice, Event, EventKind, JobId, OpenRequest, PackReport, Progress};
@@ -141,6 +142,8 @@ pub struct Opened {
     pub shown_output: usize,
     /// How far the last file that was compared with it is.
     pub errors: Option<Errors>,
+    /// The quality tab.
+    pub quality: Quality,
 }
 
 /// Where to write. The name follows the type until the user gives another; several files have their types' names.
@@ -214,6 +217,8 @@ pub enum Tab {
     Metadata,
     /// On which machines it fits.
     Fit,
+    /// What it predicts, beside the original.
+    Quality,
     /// The tensors that cannot have the type of the recipe.
     Fallbacks,
     /// The files that were written.
@@ -224,7 +229,8 @@ pub enum Tab {
 
 impl Tab {
     /// From left to right.
-    pub const ALL: [Self; 6] = [Self::Tensors, Self::Metadata, Self::Fit, Self::Fallbacks, Self::Result, Self::Errors];
+    pub const ALL: [Self; 7] =
+        [Self::Tensors, Self::Metadata, Self::Fit, Self::Quality, Self::Fallbacks, Self::Result, Self::Errors];
 
     /// On its head.
     pub fn label(self) -> &'static str {
@@ -232,6 +238,7 @@ impl Tab {
             Self::Tensors => "Tensors",
             Self::Metadata => "Metadata",
             Self::Fit => "Fit",
+            Self::Quality => "Quality",
             Self::Fallbacks => "Fallbacks",
             Self::Result => "Result",
             Self::Errors => "Error",
@@ -292,6 +299,8 @@ impl State {
             self.apply_to_packing(event.kind);
         } else if job == self.verifying.as_ref().map(|verifying| verifying.job) {
             self.apply_to_verifying(event.kind);
+        } else if job == self.inquiring() {
+            self.apply_to_quality(event.kind);
         } else if job == self.downloading.as_ref().map(|downloading| downloading.job) {
             self.apply_to_downloading(event.kind);
         } else if let (true, EventKind::Hardware(hardware)) = (job == self.fit.reading, event.kind) {
@@ -392,7 +401,26 @@ impl State {
     /// Whether something runs that can be cancelled.
     pub fn is_busy(&self) -> bool {
         let is_reading = self.opening.is_some() || self.reading.is_some() || self.verifying.is_some();
-        is_reading || self.packing.is_some() || self.downloading.is_some()
+        is_reading || self.packing.is_some() || self.downloading.is_some() || self.inquiring().is_some()
+    }
+
+    /// The running job of the quality tab.
+    pub(super) fn inquiring(&self) -> Option<JobId> {
+        Some(self.opened.as_ref()?.quality.running.as_ref()?.job)
+    }
+
+    fn apply_to_quality(&mut self, kind: EventKind) {
+        match (kind, &mut self.opened) {
+            (EventKind::Warning(warning), _) => self.warnings.push(warning),
+            (kind, Some(opened)) => {
+                let is_result = matches!(kind, EventKind::Measured(_));
+                opened.quality.apply(kind);
+                if is_result {
+                    opened.look_at_current();
+                }
+            }
+            (_, None) => {}
+        }
     }
 
     fn apply_to_packing(&mut self, kind: EventKind) {
@@ -492,6 +520,7 @@ impl State {
         sheet.update(&model, &[]);
         let destination = Destination { folder: default_folder(&model.path, is_sample), name: None };
         self.opened = Some(Opened {
+            quality: Quality::new(&model),
             source: model.clone(),
             model,
             choice,

@@ -10,6 +10,7 @@ mod flows;
 mod layout;
 mod metadata;
 mod pre_tokenizer;
+mod quality;
 mod screenshots;
 #[path = "../hub/server.rs"]
 mod server;

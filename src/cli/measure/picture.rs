@@ -2,16 +2,13 @@
 
 use crate::cli::svg::{ACCENT, MUTED, Svg, TEXT};
 use crate::engine::MeasureReport;
-use crate::eval::Divergence;
+use crate::eval::{Divergence, Histogram};
 
 const WIDTH: f64 = 960.0;
 const MARGIN: f64 = 32.0;
 const LEFT: f64 = MARGIN + 64.0;
 /// Of a chart.
 const HEIGHT: f64 = 220.0;
-/// The histogram's powers of ten, and bars for each.
-const POWERS: (i32, i32) = (-7, 2);
-const BARS: i32 = 4;
 
 pub(super) fn draw(report: &MeasureReport, title: &str) -> String {
     let mut svg = Svg::new(WIDTH, 2.0 * HEIGHT + 240.0);
@@ -34,26 +31,21 @@ pub(super) fn draw(report: &MeasureReport, title: &str) -> String {
 /// How many tokens have a divergence within each step of a scale of powers.
 fn histogram(svg: &mut Svg, top: f64, divergence: &Divergence) {
     svg.text((MARGIN, top - 18.0), 14.0, TEXT, "start", "Tokens by KL divergence");
-    let (first, last) = POWERS;
-    let count = ((last - first) * BARS) as usize;
-    let mut bars = vec![0usize; count];
-    for value in &divergence.divergences {
-        let place = (value.max(f64::MIN_POSITIVE).log10() - f64::from(first)) * f64::from(BARS);
-        bars[(place.max(0.0) as usize).min(count - 1)] += 1;
-    }
+    let bars = Histogram::of(&divergence.divergences).counts;
+    let count = bars.len();
     let most = bars.iter().copied().max().unwrap_or(1).max(1) as f64;
     let (right, bottom) = (WIDTH - MARGIN, top + HEIGHT);
     let width = (right - LEFT) / count as f64;
     scale(svg, right, bottom, |part| format!("{:.0}", most * part));
     for (place, tokens) in bars.iter().enumerate() {
         let height = HEIGHT * 0.92 * *tokens as f64 / most;
-        let from = 10f64.powf(f64::from(first) + place as f64 / f64::from(BARS));
+        let from = 10f64.powf(Histogram::power(place));
         let told = format!("{tokens} tokens from {from:.1e}");
         svg.told_rect([LEFT + place as f64 * width + 1.0, bottom - height, width - 2.0, height], ACCENT, &told);
     }
-    for power in first..=last {
-        let x = LEFT + f64::from((power - first) * BARS) * width;
-        let label = if power == first { format!("≤ 1e{power}") } else { format!("1e{power}") };
+    for power in Histogram::FIRST..=Histogram::LAST {
+        let x = LEFT + f64::from((power - Histogram::FIRST) * Histogram::STEPS) * width;
+        let label = if power == Histogram::FIRST { format!("≤ 1e{power}") } else { format!("1e{power}") };
         svg.text((x, bottom + 18.0), 11.0, MUTED, "middle", &label);
     }
 }

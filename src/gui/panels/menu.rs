@@ -33,7 +33,8 @@ fn file(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
     menu_item(ui, actions, Action::Open(Target::Sample), true);
     menu_item(ui, actions, Action::ChooseAdapter, true);
     // The engine does one thing at a time, and a download can take hours.
-    menu_item(ui, actions, Action::Download, state.packing.is_none() && state.verifying.is_none());
+    let is_free = state.packing.is_none() && state.verifying.is_none() && state.inquiring().is_none();
+    menu_item(ui, actions, Action::Download, is_free);
     ui.separator();
     let can_pack = state.opened.is_some() && state.packing.is_none();
     menu_item(ui, actions, Action::SaveAs, can_pack);

@@ -20,6 +20,7 @@ mod notices;
 mod overrides;
 mod pack_bar;
 mod pre_tokenizer;
+mod quality;
 mod result;
 mod tabs;
 mod tensors;
@@ -33,7 +34,7 @@ pub(super) use tensors::filter_id;
 use super::action::Action;
 use super::state::State;
 use super::theme;
-use egui::{CentralPanel, Frame, Ui};
+use egui::{Align, CentralPanel, Frame, Layout, Ui};
 
 /// Draws the whole window.
 pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
@@ -59,6 +60,17 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
 /// The frame of bars and side panels.
 fn panel_frame(ui: &Ui) -> Frame {
     Frame::new().fill(theme::palette(ui).panel).inner_margin(theme::MARGIN)
+}
+
+/// A group of things, with room below.
+fn card(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
+    let colours = theme::palette(ui);
+    Frame::new().fill(colours.panel).corner_radius(theme::CARD_ROUND).inner_margin(theme::CARD_MARGIN).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        // Columns would justify every text.
+        ui.with_layout(Layout::top_down(Align::Min), add);
+    });
+    ui.add_space(theme::GRID);
 }
 
 /// A capital letter at the beginning, and a full stop.

@@ -23,7 +23,8 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
             match &state.packing {
                 Some(packing) => {
                     ui.add_enabled_ui(!packing.is_cancelling, |ui| button(ui, actions, Action::Cancel));
-                    part(ui, ui.available_width(), |ui| progress(ui, packing));
+                    let is_waiting = state.inquiring().is_some();
+                    part(ui, ui.available_width(), |ui| progress(ui, packing, is_waiting));
                 }
                 None => {
                     pack(ui, state, opened, actions);
@@ -162,12 +163,14 @@ fn memory(ui: &mut Ui, state: &State, opened: &Opened) {
     small(ui, &text);
 }
 
-fn progress(ui: &mut Ui, packing: &Packing) {
+/// The engine does one thing at a time: the pack may wait for what the quality tab asked for.
+fn progress(ui: &mut Ui, packing: &Packing, is_waiting: bool) {
     let colours = theme::palette(ui);
     let fraction = packing.progress.as_ref().map_or(0.0, Progress::fraction);
     let stage = match &packing.progress {
         _ if packing.is_cancelling => "Cancelling",
         Some(progress) => progress.stage.label(),
+        None if is_waiting => "Waiting for the quality tab",
         None => "Starting",
     };
     ui.spacing_mut().interact_size.y = 0.0;

@@ -1,5 +1,6 @@
 //! The files that were written, and how to run them.
 
+use super::card;
 use crate::checkpoint::Kind;
 use crate::engine::{OutputReport, PackReport};
 use crate::gui::action::Action;
@@ -36,15 +37,6 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
             }
         });
     });
-}
-
-fn card(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
-    let colours = theme::palette(ui);
-    Frame::new().fill(colours.panel).corner_radius(theme::CARD_ROUND).inner_margin(theme::CARD_MARGIN).show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        add(ui);
-    });
-    ui.add_space(theme::GRID);
 }
 
 /// Every file that was written; the one chosen is told more of below.

@@ -1,16 +1,21 @@
 //! The middle of the window: one tab in front. A later capability adds its tab to `Tab` and its panel here.
 
-use super::{errors, fallbacks, fit, metadata, result, tensors};
+use super::{errors, fallbacks, fit, metadata, quality, result, tensors};
 use crate::gui::action::Action;
 use crate::gui::state::{Opened, State, Tab};
 use crate::gui::theme;
 use crate::units;
 use egui::{Button, RichText, Ui};
 
+/// With room for heads further apart.
+const WIDE: f32 = 720.0;
+/// How far apart they are there.
+const APART: f32 = 6.0 * theme::GRID;
+
 pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Vec<Action>) {
     ui.horizontal(|ui| {
         ui.spacing_mut().button_padding.x = 0.0;
-        ui.spacing_mut().item_spacing.x = 6.0 * theme::GRID;
+        ui.spacing_mut().item_spacing.x = if ui.available_width() < WIDE { theme::NEAR + theme::GRID } else { APART };
         for tab in Tab::ALL {
             head(ui, opened, tab, actions);
         }
@@ -27,6 +32,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
         Tab::Tensors => tensors::show(ui, opened, actions),
         Tab::Metadata => metadata::show(ui, opened, actions),
         Tab::Fit => fit::show(ui, state, opened, actions),
+        Tab::Quality => quality::show(ui, state, opened, actions),
         Tab::Fallbacks => fallbacks::show(ui, opened, actions),
         Tab::Result => result::show(ui, opened, actions),
         Tab::Errors => errors::show(ui, state, opened, actions),

@@ -36,6 +36,17 @@ pub(in crate::gui) fn primary(
     response
 }
 
+/// One of a few to choose from.
+pub(in crate::gui) fn choice(ui: &mut Ui, is_chosen: bool, action: Action, actions: &mut Vec<Action>) {
+    let colours = theme::palette(ui);
+    let fill = if is_chosen { colours.selected } else { colours.window };
+    let line = if is_chosen { colours.accent } else { colours.border };
+    let response = ui.add(Button::selectable(is_chosen, action.label()).fill(fill).stroke((1.0, line)));
+    if response.clicked() {
+        actions.push(action);
+    }
+}
+
 /// A line of a menu.
 pub(in crate::gui) fn menu_item(ui: &mut Ui, actions: &mut Vec<Action>, action: Action, enabled: bool) {
     let shortcut = action.shortcut().map(|shortcut| ui.ctx().format_shortcut(&shortcut)).unwrap_or_default();

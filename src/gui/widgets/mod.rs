@@ -8,7 +8,7 @@ mod field;
 mod tick;
 
 pub(super) use bar::{Segment, bar};
-pub(super) use button::{button, cross, explain, menu_item, primary};
+pub(super) use button::{button, choice, cross, explain, menu_item, primary};
 pub(super) use chip::chip;
 pub(super) use fact::fact_list;
 pub(super) use field::{Field, field, labelled, text_area};

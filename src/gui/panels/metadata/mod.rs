@@ -8,7 +8,8 @@ use crate::gui::action::Action;
 use crate::gui::metadata::Page;
 use crate::gui::state::Opened;
 use crate::gui::theme;
-use egui::{Button, Ui};
+use crate::gui::widgets::choice;
+use egui::Ui;
 
 pub(super) use keys::filter;
 pub(in crate::gui) use keys::value_id;
@@ -27,16 +28,5 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     match opened.sheet.page {
         Page::Keys => keys::show(ui, opened, actions),
         Page::Template => template::show(ui, opened, actions),
-    }
-}
-
-/// One of a few to choose from.
-fn choice(ui: &mut Ui, is_chosen: bool, action: Action, actions: &mut Vec<Action>) {
-    let colours = theme::palette(ui);
-    let fill = if is_chosen { colours.selected } else { colours.window };
-    let line = if is_chosen { colours.accent } else { colours.border };
-    let response = ui.add(Button::selectable(is_chosen, action.label()).fill(fill).stroke((1.0, line)));
-    if response.clicked() {
-        actions.push(action);
     }
 }
