@@ -44,6 +44,7 @@ impl App {
 
     /// Begins with the next of what is to be measured, if nothing runs.
     pub(in crate::gui) fn measure_next(&mut self) {
+        let device = self.state.device.clone();
         let Some(opened) = self.state.opened.as_mut().filter(|opened| opened.quality.running.is_none()) else { return };
         let Some(trial) = opened.quality.waiting.pop_front() else { return };
         let settings = opened.quality.settings.clone();
@@ -54,6 +55,8 @@ impl App {
             text: settings.text.clone(),
             context: settings.context,
             chunks: settings.chunks,
+            device,
+            device_memory: None,
         };
         let job = self.engine.submit(Command::Measure(request));
         let work = Work::Measuring(Box::new(trial), settings);
