@@ -176,6 +176,10 @@ pub struct CompareRequest {
     pub sampling: Sampling,
     /// Whether answers stop at the tokens that end them; if not, these are never chosen.
     pub stops: bool,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Bytes of a GPU's memory that may be used; without, most of what is free.
+    pub device_memory: Option<u64>,
 }
 
 /// What to gather an importance matrix of.

@@ -313,6 +313,8 @@ pub struct CompareReport {
     pub comparisons: Vec<Arc<Comparison>>,
     /// How far two models agree over all prompts.
     pub agreement: Option<Agreement>,
+    /// Where it was computed.
+    pub device: String,
     /// Start to finish.
     pub elapsed: Duration,
 }

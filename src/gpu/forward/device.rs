@@ -163,6 +163,12 @@ impl Device {
         View { buffer, offset: 0, bytes }
     }
 
+    /// Memory for numbers that nobody gives back.
+    pub(super) fn keep(&mut self, label: &str, bytes: u64) -> View {
+        let buffer = self.create(label, bytes, Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST);
+        View { buffer, offset: 0, bytes }
+    }
+
     /// Gives memory back. What was recorded with it runs before what is recorded with it from now on.
     pub(super) fn give(&mut self, view: View) {
         self.free.push(view.buffer);

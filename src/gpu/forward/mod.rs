@@ -9,6 +9,7 @@ mod device;
 mod experts;
 mod kernels;
 mod multiply;
+mod past;
 mod plan;
 mod product;
 mod rows;
@@ -17,6 +18,7 @@ mod weights;
 
 pub use kernels::{Variant, variants};
 pub use multiply::Multiply;
+pub use past::Past;
 pub use stream::Stream;
 pub use weights::Weights;
 
@@ -79,7 +81,7 @@ impl Runner {
         for rows in rows.chunks_mut(batch * width) {
             let stream = self.stream(rows, width)?;
             let tokens = stream.tokens();
-            let register = self.pass((weights, program), stream.view(), tokens, wanted, chunk)?;
+            let register = self.pass((weights, program), stream.view(), tokens, wanted, chunk, None)?;
             if wanted == RESIDUAL {
                 rows.copy_from_slice(&self.rows(&stream)?);
             } else {
@@ -128,7 +130,32 @@ impl Runner {
         chunk: usize,
     ) -> Result<(), RunError> {
         let rows = stream.part(tokens.clone());
-        self.pass((weights, program), &rows, tokens.len(), RESIDUAL, chunk).map(|_| ())
+        self.pass((weights, program), &rows, tokens.len(), RESIDUAL, chunk, None).map(|_| ())
+    }
+
+    /// Room for what a program, whose weights are loaded, sees of a text of so many tokens.
+    pub fn past(&mut self, program: &Program, tokens: usize) -> Result<Past, RunError> {
+        Past::new(&mut self.device, program, tokens)
+    }
+
+    /// Runs a program on all rows of a stream, which follow what it has seen. A program has a past of its own for each text.
+    pub fn go_on(
+        &mut self,
+        weights: &Weights,
+        program: &Program,
+        stream: &Stream,
+        past: &mut Past,
+    ) -> Result<(), RunError> {
+        let tokens = stream.tokens();
+        past.check(&self.device, tokens)?;
+        self.pass((weights, program), stream.view(), tokens, RESIDUAL, tokens, Some(past))?;
+        past.tokens += tokens as u64;
+        Ok(())
+    }
+
+    /// Bytes of the device's memory that may be used.
+    pub fn budget(&self) -> u64 {
+        self.budget
     }
 
     /// The sums of the squared difference of two streams of the same size, and of the squares of the second.
@@ -154,9 +181,10 @@ impl Runner {
         tokens: usize,
         wanted: Register,
         chunk: usize,
+        past: Option<&Past>,
     ) -> Result<View, RunError> {
         let tokens = tokens as u64;
-        let place = Place { chunk: chunk as u64, past: 0 };
+        let place = Place { chunk: chunk as u64, past: past.map_or(0, |past| past.tokens) };
         let last_use = program.last_uses(wanted);
         let mut registers: Vec<Option<View>> = vec![None; program.widths.len()];
         registers[RESIDUAL.0] = Some(residual.clone());
@@ -166,7 +194,7 @@ impl Runner {
                 Some(view) => view.clone(),
                 None => self.device.take(4 * tokens * width),
             };
-            self.step(weights, program, step, &registers, &to, tokens, place)?;
+            self.step(weights, program, step, &registers, &to, tokens, place, past)?;
             registers[step.to.0] = Some(to);
             for register in step.from.iter().chain([&step.to]).filter(|register| last_use[register.0] == number) {
                 registers[register.0].take().into_iter().for_each(|view| self.device.give(view));
@@ -186,6 +214,7 @@ impl Runner {
         to: &View,
         tokens: u64,
         place: Place,
+        past: Option<&Past>,
     ) -> Result<(), RunError> {
         let (width, from_width) = (program.widths[step.to.0] as u64, program.widths[step.from[0].0] as u64);
         let from = |i: usize| registers[step.from[i].0].as_ref().expect("a step reads what was written");
@@ -247,8 +276,11 @@ impl Runner {
                     (None, Some(_)) => Some(device.upload("slopes", bytemuck::cast_slice(&attention::slopes(how)))),
                     (sinks, _) => weights.vector(sinks).cloned(),
                 };
-                let qkv = [from(0), from(1), from(2)];
-                attention::attention(device, how, qkv, slopes.as_ref(), tokens, place, to)?;
+                let [keys, values] = match past {
+                    Some(past) => past.extend(device, [from(1), from(2)], tokens)?,
+                    None => [from(1), from(2)],
+                };
+                attention::attention(device, how, [from(0), keys, values], slopes.as_ref(), tokens, place, to)?;
             }
             Op::Experts(how) => {
                 experts::experts(device, self.multiply, how, weights, [from(0), from(1)], tokens, to)?;

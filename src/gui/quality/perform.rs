@@ -64,6 +64,7 @@ impl App {
     }
 
     fn ask_both(&mut self) {
+        let device = self.state.device.clone();
         let Some(opened) = self.state.opened.as_mut().filter(|opened| opened.choice.is_valid()) else { return };
         let trial = opened.trial();
         let Quality { running: None, prompt, tokens, .. } = &opened.quality else { return };
@@ -80,6 +81,8 @@ impl App {
             tokens: *tokens,
             sampling: Sampling::GREEDY,
             stops: true,
+            device,
+            device_memory: None,
         };
         let answers = Answers::new(["Original".to_owned(), trial.name], prompt.clone());
         let job = self.engine.submit(Command::Compare(request));

@@ -3,7 +3,7 @@
 use crate::engine::meter::Meter;
 use crate::engine::worker::Stop;
 use crate::forward::{Matrices, Program, RESIDUAL, Register};
-use crate::gpu::forward::{Runner, Stream, Weights};
+use crate::gpu::forward::{Past, Runner, Stream, Weights};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -47,6 +47,16 @@ impl Loaded {
         Ok(())
     }
 
+    /// Room for what the program sees of a text of so many tokens.
+    pub(super) fn past(&self, program: &Program, tokens: usize) -> Result<Seen, Stop> {
+        Ok(Seen(self.gpu.borrow_mut().past(program, tokens)?))
+    }
+
+    /// Takes rows that follow what the program has seen through it.
+    pub(super) fn go_on(&self, program: &Program, stream: &Stream, seen: &mut Seen) -> Result<(), Stop> {
+        Ok(self.gpu.borrow_mut().go_on(&self.weights, program, stream, &mut seen.0)?)
+    }
+
     /// The rows of a register that the program makes of rows of the residual stream.
     pub(super) fn run(
         &self,
@@ -56,6 +66,16 @@ impl Loaded {
         wanted: Register,
     ) -> Result<Vec<f32>, Stop> {
         Ok(self.gpu.borrow_mut().run(&self.weights, program, rows, wanted, chunk)?)
+    }
+}
+
+/// What a program on a GPU has seen of a text.
+pub(super) struct Seen(Past);
+
+impl Seen {
+    /// Forgets the text.
+    pub(super) fn begin(&mut self) {
+        self.0.begin();
     }
 }
 

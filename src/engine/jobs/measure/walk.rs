@@ -42,7 +42,7 @@ impl Output {
     }
 
     /// Computes on a GPU from now on.
-    fn on(self, gpu: &Gpu) -> Result<Self, Stop> {
+    pub(super) fn on(self, gpu: &Gpu) -> Result<Self, Stop> {
         let loaded = Some(Loaded::new(gpu, &self.program, &self.matrices)?);
         Ok(Self { matrices: Matrices::new(), loaded, ..self })
     }
