@@ -71,7 +71,7 @@ fn time(
         let times = if round == 0 { 1 } else { times };
         let start = Instant::now();
         for _ in 0..times {
-            runner.advance(weights, program, (&stream, 0..tokens), chunk).unwrap();
+            runner.advance(weights, program, (&stream, 0..tokens), chunk, None).unwrap();
         }
         runner.wait().unwrap();
         if round > 0 {
@@ -115,7 +115,7 @@ fn products(adapter: &Adapter) {
 
 fn error_of(runner: &mut Runner, program: &Program, weights: &Weights, matrices: &Matrices) -> f64 {
     let mut rows = numbers(200 * program.widths[0], 5);
-    let found = runner.run(weights, program, &mut rows, Register(1), 200).unwrap();
+    let found = runner.run(weights, program, &mut rows, Register(1), 200, None).unwrap();
     let on_cpu = cpu::forward::Runner { matrices, chunk: 200 };
     let expected = on_cpu.run(program, &mut rows, Register(1), &mut |_, _, _| {});
     let square = |x: f32| f64::from(x) * f64::from(x);

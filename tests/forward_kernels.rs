@@ -80,7 +80,7 @@ impl Case {
         let mut expected = on_cpu.run(&self.program, &mut rows, wanted, &mut |_, _, _| {});
         let mut weights = Weights::default();
         runner.load(&mut weights, &self.program, &self.matrices).unwrap();
-        let mut found = runner.run(&weights, &self.program, &mut own, wanted, self.chunk).unwrap();
+        let mut found = runner.run(&weights, &self.program, &mut own, wanted, self.chunk, None).unwrap();
         if wanted == RESIDUAL {
             (expected, found) = (rows, own);
         }
@@ -307,7 +307,7 @@ fn rows_stay_on_a_device() {
         let streams = [0, 1].map(|_| runner.stream(&rows, 96).unwrap());
         assert_eq!(Stream::step(96), 2);
         for tokens in [0..20, 20..42] {
-            runner.advance(&Weights::default(), &case.program, (&streams[0], tokens), 1).unwrap();
+            runner.advance(&Weights::default(), &case.program, (&streams[0], tokens), 1, None).unwrap();
         }
         let halves: Vec<f32> = rows.iter().map(|x| 0.5 * x).collect();
         assert_eq!(runner.rows(&streams[0]).unwrap(), halves, "{device}");

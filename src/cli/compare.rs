@@ -104,8 +104,7 @@ fn compare(arguments: &Arguments) -> Result<(), Quit> {
         tokens: arguments.tokens,
         sampling,
         stops: !arguments.ignore_eos,
-        device: arguments.computing.device(),
-        device_memory: arguments.computing.device_memory,
+        computing: arguments.computing.choice(),
     };
     let end = session.run_telling(Command::Compare(request), |told| match told {
         _ if arguments.json => {}

@@ -1,6 +1,6 @@
-//! Where forward passes are computed.
+//! The flags that say where forward passes are computed.
 
-use crate::engine::DeviceChoice;
+use crate::engine::{self, DeviceChoice};
 use crate::units;
 
 #[derive(clap::Args)]
@@ -10,11 +10,11 @@ pub(super) struct Computing {
     device: String,
     /// At most so many bytes of a GPU's memory, such as 1G; without it, most of what is free.
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
-    pub(super) device_memory: Option<u64>,
+    device_memory: Option<u64>,
 }
 
 impl Computing {
-    pub(super) fn device(&self) -> DeviceChoice {
-        DeviceChoice::parse(&self.device)
+    pub(super) fn choice(&self) -> engine::Computing {
+        engine::Computing { device: DeviceChoice::parse(&self.device), memory: self.device_memory }
     }
 }

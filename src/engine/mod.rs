@@ -10,7 +10,7 @@ mod sample;
 mod worker;
 
 pub use command::{
-    AdapterRequest, CalibrateRequest, Command, CompareRequest, DeviceChoice, JobId, MeasureRequest, OpenRequest,
+    AdapterRequest, CalibrateRequest, Command, CompareRequest, Computing, DeviceChoice, JobId, MeasureRequest, OpenRequest,
     PackOutput, PackRequest, SensitivityRequest, Subject, VerifyRequest,
 };
 pub use event::{

@@ -70,8 +70,7 @@ fn measure(arguments: &Arguments) -> Result<(), Quit> {
         text: arguments.text.clone(),
         context: arguments.context,
         chunks: arguments.chunks,
-        device: arguments.computing.device(),
-        device_memory: arguments.computing.device_memory,
+        computing: arguments.computing.choice(),
     };
     let EventKind::Measured(report) = session.run(Command::Measure(request))? else {
         return Err(Quit::Failed("the engine gave no report".to_owned()));

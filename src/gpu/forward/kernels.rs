@@ -47,6 +47,8 @@ static KERNELS: &[Kernel] = &[
     kernel!("mix"),
     kernel!("halve"),
     kernel!("difference"),
+    kernel!("squares"),
+    kernel!("transpose"),
     kernel!("panel" formats: true, numbers: &["f32", "f16"]),
     kernel!("multiply_plain"),
     kernel!("multiply_tile" numbers: &["f32", "f16"]),

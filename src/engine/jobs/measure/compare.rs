@@ -1,6 +1,6 @@
 //! Letting models answer the same prompts, in step with each other as long as they say the same.
 
-use super::gpu::Gpu;
+use super::gpu::{self, Gpu};
 use super::same_tokens;
 use super::speaker::Speaker;
 use super::weights::Weights;
@@ -74,7 +74,7 @@ pub(in crate::engine) fn compare(
         subjects: request.subjects.iter().map(subject).collect(),
         agreement: (request.subjects.len() == 2).then(|| Agreement::of(pairs)),
         comparisons,
-        device: gpu.map_or_else(|| "CPU".to_owned(), |runner| runner.borrow().name()),
+        device: gpu::name(gpu.as_ref()),
         elapsed: started.elapsed(),
     })
 }
@@ -87,8 +87,8 @@ fn find_gpu(
     bytes: u64,
     context: &Context<'_>,
 ) -> Result<Option<Gpu>, Stop> {
-    let Some(runner) = devices.forward(&request.device, request.device_memory)? else { return Ok(None) };
-    if request.device == DeviceChoice::Auto && bytes > runner.budget() {
+    let Some(runner) = devices.forward(&request.computing)? else { return Ok(None) };
+    if request.computing.device == DeviceChoice::Auto && bytes > runner.budget() {
         context.warn(format!(
             "the weights take {}, and {} has {} for them; the processor answers instead",
             units::bytes(bytes),

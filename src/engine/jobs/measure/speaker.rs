@@ -93,6 +93,6 @@ impl<'a> Speaker<'a> {
             last = rows.split_off(rows.len() - width);
             meter.advance(0, "")?;
         }
-        self.output.logits(last, 1, &mut |_, _, _| {})
+        self.output.logits(last, 1)
     }
 }
