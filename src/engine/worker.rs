@@ -168,7 +168,9 @@ fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -
         }
         Command::OpenImatrix(path) => Ok(EventKind::Imatrix(Arc::new(Imatrix::open(&path)?))),
         Command::Pack(request) => Ok(EventKind::Packed(Arc::new(jobs::pack::run(devices, &request, context)?))),
-        Command::Compare(request) => Ok(EventKind::Compared(Arc::new(jobs::measure::compare(devices, &request, context)?))),
+        Command::Compare(request) => {
+            Ok(EventKind::Compared(Arc::new(jobs::measure::compare(devices, &request, context)?)))
+        }
         Command::Sensitivity(request) => {
             Ok(EventKind::Sensitive(Arc::new(jobs::measure::sensitivity(devices, &request, context)?)))
         }

@@ -13,7 +13,9 @@ use super::picker::Picker;
 use super::quality::Quality;
 use super::table::Table;
 use crate::checkpoint::{Adapter, Kind};
-use crate::engine::{AdapterRequest, Computing, Device, DeviceChoice, Event, EventKind, JobId, OpenRequest, PackReport, Progress};
+use crate::engine::{
+    AdapterRequest, Computing, Device, DeviceChoice, Event, EventKind, JobId, OpenRequest, PackReport, Progress,
+};
 use crate::fit::Memory;
 use crate::model::Model;
 use crate::recipe::{Preset, preset_from_name};

@@ -67,12 +67,7 @@ impl Past {
     }
 
     /// All keys and values: those there were, and then these of so many tokens.
-    pub(super) fn extend(
-        &self,
-        device: &mut Device,
-        rows: [&View; 2],
-        tokens: u64,
-    ) -> Result<[&View; 2], RunError> {
+    pub(super) fn extend(&self, device: &mut Device, rows: [&View; 2], tokens: u64) -> Result<[&View; 2], RunError> {
         let kept = self.kept.as_ref().expect("the program has attention");
         for ((view, width), rows) in kept.iter().zip(rows) {
             let append = Arrange::Append { at: self.tokens * width };

@@ -76,7 +76,7 @@ impl Weights {
         let before = device.allocated();
         let matrices = HashMap::from([(name.to_owned(), Stored::new(device, name, matrix))]);
         let bytes = device.allocated() - before;
-        let own = Self { matrices, bytes, all: device.allocated.clone(), ..Self::default() };
+        let own = Self { matrices, vectors: HashMap::new(), bytes, all: device.allocated.clone() };
         device.open.check(bytes)?;
         Ok(own)
     }

@@ -7,8 +7,7 @@ use super::weights::Weights;
 use crate::chat::{Message, Template};
 use crate::engine::command::{CompareRequest, DeviceChoice, Subject};
 use crate::engine::device::Devices;
-use crate::engine::event::{
-    Answer, CompareReport, Comparison, EventKind, Parting, Preference, Spoken, Stage};
+use crate::engine::event::{Answer, CompareReport, Comparison, EventKind, Parting, Preference, Spoken, Stage};
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::eval::{Agreement, parting};

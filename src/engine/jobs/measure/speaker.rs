@@ -9,7 +9,7 @@ use crate::engine::worker::Stop;
 use crate::forward::{self, Program, RESIDUAL};
 
 /// Tokens of a prompt that go through the model at a time.
-const PIECE: usize = 512;
+const PIECE: usize = 256;
 
 /// A model, and the keys and values of the text so far.
 pub(super) struct Speaker<'a> {
