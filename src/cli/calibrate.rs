@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     /// model's chat template writes down. Without it, a text in sixteen languages and code that comes with Tuck.
     #[arg(long, value_name = "FILE")]
     text: Option<PathBuf>,
-    /// The file to write, in llama.cpp's GGUF form.
+    /// The file to write, as llama.cpp reads it: a GGUF, or its older form where the name ends with .dat.
     #[arg(long, short, value_name = "OUT.gguf", default_value = "imatrix.gguf")]
     output: PathBuf,
     /// Tokens of a chunk.
