@@ -126,12 +126,14 @@ fn main(
             workgroupBarrier();
             for (var d = 0u; d < min(FOURS, params.key - four); d++) {
                 let q = q_tile[row * PITCH + d];
+                //#unroll
                 for (var n = 0u; n < 4u; n++) {
                     products[n] += q * k_tile[(n * LANES + lane) * PITCH + d];
                 }
             }
             workgroupBarrier();
         }
+        //#unroll
         for (var n = 0u; n < 4u; n++) {
             let key = tile + n * LANES + lane;
             var score = LEAST;
@@ -158,6 +160,7 @@ fn main(
         let fade = exp(most - tile_most);
         most = tile_most;
         all *= fade;
+        //#unroll
         for (var c = 0u; c < 4u; c++) {
             sums[c] *= fade;
         }
@@ -166,6 +169,7 @@ fn main(
             let share = shares[row * KEYS + i];
             all += share;
             let at = v + (tile + i) * params.kv_heads * params.value;
+            //#unroll
             for (var c = 0u; c < 4u; c++) {
                 let column = part * 32u + c * LANES + lane;
                 if column < params.value {
@@ -177,6 +181,7 @@ fn main(
     }
     if own < params.chunk {
         let to = ((text + own) * params.heads + head) * params.value;
+        //#unroll
         for (var c = 0u; c < 4u; c++) {
             let column = part * 32u + c * LANES + lane;
             if column < params.value {

@@ -357,7 +357,9 @@ fn sums_of_what_goes_into_matrices_are_those_of_the_processor() {
                 let diagonals = gram.chunks(columns * columns).flat_map(|gram| gram.iter().step_by(columns + 1));
                 let diagonals: Vec<f32> = diagonals.copied().collect();
                 let errors = [error(&diagonals, &found.squares), error(gram, found.gram.as_ref().unwrap())];
-                assert!(errors.iter().all(|error| *error < 1e-5), "{name}, {matrix} on {device}: {errors:?}");
+                // What went in may come from a product in half precision.
+                let most = if runner.name().contains("f16") { 2e-3 } else { 1e-5 };
+                assert!(errors.iter().all(|error| *error < most), "{name}, {matrix} on {device}: {errors:?}");
             }
         }
         let wide = &cases[cases.len() - 2];

@@ -1,6 +1,6 @@
 //! The kernels of the forward pass, and the variants of each: one list.
 
-use crate::gpu::shaders::compose;
+use crate::gpu::compose::compose;
 use crate::quant::FORMATS;
 
 /// A file of `shaders/`, and what its includes and constants leave open.
@@ -31,9 +31,7 @@ const fn kernel(name: &'static str, source: &'static str) -> Kernel {
 }
 
 /// Tiles of the kernel for matrix units.
-pub(super) const SIZES: &[&str] = &["small", "medium", "large", "wide"];
-/// Of that whose matrices are written out.
-pub(super) const WRITTEN_OUT: &[&str] = &["large", "wide"];
+pub(super) const SIZES: &[&str] = &["large", "double", "shallow", "deep", "half", "wide", "wide2", "tall"];
 /// The most rows that the kernel for few rows takes.
 pub(super) const FEW: usize = 4;
 
@@ -53,7 +51,6 @@ static KERNELS: &[Kernel] = &[
     kernel!("multiply_plain"),
     kernel!("multiply_tile" numbers: &["f32", "f16"]),
     kernel!("multiply_matrix" sizes: SIZES),
-    kernel!("multiply_matrix_written_out" sizes: WRITTEN_OUT),
     kernel!("multiply_row" formats: true, tokens: &[1, 2, 3, 4]),
 ];
 
@@ -83,12 +80,10 @@ impl Variant {
         let found = KERNELS.iter().find(|kernel| kernel.name == self.kernel);
         let source = found.unwrap_or_else(|| panic!("no kernel is called {}", self.kernel)).source;
         let format = self.format.to_ascii_lowercase();
-        compose(source, &[("format", &format), ("number", self.number), ("size", self.size)])
-    }
-
-    /// Its pipeline constants.
-    pub fn constants(&self) -> Vec<(&'static str, f64)> {
-        if self.tokens > 0 { vec![("TOKENS", self.tokens.into())] } else { Vec::new() }
+        compose(
+            source,
+            &[("format", &format), ("number", self.number), ("size", self.size), ("tokens", &self.tokens.to_string())],
+        )
     }
 }
 

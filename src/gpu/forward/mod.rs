@@ -185,6 +185,26 @@ impl Runner {
         Ok(())
     }
 
+    /// What a program that looks at no positions makes of the last row of a stream.
+    pub fn last(
+        &mut self,
+        weights: &Weights,
+        program: &Program,
+        stream: &Stream,
+        wanted: Register,
+    ) -> Result<Vec<f32>, RunError> {
+        let [tokens, width] = stream.size();
+        let first = (tokens - 1) as usize / Stream::step(width as usize) * Stream::step(width as usize);
+        let rows = tokens as usize - first;
+        let part = stream.part(first..tokens as usize);
+        let register = self.pass((weights, program), &part, rows, wanted, rows, Beside::default())?;
+        let bytes = 4 * program.widths[wanted.0] as u64;
+        let last = View { offset: register.offset + (rows as u64 - 1) * bytes, bytes, ..register.clone() };
+        let found = self.device.read(&last)?;
+        self.device.give(register);
+        Ok(found)
+    }
+
     /// Bytes of the device's memory that may be used.
     pub fn budget(&self) -> u64 {
         self.budget
@@ -203,7 +223,9 @@ impl Runner {
     /// Waits until all that was asked for is done.
     pub fn wait(&mut self) -> Result<(), RunError> {
         self.device.submit()?;
-        self.device.wait(None)
+        self.device.wait(None)?;
+        self.device.trim();
+        Ok(())
     }
 
     fn pass(

@@ -1,6 +1,6 @@
 //! Ways to multiply rows with a matrix: one list, each for what a device can do.
 
-use super::kernels::{SIZES, Variant, WRITTEN_OUT};
+use super::kernels::{SIZES, Variant};
 use crate::gpu::device::Adapter;
 use std::fmt;
 
@@ -15,8 +15,6 @@ pub enum Multiply {
     Half,
     /// On matrix units, in half precision and summed in single; the tile is that of shaders/shared/matrix.
     Matrix(&'static str),
-    /// The same with the matrices of a subgroup written out.
-    WrittenOut(&'static str),
 }
 
 impl Multiply {
@@ -31,7 +29,6 @@ impl Multiply {
             all.push(Self::Half);
             if features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) && has_matrices(adapter) {
                 all.extend(SIZES.iter().map(|size| Self::Matrix(size)));
-                all.extend(WRITTEN_OUT.iter().map(|size| Self::WrittenOut(size)));
             }
         }
         all
@@ -40,7 +37,7 @@ impl Multiply {
     /// The fastest of them.
     pub fn best(adapter: &Adapter) -> Self {
         let all = Self::of(adapter);
-        let best = if adapter.is_cpu() { Self::Plain } else { Self::WrittenOut(Self::BEST) };
+        let best = if adapter.is_cpu() { Self::Plain } else { Self::Matrix(Self::BEST) };
         if all.contains(&best) { best } else { Self::Single }
     }
 
@@ -49,9 +46,7 @@ impl Multiply {
         match self {
             Self::Plain | Self::Single => wgpu::Features::empty(),
             Self::Half => wgpu::Features::SHADER_F16,
-            Self::Matrix(_) | Self::WrittenOut(_) => {
-                wgpu::Features::SHADER_F16 | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
-            }
+            Self::Matrix(_) => wgpu::Features::SHADER_F16 | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
         }
     }
 
@@ -59,7 +54,7 @@ impl Multiply {
     pub(super) fn number(self) -> &'static str {
         match self {
             Self::Plain | Self::Single => "f32",
-            Self::Half | Self::Matrix(_) | Self::WrittenOut(_) => "f16",
+            Self::Half | Self::Matrix(_) => "f16",
         }
     }
 
@@ -75,7 +70,6 @@ impl Multiply {
             Self::Plain => (Variant::of("multiply_plain"), [16, 128]),
             Self::Single | Self::Half => (tile, [128, 128]),
             Self::Matrix(size) => (Variant { size, ..Variant::of("multiply_matrix") }, tile_of(size)),
-            Self::WrittenOut(size) => (Variant { size, ..Variant::of("multiply_matrix_written_out") }, tile_of(size)),
         }
     }
 }
@@ -83,8 +77,8 @@ impl Multiply {
 /// Rows and outputs of the tile of that name in shaders/shared/matrix.
 fn tile_of(size: &str) -> [u64; 2] {
     match size {
-        "small" => [64, 64],
-        "wide" => [128, 256],
+        "wide" | "wide2" => [128, 256],
+        "tall" => [256, 128],
         _ => [128, 128],
     }
 }
@@ -96,7 +90,6 @@ impl fmt::Display for Multiply {
             Self::Single => f.write_str("f32, tiles"),
             Self::Half => f.write_str("f16 into f32, tiles"),
             Self::Matrix(size) => write!(f, "f16 into f32, matrix units, {size} tiles"),
-            Self::WrittenOut(size) => write!(f, "f16 into f32, matrix units, {size} tiles written out"),
         }
     }
 }

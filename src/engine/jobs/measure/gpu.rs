@@ -91,6 +91,11 @@ impl Loaded {
         Ok(self.gpu.borrow_mut().go_on(&self.weights, program, stream, &mut seen.0)?)
     }
 
+    /// What the program makes of the last row of a stream.
+    pub(super) fn last(&self, program: &Program, stream: &Stream, wanted: Register) -> Result<Vec<f32>, Stop> {
+        Ok(self.gpu.borrow_mut().last(&self.weights, program, stream, wanted)?)
+    }
+
     /// The rows of a register that the program makes of rows of the residual stream.
     pub(super) fn run(
         &self,

@@ -71,15 +71,19 @@ impl<'a> Speaker<'a> {
 
     /// Goes on with these tokens, and returns the logits after the last of them.
     pub(super) fn read(&mut self, tokens: &[u32], meter: &Meter<'_, '_>) -> Result<Vec<f32>, Stop> {
-        let mut last = Vec::new();
-        for tokens in tokens.chunks(PIECE) {
+        let mut logits = Vec::new();
+        let pieces = tokens.len().div_ceil(PIECE);
+        for (n, tokens) in tokens.chunks(PIECE).enumerate() {
             let mut rows = self.weights.rows("token_embd.weight", tokens)?;
-            let width = rows.len() / tokens.len();
+            let (width, is_last) = (rows.len() / tokens.len(), n + 1 == pieces);
             match &mut self.stages {
                 Stages::Here(stages) => {
                     for (program, matrices, past) in stages {
                         let runner = Runner { matrices, chunk: tokens.len() };
                         runner.run_after(program, &mut rows, RESIDUAL, &mut |_, _, _| {}, Some(past));
+                    }
+                    if is_last {
+                        logits = self.output.logits(rows.split_off(rows.len() - width), 1)?;
                     }
                 }
                 Stages::There(gpu, stages) => {
@@ -87,12 +91,13 @@ impl<'a> Speaker<'a> {
                     for (program, loaded, seen) in stages {
                         loaded.go_on(program, &stream, seen)?;
                     }
-                    rows = gpu.borrow_mut().rows(&stream)?;
+                    if is_last {
+                        logits = self.output.last(&stream)?;
+                    }
                 }
             }
-            last = rows.split_off(rows.len() - width);
             meter.advance(0, "")?;
         }
-        self.output.logits(last, 1)
+        Ok(logits)
     }
 }

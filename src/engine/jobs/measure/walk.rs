@@ -8,7 +8,7 @@ use crate::cpu::forward::{Matrices, Matrix, Observe, Runner};
 use crate::engine::meter::Meter;
 use crate::engine::worker::Stop;
 use crate::forward::{self, Facts, Op, Program, RESIDUAL, Register, Step, Unsupported};
-use crate::gpu::forward::Summed;
+use crate::gpu::forward::{Stream, Summed};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -61,6 +61,12 @@ impl Output {
         }
         let runner = Runner { matrices: &self.matrices, chunk };
         Ok(runner.run(&self.program, &mut rows, self.logits, &mut |_, _, _| {}))
+    }
+
+    /// The logits of the last row of a stream that is on the GPU it computes on.
+    pub(super) fn last(&self, stream: &Stream) -> Result<Vec<f32>, Stop> {
+        let loaded = self.loaded.as_ref().expect("rows are where the output is");
+        loaded.last(&self.program, stream, self.logits)
     }
 
     /// Tokens that it has logits for.

@@ -4,3 +4,6 @@ const OUTPUTS: u32 = 128u;
 const TALL: u32 = 4u;
 const WIDE: u32 = 2u;
 const INVOCATIONS: u32 = 256u;
+// Fours of numbers that are staged at a time, and how many of such stages there is room for.
+const STEP: u32 = 8u;
+const BUFFERS: u32 = 2u;
