@@ -16,6 +16,9 @@ use tuck::gpu::forward::{Multiply, Runner, Weights};
 use tuck::gpu::{self, Adapter, Checks};
 use tuck::quant::{F16, F32, FORMATS, FormatRef, Q4_K, Q6_K, Q8_0, Search};
 
+/// Runs before anything is timed.
+const WARM: Duration = Duration::from_millis(300);
+
 /// Prints what it measures on a device.
 type Bench = fn(&Adapter);
 
@@ -66,19 +69,20 @@ fn time(
 ) -> Duration {
     let width = program.widths[0];
     let stream = runner.stream(&numbers(tokens * width, 1), width).unwrap();
-    let mut best = Duration::MAX;
-    for round in 0..3 {
-        let times = if round == 0 { 1 } else { times };
+    let mut run = |times: u32| {
         let start = Instant::now();
         for _ in 0..times {
             runner.advance(weights, program, (&stream, 0..tokens), chunk, None).unwrap();
         }
         runner.wait().unwrap();
-        if round > 0 {
-            best = best.min(start.elapsed() / times);
-        }
+        start.elapsed() / times
+    };
+    // Clocks rise only while there is work.
+    let warm = Instant::now();
+    while warm.elapsed() < WARM {
+        run(times);
     }
-    best
+    (0..3).map(|_| run(times)).min().unwrap_or(Duration::MAX)
 }
 
 /// Products of many rows, in every way to multiply.

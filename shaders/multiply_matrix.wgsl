@@ -37,8 +37,9 @@ fn main(
 ) {
     // All of a workgroup multiplies to the end: beyond the last tile it is computed again.
     let group = min(group_number(id, groups), params.count - 1u);
-    let token = group / params.across * TOKENS;
-    let out = group % params.across * OUTPUTS;
+    let tile = tile_of(group);
+    let token = tile.x * TOKENS;
+    let out = tile.y * OUTPUTS;
     let subgroup = lane / 32u;
     let part_x = subgroup / PARTS_ACROSS * 16u * TALL;
     let part_w = subgroup % PARTS_ACROSS * 16u * WIDE;

@@ -21,8 +21,9 @@ fn main(
     if group >= params.count {
         return;
     }
-    let token = group / params.across * TILE;
-    let out = group % params.across * TILE;
+    let tile = tile_of(group);
+    let token = tile.x * TILE;
+    let out = tile.y * TILE;
     let mine_x = lane / 16u;
     let mine_w = lane % 16u;
     var sums: array<vec4f, 16>;

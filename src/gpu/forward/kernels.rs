@@ -31,7 +31,7 @@ const fn kernel(name: &'static str, source: &'static str) -> Kernel {
 }
 
 /// Tiles of the kernel for matrix units.
-pub(super) const SIZES: &[&str] = &["large", "double", "shallow", "deep", "half", "wide", "wide2", "tall"];
+pub(super) const SIZES: &[&str] = &["large", "tall", "tall2", "tall3", "wide", "wide2", "wide3"];
 /// The most rows that the kernel for few rows takes.
 pub(super) const FEW: usize = 4;
 

@@ -254,7 +254,7 @@ impl Runner {
                 registers[register.0].take().into_iter().for_each(|view| self.device.give(view));
             }
         }
-        self.device.submit()?;
+        self.device.submit_some()?;
         Ok(registers[wanted.0].take().unwrap_or_else(|| residual.clone()))
     }
 

@@ -19,7 +19,7 @@ pub enum Multiply {
 
 impl Multiply {
     /// That which is fastest where matrices are large.
-    const BEST: &str = "large";
+    const BEST: &str = "tall";
 
     /// Those that a device can do.
     pub fn of(adapter: &Adapter) -> Vec<Self> {
@@ -77,8 +77,8 @@ impl Multiply {
 /// Rows and outputs of the tile of that name in shaders/shared/matrix.
 fn tile_of(size: &str) -> [u64; 2] {
     match size {
-        "wide" | "wide2" => [128, 256],
-        "tall" => [256, 128],
+        "wide" | "wide2" | "wide3" => [128, 256],
+        "tall" | "tall2" | "tall3" => [256, 128],
         _ => [128, 128],
     }
 }
