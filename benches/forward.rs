@@ -277,7 +277,9 @@ fn model(adapter: &Adapter) {
         runner.load(&mut weights, &output, &matrices).unwrap();
         let mut seconds = |tokens: usize, chunk: usize, program: &Program| {
             let batch = runner.batch(&weights, program, RESIDUAL, chunk).unwrap().min(tokens);
-            time(&mut runner, program, &weights, (batch, chunk), 8).as_secs_f64() * tokens as f64 / batch as f64
+            time(&mut runner, program, &weights, (batch, chunk), if tokens == 1 { 256 } else { 8 }).as_secs_f64()
+                * tokens as f64
+                / batch as f64
         };
         // The second half of each chunk is scored.
         let scored = f64::from(shape.layers) * seconds(tokens, chunk, &layer) + seconds(tokens / 2, 1, &output);

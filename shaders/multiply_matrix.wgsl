@@ -3,9 +3,16 @@
 enable f16;
 enable wgpu_cooperative_matrix;
 //#include shared/number/f16.wgsl
-//#include shared/matrix/{size}.wgsl
 //#include shared/multiply.wgsl
 
+// A workgroup's tile of tokens and outputs, and a subgroup's part of it, in matrices of 16 by 16.
+const TOKENS: u32 = 256u;
+const OUTPUTS: u32 = 128u;
+const TALL: u32 = 4u;
+const WIDE: u32 = 4u;
+const INVOCATIONS: u32 = 256u;
+// Fours of numbers that are staged at a time. While one stage is multiplied, the next is read.
+const STEP: u32 = 4u;
 // From row to row of what is staged, in fours of numbers: not a multiple of the banks.
 const PITCH: u32 = STEP + 2u;
 const PARTS_ACROSS: u32 = OUTPUTS / (16u * WIDE);
@@ -13,8 +20,8 @@ const PARTS_ACROSS: u32 = OUTPUTS / (16u * WIDE);
 const X_LOADS: u32 = TOKENS * STEP / INVOCATIONS;
 const W_LOADS: u32 = OUTPUTS * STEP / INVOCATIONS;
 
-var<workgroup> x_tile: array<Quad, BUFFERS * TOKENS * PITCH>;
-var<workgroup> w_tile: array<Quad, BUFFERS * OUTPUTS * PITCH>;
+var<workgroup> x_tile: array<Quad, 2 * TOKENS * PITCH>;
+var<workgroup> w_tile: array<Quad, 2 * OUTPUTS * PITCH>;
 // A matrix of each subgroup, on its way out.
 var<workgroup> out_tile: array<f32, INVOCATIONS / 32u * 256u>;
 
@@ -88,11 +95,7 @@ fn main(
         //#end
         //#end
         //#end
-        if BUFFERS == 1u {
-            workgroupBarrier();
-        } else {
-            buffer = 1u - buffer;
-        }
+        buffer = 1u - buffer;
     }
     let own = subgroup * 256u;
     //#repeat i TALL

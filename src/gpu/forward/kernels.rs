@@ -11,8 +11,6 @@ struct Kernel {
     formats: bool,
     /// Precisions it multiplies in.
     numbers: &'static [&'static str],
-    /// Sizes of its tiles.
-    sizes: &'static [&'static str],
     /// How many rows it takes.
     tokens: &'static [u32],
 }
@@ -27,11 +25,9 @@ macro_rules! kernel {
 }
 
 const fn kernel(name: &'static str, source: &'static str) -> Kernel {
-    Kernel { name, source, formats: false, numbers: &[""], sizes: &[""], tokens: &[0] }
+    Kernel { name, source, formats: false, numbers: &[""], tokens: &[0] }
 }
 
-/// Tiles of the kernel for matrix units.
-pub(super) const SIZES: &[&str] = &["large", "tall", "tall2", "tall3", "wide", "wide2", "wide3"];
 /// The most rows that the kernel for few rows takes.
 pub(super) const FEW: usize = 4;
 
@@ -50,7 +46,7 @@ static KERNELS: &[Kernel] = &[
     kernel!("panel" formats: true, numbers: &["f32", "f16"]),
     kernel!("multiply_plain"),
     kernel!("multiply_tile" numbers: &["f32", "f16"]),
-    kernel!("multiply_matrix" sizes: SIZES),
+    kernel!("multiply_matrix"),
     kernel!("multiply_row" formats: true, tokens: &[1, 2, 3, 4]),
 ];
 
@@ -63,8 +59,6 @@ pub struct Variant {
     pub format: &'static str,
     /// What it multiplies.
     pub number: &'static str,
-    /// Of its tiles.
-    pub size: &'static str,
     /// Rows it takes.
     pub tokens: u32,
 }
@@ -80,10 +74,7 @@ impl Variant {
         let found = KERNELS.iter().find(|kernel| kernel.name == self.kernel);
         let source = found.unwrap_or_else(|| panic!("no kernel is called {}", self.kernel)).source;
         let format = self.format.to_ascii_lowercase();
-        compose(
-            source,
-            &[("format", &format), ("number", self.number), ("size", self.size), ("tokens", &self.tokens.to_string())],
-        )
+        compose(source, &[("format", &format), ("number", self.number), ("tokens", &self.tokens.to_string())])
     }
 }
 
@@ -95,10 +86,8 @@ pub fn variants() -> impl Iterator<Item = Variant> {
     KERNELS.iter().flat_map(move |kernel| {
         formats(kernel).into_iter().flat_map(move |format| {
             kernel.numbers.iter().flat_map(move |number| {
-                kernel.sizes.iter().flat_map(move |size| {
-                    let variant = Variant { kernel: kernel.name, format, number, size, tokens: 0 };
-                    kernel.tokens.iter().map(move |tokens| Variant { tokens: *tokens, ..variant })
-                })
+                let variant = Variant { kernel: kernel.name, format, number, tokens: 0 };
+                kernel.tokens.iter().map(move |tokens| Variant { tokens: *tokens, ..variant })
             })
         })
     })
