@@ -31,7 +31,7 @@ pub(in crate::engine) fn calibrate(request: &CalibrateRequest, context: &Context
         }
     }
     let text = Text::read(request.text.as_deref(), BuiltIn::Calibration, model, request.context, request.chunks)?;
-    let mut walk = Walk::new(Weights::new(model, None), &text, None)?;
+    let mut walk = Walk::new(Weights::new(model, None, context), &text, None)?;
     let meter = Meter::new(context, Stage::Calibrating, walk.bytes());
     let Gathered { activations: gathered, resumed } = gather(request, &mut walk, &text, &meter)?;
     let starved =
