@@ -87,13 +87,7 @@ pub(super) fn descend(
 }
 
 /// Sweeps over the columns of a block in every row. Says whether anything changed.
-fn sweep_block(
-    band: &Band<'_>,
-    parts: &Parts,
-    block: &Block,
-    numbers: &mut Numbers,
-    errors: &mut Errors,
-) -> bool {
+fn sweep_block(band: &Band<'_>, parts: &Parts, block: &Block, numbers: &mut Numbers, errors: &mut Errors) -> bool {
     let Block { start, width, .. } = *block;
     let columns = band.hessian.columns;
     let mut change = vec![0.0; band.rows * width];

@@ -74,18 +74,14 @@ impl Hessian {
     /// From the mean of x · xᵀ over inputs of `columns` numbers, of which the upper half counts. `damping` is added to the
     /// diagonal, in units of its mean: it keeps errors from running into columns that the text never told apart. All zeros
     /// count as the unit matrix. None where it was stopped.
-    pub fn new(
-        gram: &[f32],
-        columns: usize,
-        damping: f64,
-        stop: Stopped<'_>,
-    ) -> Option<Result<Self, HessianError>> {
+    pub fn new(gram: &[f32], columns: usize, damping: f64, stop: Stopped<'_>) -> Option<Result<Self, HessianError>> {
         if columns == 0 || gram.len() != columns * columns {
             return Some(Err(HessianError::Length { found: gram.len(), columns }));
         }
         let diagonal: Vec<f64> = (0..columns).map(|i| f64::from(gram[i * columns + i])).collect();
         let mean = diagonal.iter().sum::<f64>() / columns as f64;
-        if let Some((row, column)) = wrong(gram, &diagonal, ROUNDING * mean) {
+        let no_square = diagonal.iter().position(|square| !(0.0..=f64::from(f32::MAX)).contains(square));
+        if let Some((row, column)) = no_square.map(|i| (i, i)).or_else(|| wrong(gram, &diagonal, ROUNDING * mean)) {
             return Some(Err(HessianError::Value { row, column, value: gram[row * columns + column] }));
         }
         let scaled = |i: usize, j: usize| {
@@ -127,11 +123,11 @@ impl Hessian {
 fn wrong(gram: &[f32], diagonal: &[f64], rounding: f64) -> Option<(usize, usize)> {
     let rows = gram.par_chunks(diagonal.len()).enumerate();
     rows.find_map_first(|(i, row)| {
-        let is_right = |j: usize, value: f64| match i == j {
-            true => value.is_finite() && value >= 0.0,
-            false => value.abs() <= SLACK * (diagonal[i] * diagonal[j]).sqrt() + rounding,
-        };
+        let is_right = |j: usize, value: f64| value.abs() <= SLACK * (diagonal[i] * diagonal[j]).sqrt() + rounding;
         let from_diagonal = row.iter().enumerate().skip(i);
-        from_diagonal.map(|(j, value)| (j, f64::from(*value))).find(|(j, value)| !is_right(*j, *value)).map(|(j, _)| (i, j))
+        from_diagonal
+            .map(|(j, value)| (j, f64::from(*value)))
+            .find(|(j, value)| !is_right(*j, *value))
+            .map(|(j, _)| (i, j))
     })
 }

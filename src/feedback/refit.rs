@@ -87,7 +87,10 @@ impl Group<'_> {
             let rest = self.width - first;
             let products = &mut products[..lines * rest];
             products.fill(0.0);
-            let h = Operand::rows(&self.band.hessian.matrix[(self.start + first) * columns + self.start + first..], columns);
+            let h = Operand::rows(
+                &self.band.hessian.matrix[(self.start + first) * columns + self.start + first..],
+                columns,
+            );
             let own = Operand::rows(&directions[first..], self.width);
             add_product((products, rest), 1.0, own, h, [lines, block, rest]);
             for (row, system) in systems.chunks_exact_mut(unknowns * unknowns).enumerate() {
@@ -177,7 +180,13 @@ fn solve(a: &[f64], b: &[f64]) -> Option<Vec<f64>> {
                 sum / l[j * n + j]
             } else {
                 let square = sum + RIDGE * a[i * n + i];
-                if a[i * n + i] == 0.0 { 1.0 } else if square > 0.0 { square.sqrt() } else { return None }
+                if a[i * n + i] == 0.0 {
+                    1.0
+                } else if square > 0.0 {
+                    square.sqrt()
+                } else {
+                    return None;
+                }
             };
         }
         x[i] = (x[i] - l[i * n..][..i].iter().zip(&x).map(|(l, x)| l * x).sum::<f64>()) / l[i * n + i];

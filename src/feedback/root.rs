@@ -117,7 +117,8 @@ mod tests {
                 let width = BLOCK.min(n - b * BLOCK);
                 for i in (0..width).step_by(5) {
                     for j in i..width {
-                        let column = (i..=j).map(|k| inverse[i * width + k] * found[(b * BLOCK + k) * n + b * BLOCK + j]);
+                        let column =
+                            (i..=j).map(|k| inverse[i * width + k] * found[(b * BLOCK + k) * n + b * BLOCK + j]);
                         let one = if i == j { 1.0 } else { 0.0 };
                         assert!((column.sum::<f64>() - one).abs() < 1e-9, "{n}: {i}, {j}");
                     }

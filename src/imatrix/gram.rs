@@ -240,7 +240,9 @@ fn matrices(tensors: &[TensorInfo]) -> Result<BTreeMap<String, [TensorInfo; 2]>,
     let mut matrices = BTreeMap::new();
     for tensor in tensors {
         let Some(name) = tensor.name.strip_suffix(GRAM) else { continue };
-        let counts = *all_counts.get(name).ok_or_else(|| format!("the tensor {name}{COUNTS} is missing; make the file again"))?;
+        let counts = *all_counts
+            .get(name)
+            .ok_or_else(|| format!("the tensor {name}{COUNTS} is missing; make the file again"))?;
         let experts = tensor.shape.iter().skip(2).product::<u64>();
         for (tensor, shape) in [(tensor, [tensor.shape[0], tensor.shape[0], experts]), (counts, [1, experts, 1])] {
             let is_so = |(n, wanted): (usize, &u64)| tensor.shape.get(n).copied().unwrap_or(1) == *wanted;

@@ -5,9 +5,7 @@
 //! reads and writes them through [`Parts`]; the layouts are those of ggml-common.h, as in the files of the formats.
 
 use super::levels::Iq4;
-use super::{
-    FormatRef, IQ4_NL, IQ4_XS, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, f16,
-};
+use super::{FormatRef, IQ4_NL, IQ4_XS, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, f16};
 
 /// The most weights of a block.
 pub const MOST_WEIGHTS: usize = 256;

@@ -108,7 +108,8 @@ impl Plan {
     /// How far the recipe's imatrix reaches, if it has one.
     pub fn coverage(&self, model: &Model) -> Option<Coverage> {
         let imatrix = self.recipe.imatrix.as_ref()?;
-        let tensors = model.tensors.iter().zip(&self.tensors).filter(|(tensor, planned)| self.searches(tensor, planned));
+        let tensors =
+            model.tensors.iter().zip(&self.tensors).filter(|(tensor, planned)| self.searches(tensor, planned));
         let (weighted, plain): (_, Vec<_>) =
             tensors.map(|(tensor, _)| tensor.name.clone()).partition(|name| imatrix.columns.contains_key(name));
         let expected = |name: &&String| !USUALLY_WITHOUT.contains(&name.as_str()) && !imatrix.left_out.contains(*name);

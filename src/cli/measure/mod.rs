@@ -64,7 +64,8 @@ fn measure(arguments: &Arguments) -> Result<(), Quit> {
     let imatrix = arguments.importance.open()?;
     let gram = arguments.gram.as_deref().map(Gram::open).transpose().map_err(Quit::Failed)?.map(Arc::new);
     let recipe = arguments.preset.as_ref().map(|name| Recipe::parse(name, &[])).transpose();
-    let recipe = recipe.map_err(|error| Quit::Failed(error.to_string()))?.map(|recipe| Recipe { imatrix, gram, ..recipe });
+    let recipe =
+        recipe.map_err(|error| Quit::Failed(error.to_string()))?.map(|recipe| Recipe { imatrix, gram, ..recipe });
     let mut session = Session::start();
     let candidate = session.open(&arguments.path)?;
     let reference = match &arguments.against {
