@@ -24,6 +24,7 @@
 //! | [`tokenizer`] | GGUF token lists from `tokenizer.json` |
 //! | [`model`] | a checkpoint understood: tensors and metadata of the file it becomes, a card for people, changes, a lint |
 //! | [`imatrix`] | how much each column of a matrix counts: files of llama.cpp's kind; and Gram matrices, in files of Tuck's own |
+//! | [`feedback`] | blocks chosen by Gram matrices: error feedback and coordinate descent |
 //! | [`recipe`] | which tensor gets which format; the list `PRESETS`; the plan, known to the byte |
 //! | [`chat`] | chat templates: rendered within bounds, and read for what has no place in them. `minijinja` is named only here |
 //! | [`hub`] | models by name, over the network. `hf_hub` and `ureq` are named only here |
@@ -72,6 +73,7 @@ pub mod cli;
 pub mod cpu;
 pub mod engine;
 pub mod eval;
+pub mod feedback;
 pub mod fit;
 pub mod forward;
 pub mod gguf;
@@ -86,3 +88,4 @@ pub mod quant;
 pub mod recipe;
 pub mod tokenizer;
 pub mod units;
+mod wide;

@@ -21,7 +21,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("minijinja_contrib", &["chat"]),
     ("hf_hub", &["hub"]),
     ("ureq", &["hub"]),
-    ("gemm", &["cpu"]),
+    ("gemm", &["cpu", "feedback"]),
 ];
 
 /// A room, and the rooms it may use. Nothing points back up.
@@ -29,7 +29,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("quant", &[]),
     ("graph", &["quant"]),
     ("forward", &["quant", "gguf", "arch", "model"]),
-    ("cpu", &["quant", "graph", "forward"]),
+    ("cpu", &["quant", "graph", "forward", "wide"]),
+    ("feedback", &["quant", "wide"]),
+    ("wide.rs", &[]),
     ("gpu", &["quant", "graph", "forward"]),
     ("gguf", &["quant"]),
     ("positioned.rs", &[]),
@@ -42,13 +44,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("hub", &["units"]),
     ("model", &["quant", "gguf", "checkpoint", "arch", "tokenizer", "chat"]),
     ("imatrix", &["gguf", "quant", "positioned"]),
-    ("recipe", &["quant", "gguf", "checkpoint", "arch", "model", "imatrix", "units"]),
+    ("recipe", &["quant", "gguf", "checkpoint", "arch", "model", "imatrix", "feedback", "units"]),
     ("eval", &[]),
     (
         "engine",
         &[
             "chat",
             "eval",
+            "feedback",
             "forward",
             "quant",
             "imatrix",

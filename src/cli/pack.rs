@@ -6,7 +6,7 @@ use super::metadata::Metadata;
 use super::output;
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{Command, DeviceChoice, EventKind, OpenRequest, OutputReport, PackOutput, PackReport, PackRequest};
-use crate::imatrix::Imatrix;
+use crate::imatrix::{Gram, Imatrix};
 use crate::model::lint::{self, Severity};
 use crate::model::{Model, Pruning};
 use crate::quant::Effort;
@@ -41,6 +41,10 @@ pub(super) struct Arguments {
     effort: Effort,
     #[command(flatten)]
     importance: Importance,
+    /// Choose blocks by error feedback: a file of tuck calibrate --gram. Same size, closer to the original model, but minutes
+    /// rather than seconds.
+    #[arg(long, value_name = "FILE")]
+    gram: Option<PathBuf>,
     #[command(flatten)]
     lora: Lora,
     /// Cut the output into files of at most so many bytes of tensors, such as 2G or 500M, named and marked as
@@ -108,10 +112,13 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let settings = arguments.metadata.settings().map_err(Quit::Failed)?;
     let pruning = arguments.prune_layers.as_deref().map(Pruning::parse).transpose();
     let pruning = pruning.map_err(|error| failed(&error))?.unwrap_or_default();
-    // An imatrix names the layers as they were.
+    // An imatrix and Gram matrices name the layers as they were.
     let imatrix = arguments.importance.open()?;
     let imatrix = imatrix.map(|imatrix| Arc::new(imatrix.renamed(|name| pruning.rename(name))));
-    let recipe = |name: &String| Ok(Recipe { imatrix: imatrix.clone(), ..recipe(arguments, name)? });
+    let gram = arguments.gram.as_deref().map(Gram::open).transpose().map_err(Quit::Failed)?;
+    let gram = gram.map(|gram| Arc::new(gram.renamed(|name| pruning.rename(name))));
+    let recipe =
+        |name: &String| Ok(Recipe { imatrix: imatrix.clone(), gram: gram.clone(), ..recipe(arguments, name)? });
     let recipes: Result<Vec<Recipe>, RecipeError> = arguments.presets.iter().map(recipe).collect();
     let recipes = recipes.map_err(|error| failed(&error))?;
     let mut session = Session::start();
@@ -222,6 +229,15 @@ fn imatrix_json((imatrix, coverage): (&Imatrix, &Coverage)) -> Json {
     })
 }
 
+/// `gram.gguf: error feedback chose 98.2 % of the quantized weights`.
+fn feedback_line((path, share): (&Path, f64)) -> String {
+    format!("{}: error feedback chose {} of the quantized weights", path.display(), units::percent(share))
+}
+
+fn feedback_json((path, share): (&Path, f64)) -> Json {
+    json!({ "file": path, "share": share })
+}
+
 /// One output as it is; several as a list, beside what they have in common.
 fn one_or_list(mut outputs: Vec<Json>, common: Json) -> Json {
     let mut json = match outputs.len() {
@@ -249,6 +265,7 @@ fn plans_json(model: &Model, plans: &[(PathBuf, Plan)]) -> Json {
                 "name": t.name, "format": p.format.name, "bytes": p.bytes, "file": p.file, "offset": p.offset
             })).collect::<Vec<_>>(),
             "imatrix": plan.recipe.imatrix.as_deref().zip(plan.coverage(model).as_ref()).map(imatrix_json),
+            "feedback": plan.recipe.gram.as_ref().map(|gram| gram.path()).zip(plan.feedback_share(model)).map(feedback_json),
             "fallbacks": plan.fallbacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "warnings": plan.warnings,
         })
@@ -278,6 +295,9 @@ fn print_plan(model: &Model, path: &Path, plan: &Plan) {
     if let Some(used) = plan.recipe.imatrix.as_deref().zip(plan.coverage(model).as_ref()) {
         println!("  Imatrix: {}", imatrix_line(used));
     }
+    if let Some(used) = plan.recipe.gram.as_ref().map(|gram| gram.path()).zip(plan.feedback_share(model)) {
+        println!("  Gram: {}", feedback_line(used));
+    }
 }
 
 pub(super) fn report_json(report: &PackReport) -> Json {
@@ -293,6 +313,7 @@ pub(super) fn report_json(report: &PackReport) -> Json {
                 "format": format.name, "tensors": tensors, "bytes": bytes
             })).collect::<Vec<_>>(),
             "imatrix": output.imatrix.as_ref().map(|(imatrix, coverage)| imatrix_json((imatrix, coverage))),
+            "feedback": output.feedback.as_ref().map(|(path, share)| feedback_json((path, *share))),
             "fallbacks": output.fallbacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })
     };
@@ -345,6 +366,9 @@ fn print_output(output: &OutputReport) {
     }
     if let Some((imatrix, coverage)) = &output.imatrix {
         println!("  Imatrix   {}", imatrix_line((imatrix, coverage)));
+    }
+    if let Some((path, share)) = &output.feedback {
+        println!("  Gram      {}", feedback_line((path, *share)));
     }
     for (index, group) in FallbackGroup::of(&output.fallbacks).iter().enumerate() {
         let label = if index == 0 { "Fallbacks" } else { "" };

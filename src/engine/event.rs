@@ -171,6 +171,8 @@ pub struct OutputReport {
     pub effort: Effort,
     /// The imatrix that was used, and how far it reached.
     pub imatrix: Option<(Arc<Imatrix>, Coverage)>,
+    /// The file of Gram matrices that was used, and the share of the quantized weights whose blocks error feedback chose.
+    pub feedback: Option<(PathBuf, f64)>,
     /// Tensors that could not get the format the recipe wanted.
     pub fallbacks: Vec<Fallback>,
 }

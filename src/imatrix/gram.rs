@@ -5,12 +5,15 @@
 //! `NAME.counts`, `[1, experts]`, how many tokens the mean is over. Matrices with the same input share one: in the array
 //! `gram.shared`, each text `NAME=OTHER` says that the Gram matrix of NAME is that of OTHER.
 
-use crate::gguf::{self, Array, DEFAULT_ALIGNMENT, HeaderTensor, Layout, MAX_TENSOR_NAME, Value, ValueType};
+use crate::gguf::{
+    self, Array, DEFAULT_ALIGNMENT, HeaderTensor, Layout, MAX_TENSOR_NAME, TensorInfo, Value, ValueType,
+};
 use crate::positioned::read_at;
 use crate::quant::F32;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 const GRAM: &str = ".gram";
@@ -115,13 +118,15 @@ pub struct GramMatrices {
 /// A file of Gram matrices.
 #[derive(Debug)]
 pub struct Gram {
+    path: PathBuf,
     file: File,
-    header: gguf::Header,
+    /// By name of the matrix.
+    matrices: BTreeMap<String, [TensorInfo; 2]>,
     shared: BTreeMap<String, String>,
 }
 
 impl Gram {
-    /// Opens a file; its matrices are read when they are asked for.
+    /// Opens a file; its matrices are read when they are asked for. Refuses shapes that Gram matrices do not have.
     pub fn open(path: &Path) -> Result<Self, String> {
         let refuse = |problem: String| format!("{}: {problem}", path.display());
         let file = File::open(path).map_err(|error| refuse(format!("it could not be read: {error}")))?;
@@ -134,27 +139,121 @@ impl Gram {
         let shared = value("gram.shared").and_then(Value::as_array).map(|array| array.values.as_slice());
         let pair = |text: &Value| text.as_str()?.split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned()));
         let shared = shared.unwrap_or_default().iter().filter_map(pair).collect();
-        Ok(Self { file, header, shared })
+        let matrices = matrices(&header.tensors).map_err(refuse)?;
+        Ok(Self { path: path.to_owned(), file, matrices, shared })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The matrix that stands for all that have the same input as this one; none where nothing is known of its input.
+    pub fn owner(&self, name: &str) -> Option<&str> {
+        let owner = self.shared.get(name).map_or(name, String::as_str);
+        self.matrices.get_key_value(owner).map(|(owner, _)| owner.as_str())
+    }
+
+    /// The names that it has, with those that share another's.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.matrices.keys().chain(self.shared.keys()).map(String::as_str)
+    }
+
+    /// Whether there is one for a tensor, of which `shape` counts columns first. Refuses one that does not fit it.
+    pub fn fits(&self, name: &str, shape: &[u64]) -> Result<bool, String> {
+        let Some(owner) = self.owner(name) else { return Ok(false) };
+        let (columns, experts) = (shape[0], shape.iter().skip(2).product::<u64>());
+        let [columns_here, experts_here] = self.size(owner);
+        if [columns_here, experts_here] == [columns, experts] {
+            return Ok(true);
+        }
+        Err(self.refuse(format!(
+            "its Gram matrix for the tensor {name} is of {columns_here} columns and {experts_here} experts, and the model's \
+             tensor has {columns} columns and {experts} experts; it was made with another model, so make one with this model \
+             (tuck calibrate --gram)"
+        )))
+    }
+
+    /// Columns and experts.
+    fn size(&self, owner: &str) -> [u64; 2] {
+        let shape = &self.matrices[owner][0].shape;
+        [shape[0], shape.get(2).copied().unwrap_or(1)]
     }
 
     /// Those of a matrix.
     pub fn read(&self, name: &str) -> Result<Option<GramMatrices>, String> {
-        let name = self.shared.get(name).map_or(name, String::as_str);
-        let (Some(matrix), Some(counts)) =
-            (self.floats(&format!("{name}{GRAM}"))?, self.floats(&format!("{name}{COUNTS}"))?)
-        else {
-            return Ok(None);
-        };
-        Ok(Some(GramMatrices { means: matrix, counts: counts.into_iter().map(|count| count as u64).collect() }))
+        let Some(owner) = self.owner(name) else { return Ok(None) };
+        let all = self.matrices[owner][0].bytes / F32.block_bytes as u64;
+        Ok(Some(GramMatrices { means: self.floats(owner, 0..all)?, counts: self.counts(owner)? }))
     }
 
-    fn floats(&self, name: &str) -> Result<Option<Vec<f32>>, String> {
-        let Some(tensor) = self.header.tensors.iter().find(|tensor| tensor.name == name) else { return Ok(None) };
-        if *tensor.format != F32 {
-            return Err(format!("the tensor {name} is stored as {}, and F32 was expected", tensor.format));
-        }
-        let mut bytes = vec![0; tensor.bytes as usize];
-        read_at(&self.file, tensor.offset, &mut bytes).map_err(|error| format!("the tensor {name}: {error}"))?;
-        Ok(Some(bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()))
+    /// The mean of x·xᵀ of one expert, of which the first is 0, of a matrix that there is an [`owner`](Self::owner) of.
+    pub fn expert(&self, owner: &str, expert: u64) -> Result<Vec<f32>, String> {
+        let square = self.size(owner)[0].pow(2);
+        self.floats(owner, expert * square..(expert + 1) * square)
     }
+
+    /// How many tokens the means of a matrix are over, by expert.
+    pub fn counts(&self, owner: &str) -> Result<Vec<u64>, String> {
+        let tensor = &self.matrices[owner][1];
+        let counts = self.numbers(tensor, 0..self.size(owner)[1])?;
+        match counts.iter().position(|count| !(0.0..=u32::MAX as f32).contains(count)) {
+            None => Ok(counts.into_iter().map(|count| count as u64).collect()),
+            Some(at) => Err(self.refuse(format!(
+                "the tensor {} has {} as value {at}, and a number of tokens was expected; make the file again",
+                tensor.name, counts[at]
+            ))),
+        }
+    }
+
+    fn floats(&self, owner: &str, range: Range<u64>) -> Result<Vec<f32>, String> {
+        self.numbers(&self.matrices[owner][0], range)
+    }
+
+    fn numbers(&self, tensor: &TensorInfo, range: Range<u64>) -> Result<Vec<f32>, String> {
+        let mut numbers = vec![0.0f32; (range.end - range.start) as usize];
+        read_at(&self.file, tensor.offset + F32.bytes(range.start), bytemuck::cast_slice_mut(&mut numbers))
+            .map_err(|error| self.refuse(format!("the tensor {} could not be read: {error}", tensor.name)))?;
+        if cfg!(target_endian = "big") {
+            numbers.iter_mut().for_each(|number| *number = f32::from_bits(number.to_bits().swap_bytes()));
+        }
+        Ok(numbers)
+    }
+
+    /// A refusal of the file.
+    pub fn refuse(&self, problem: String) -> String {
+        format!("{}: {problem}", self.path.display())
+    }
+
+    /// The same for a model whose tensors are called otherwise; what has no name any more is left out.
+    pub fn renamed(self, rename: impl Fn(&str) -> Option<String>) -> Self {
+        let matrices = self.matrices.into_iter().filter_map(|(name, pair)| Some((rename(&name)?, pair))).collect();
+        let shared = self.shared.into_iter().filter_map(|(name, owner)| Some((rename(&name)?, rename(&owner)?)));
+        Self { shared: shared.collect(), matrices, ..self }
+    }
+}
+
+/// The Gram matrices of a file, each with its counts.
+fn matrices(tensors: &[TensorInfo]) -> Result<BTreeMap<String, [TensorInfo; 2]>, String> {
+    let all_counts: BTreeMap<&str, &TensorInfo> =
+        tensors.iter().filter_map(|tensor| Some((tensor.name.strip_suffix(COUNTS)?, tensor))).collect();
+    let mut matrices = BTreeMap::new();
+    for tensor in tensors {
+        let Some(name) = tensor.name.strip_suffix(GRAM) else { continue };
+        let counts = *all_counts
+            .get(name)
+            .ok_or_else(|| format!("the tensor {name}{COUNTS} is missing; make the file again"))?;
+        let experts = tensor.shape.iter().skip(2).product::<u64>();
+        for (tensor, shape) in [(tensor, [tensor.shape[0], tensor.shape[0], experts]), (counts, [1, experts, 1])] {
+            let is_so = |(n, wanted): (usize, &u64)| tensor.shape.get(n).copied().unwrap_or(1) == *wanted;
+            if *tensor.format != F32 || tensor.shape.len() > 3 || !shape.iter().enumerate().all(is_so) {
+                return Err(format!(
+                    "the tensor {} is {} of {:?}, and F32 of {shape:?} was expected; make the file again",
+                    tensor.name, tensor.format, tensor.shape
+                ));
+            }
+        }
+        matrices.insert(name.to_owned(), [tensor.clone(), counts.clone()]);
+    }
+    Ok(matrices)
 }

@@ -21,7 +21,7 @@ pub use preset::{Group, Preset, preset_from_name};
 pub use rules::quantizable;
 pub use split::Split;
 
-use crate::imatrix::{Imatrix, ImatrixError};
+use crate::imatrix::{Gram, Imatrix, ImatrixError};
 use crate::quant::{Effort, FORMATS, FormatRef, format_from_name};
 use regex::Regex;
 use std::sync::Arc;
@@ -43,6 +43,8 @@ pub struct Recipe {
     pub leave_output: bool,
     /// How much each column counts; without it every weight counts the same.
     pub imatrix: Option<Arc<Imatrix>>,
+    /// How the columns of matrices go together; the blocks of what it knows are chosen by error feedback.
+    pub gram: Option<Arc<Gram>>,
     /// How long block searches may look; changes no size.
     pub effort: Effort,
 }
@@ -78,6 +80,9 @@ pub enum RecipeError {
     /// The imatrix does not fit the model.
     #[error(transparent)]
     Imatrix(#[from] ImatrixError),
+    /// The Gram matrices do not fit the model.
+    #[error("{0}")]
+    Gram(String),
     /// The model cannot be cut into files as asked.
     #[error("{0}")]
     Split(String),
@@ -125,6 +130,7 @@ impl Recipe {
             token_embedding: None,
             leave_output: false,
             imatrix: None,
+            gram: None,
             effort: Effort::default(),
         }
     }

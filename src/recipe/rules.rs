@@ -149,7 +149,7 @@ impl<'a> Chooser<'a> {
             queries_per_value: heads.first().checked_div(kv_heads.first()).unwrap_or(0),
             experts: *experts,
             is_falcon: self.is_falcon(),
-            has_imatrix: self.recipe.imatrix.is_some(),
+            has_imatrix: self.recipe.imatrix.is_some() || self.recipe.gram.is_some(),
             is_stack: tensor.shape.get(2).is_some_and(|n| *n > 1),
             index,
             count: *layers,

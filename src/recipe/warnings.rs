@@ -52,7 +52,10 @@ fn second_loss(computed: &[(&Tensor, FormatRef)], all: usize) -> Option<String> 
 
 fn without_importance(recipe: &Recipe, computed: &[(&Tensor, FormatRef)]) -> Option<String> {
     let is_q2_k_s = recipe.preset.needs_imatrix && recipe.preset.format == Some(&Q2_K);
-    let has_none = |name: &str| recipe.imatrix.as_ref().is_none_or(|imatrix| !imatrix.columns.contains_key(name));
+    let has_none = |name: &str| {
+        recipe.imatrix.as_ref().is_none_or(|imatrix| !imatrix.columns.contains_key(name))
+            && recipe.gram.as_ref().is_none_or(|gram| gram.owner(name).is_none())
+    };
     let poor: Vec<FormatRef> = computed
         .iter()
         .filter(|(_, to)| NEED_IMATRIX.contains(to) || (is_q2_k_s && **to == Q2_K))

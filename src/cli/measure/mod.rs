@@ -7,6 +7,7 @@ use crate::cli::importance::Importance;
 use crate::cli::session::{Quit, Session, exit, print_json};
 use crate::engine::{Command, EventKind, MeasureReport, MeasureRequest};
 use crate::eval::Estimate;
+use crate::imatrix::Gram;
 use crate::recipe::Recipe;
 use crate::units;
 use serde_json::{Value as Json, json};
@@ -41,6 +42,9 @@ pub(super) struct Arguments {
     computing: Computing,
     #[command(flatten)]
     importance: Importance,
+    /// Choose the blocks of --type by error feedback, as tuck pack does: a file of tuck calibrate --gram.
+    #[arg(long, value_name = "FILE", requires = "preset")]
+    gram: Option<PathBuf>,
     /// Draw the divergence of tokens and the error of layers into this file.
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
@@ -55,8 +59,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 fn measure(arguments: &Arguments) -> Result<(), Quit> {
     let imatrix = arguments.importance.open()?;
+    let gram = arguments.gram.as_deref().map(Gram::open).transpose().map_err(Quit::Failed)?.map(Arc::new);
     let recipe = arguments.preset.as_ref().map(|name| Recipe::parse(name, &[])).transpose();
-    let recipe = recipe.map_err(|error| Quit::Failed(error.to_string()))?.map(|recipe| Recipe { imatrix, ..recipe });
+    let recipe =
+        recipe.map_err(|error| Quit::Failed(error.to_string()))?.map(|recipe| Recipe { imatrix, gram, ..recipe });
     let mut session = Session::start();
     let candidate = session.open(&arguments.path)?;
     let reference = match &arguments.against {

@@ -1,8 +1,9 @@
 //! Attention of every token to those before it in its chunk.
 
 use super::Place;
-use super::vector::{exp, largest, sum, wide};
+use super::vector::{exp, largest, sum};
 use crate::forward::Attention;
+use crate::wide::wide;
 use rayon::prelude::*;
 
 /// Queries that are looked at together: what comes after the last of them is never computed.

@@ -1,7 +1,8 @@
 //! Matrix products of activations and weights.
 
 use super::Matrix;
-use super::vector::{dot, wide};
+use super::vector::dot;
+use crate::wide::wide;
 use rayon::prelude::*;
 
 /// Weights that are unpacked at a time: enough for a product to be worth its threads, little beside a model.

@@ -1,7 +1,8 @@
 //! What is done to each row, or each number, by itself.
 
-use super::vector::{exp, sum, wide};
+use super::vector::{exp, sum};
 use crate::forward::{Activation, Norm};
+use crate::wide::wide;
 use rayon::prelude::*;
 
 /// Numbers a thread takes at a time.

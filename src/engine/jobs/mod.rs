@@ -2,6 +2,7 @@
 
 mod codes;
 mod decode;
+mod feedback;
 mod finite;
 mod gather;
 pub(super) mod hardware;

@@ -40,7 +40,7 @@ pub(in crate::engine) fn calibrate(
     }
     let text = Text::read(request.text.as_deref(), BuiltIn::Calibration, model, request.context, request.chunks)?;
     let gpu = devices.forward(&request.computing)?.map(|runner| Rc::new(RefCell::new(runner)));
-    let mut walk = Walk::new(Weights::new(model, None), &text, gpu.clone())?;
+    let mut walk = Walk::new(Weights::new(model, None, context), &text, gpu.clone())?;
     let meter = Meter::new(context, Stage::Calibrating, walk.bytes());
     let Gathered { activations: gathered, resumed } = gather(request, &mut walk, &text, &meter)?;
     let starved =

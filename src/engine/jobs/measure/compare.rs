@@ -50,7 +50,7 @@ pub(in crate::engine) fn compare(
     let mut weights = Vec::new();
     for Subject { model, recipe } in &request.subjects {
         let plan = recipe.as_ref().map(|recipe| Plan::new(model, recipe)).transpose()?;
-        weights.push(Weights::new(model, plan));
+        weights.push(Weights::new(model, plan, context));
     }
     let total = weights.iter().map(Weights::bytes).sum();
     let meter = Meter::new(context, Stage::Generating, total);

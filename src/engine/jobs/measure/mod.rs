@@ -50,10 +50,10 @@ pub(in crate::engine) fn run(
     let bits_per_weight = plan.as_ref().map(|plan| plan.bits_per_weight);
     let text = Text::read(request.text.as_deref(), BuiltIn::Evaluation, candidate, request.context, request.chunks)?;
     let gpu = devices.forward(&request.computing)?.map(|runner| Rc::new(RefCell::new(runner)));
-    let mut walks = vec![Walk::new(Weights::new(candidate, plan), &text, gpu.clone())?];
+    let mut walks = vec![Walk::new(Weights::new(candidate, plan, context), &text, gpu.clone())?];
     if let Some(reference) = &request.reference {
         same_tokens(candidate, reference)?;
-        walks.push(Walk::new(Weights::new(reference, None), &text, gpu.clone())?);
+        walks.push(Walk::new(Weights::new(reference, None, context), &text, gpu.clone())?);
     }
     let total = walks.iter().map(Walk::bytes).sum();
     let meter = Meter::new(context, Stage::Measuring, total);

@@ -47,7 +47,7 @@ pub(in crate::engine) fn sensitivity(
     let plan = Plan::new(model, &request.recipe)?;
     let formats: Vec<_> = plan.tensors.iter().map(|tensor| tensor.format).collect();
     let text = Text::read(request.text.as_deref(), BuiltIn::Evaluation, model, request.context, request.chunks)?;
-    let (original, packed) = (Weights::new(model, None), Weights::new(model, Some(plan)));
+    let (original, packed) = (Weights::new(model, None, context), Weights::new(model, Some(plan), context));
     let facts = facts(&original, text.chunk)?;
     let parts = parts(&original, &packed, &facts)?;
     let jobs: Vec<(usize, usize)> =

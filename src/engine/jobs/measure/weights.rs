@@ -2,15 +2,18 @@
 
 use crate::arch::Tensor;
 use crate::cpu::forward::{Matrices, Matrix};
+use crate::engine::jobs::feedback::{Hessians, experts, stretches};
 use crate::engine::jobs::read::fill;
 use crate::engine::meter::Meter;
-use crate::engine::worker::Stop;
+use crate::engine::worker::{Context, Stop};
 use crate::forward::Program;
 use crate::imatrix;
 use crate::model::Model;
 use crate::quant::{Format, Importance, Search};
 use crate::recipe::{Plan, PlannedTensor};
 use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Rows are quantized by so many weights a thread.
 const TASK: usize = 1 << 16;
@@ -20,11 +23,17 @@ pub(super) struct Weights<'a> {
     pub(super) model: &'a Model,
     /// What they would be packed as.
     plan: Option<Plan>,
+    /// What the plan's error feedback needs.
+    hessians: Option<Hessians<'a>>,
+    /// A matrix whose rows were looked up and whose blocks error feedback chose, which takes long, and its place.
+    looked_up: Mutex<Option<(usize, Arc<Matrix>)>>,
 }
 
 impl<'a> Weights<'a> {
-    pub(super) fn new(model: &'a Model, plan: Option<Plan>) -> Self {
-        Self { model, plan }
+    pub(super) fn new(model: &'a Model, plan: Option<Plan>, context: &'a Context<'a>) -> Self {
+        let gram = plan.as_ref().and_then(|plan| plan.recipe.gram.clone());
+        let hessians = gram.map(|gram| Hessians::new(gram, context));
+        Self { model, plan, hessians, looked_up: Mutex::default() }
     }
 
     /// Bytes that are read for all tensors.
@@ -58,14 +67,35 @@ impl<'a> Weights<'a> {
     /// One tensor.
     pub(super) fn matrix(&self, name: &str) -> Result<Matrix, Stop> {
         let place = self.find(name)?;
+        if let Some((_, known)) = self.looked_up().as_ref().filter(|(known, _)| *known == place) {
+            return Ok(Matrix::clone(known));
+        }
         let tensor = &self.model.tensors[place];
         let mut bytes = vec![0; stored_bytes(tensor) as usize];
         fill(self.model, tensor, 0, &mut bytes)?;
         let stored = Matrix { format: tensor.stored_format(), shape: tensor.shape.clone(), bytes };
-        match &self.plan {
-            Some(plan) if plan.tensors[place].format != stored.format => Ok(packed(plan, place, tensor, &stored)),
+        match (&self.plan, &self.hessians) {
+            (Some(plan), Some(hessians)) if plan.feeds_back(tensor, &plan.tensors[place]) => {
+                corrected(hessians, &plan.tensors[place], tensor, &stored)
+            }
+            (Some(plan), _) if plan.tensors[place].format != stored.format => Ok(packed(plan, place, tensor, &stored)),
             _ => Ok(stored),
         }
+    }
+
+    fn looked_up(&self) -> MutexGuard<'_, Option<(usize, Arc<Matrix>)>> {
+        self.looked_up.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A matrix whose rows are to be looked up, if its blocks are chosen by error feedback.
+    fn corrected(&self, place: usize) -> Result<Option<Arc<Matrix>>, Stop> {
+        let tensor = &self.model.tensors[place];
+        if !self.plan.as_ref().is_some_and(|plan| plan.feeds_back(tensor, &plan.tensors[place])) {
+            return Ok(None);
+        }
+        let matrix = Arc::new(self.matrix(&tensor.name)?);
+        *self.looked_up() = Some((place, Arc::clone(&matrix)));
+        Ok(Some(matrix))
     }
 
     /// Rows of a tensor, as floats.
@@ -77,9 +107,15 @@ impl<'a> Weights<'a> {
             return Err(Stop::Failed(format!("{path}: the text has the token {row}, and {name} has no such row")));
         }
         let (columns, stored) = (tensor.columns() as usize, tensor.stored_format());
+        let corrected = self.corrected(place)?;
         let mut floats = vec![0.0; rows.len() * columns];
         let each = floats.par_chunks_mut(columns).zip(rows);
         each.try_for_each_init(Vec::new, |bytes, (floats, row)| {
+            if let Some(Matrix { format, bytes, .. }) = corrected.as_deref() {
+                let row_bytes = format.bytes(columns as u64) as usize;
+                (format.dequantize)(&bytes[*row as usize * row_bytes..][..row_bytes], floats);
+                return Ok(());
+            }
             bytes.resize(stored.bytes(columns as u64) as usize, 0);
             fill(self.model, tensor, u64::from(*row) * columns as u64, bytes)?;
             (stored.dequantize)(bytes, floats);
@@ -98,6 +134,28 @@ impl<'a> Weights<'a> {
 /// Bytes of a tensor as it is stored.
 pub(super) fn stored_bytes(tensor: &Tensor) -> u64 {
     tensor.stored_format().bytes(tensor.weights())
+}
+
+/// What error feedback makes of a tensor.
+fn corrected(
+    hessians: &Hessians<'_>,
+    planned: &PlannedTensor,
+    tensor: &Tensor,
+    stored: &Matrix,
+) -> Result<Matrix, Stop> {
+    let mut bytes = vec![0; planned.bytes as usize];
+    let place = |format: &Format, weights: &Range<u64>| {
+        format.bytes(weights.start) as usize..format.bytes(weights.end) as usize
+    };
+    for expert in experts(tensor) {
+        let hessian = hessians.of(tensor, expert)?;
+        for weights in stretches(tensor, expert) {
+            let from = &stored.bytes[place(stored.format, &weights)];
+            let to = &mut bytes[place(planned.format, &weights)];
+            hessians.quantize(&hessian, (stored.format, from), planned.format, to)?;
+        }
+    }
+    Ok(Matrix { format: planned.format, shape: tensor.shape.clone(), bytes })
 }
 
 /// What packing makes of a tensor.

@@ -162,11 +162,13 @@ struct Goal {
 
 /// Whether anything has to be computed at all.
 pub(super) fn needs_runner(model: &Model, plans: &[Plan]) -> bool {
-    let computed = |(tensor, planned): (&Tensor, &PlannedTensor)| tensor.stored_format() != planned.format;
-    plans.iter().any(|plan| model.tensors.iter().zip(&plan.tensors).any(computed))
+    let is_computed = |plan: &Plan, (tensor, planned): (&Tensor, &PlannedTensor)| {
+        tensor.stored_format() != planned.format && !plan.feeds_back(tensor, planned)
+    };
+    plans.iter().any(|plan| model.tensors.iter().zip(&plan.tensors).any(|each| is_computed(plan, each)))
 }
 
-/// The chunks of plans, in the order of the model's tensors. Files count through from plan to plan. `limit` is the
+/// The chunks of plans, without what error feedback chooses, in the order of the model's tensors. Files count through from plan to plan. `limit` is the
 /// runner's.
 ///
 /// Weights that some files get as they are and others do not travel in two chunks, the same range in both, one right
@@ -178,13 +180,18 @@ pub(super) fn split<'a>(model: &Model, plans: &'a [Plan], limit: SlotSize) -> Ve
     let mut open = [false, true].map(|copied| Chunk { copied, ..Chunk::default() });
     for (index, tensor) in model.tensors.iter().enumerate() {
         let from = tensor.stored_format();
-        let goals = plans.iter().zip(&first_files).map(|(plan, first)| {
+        let chosen_here = plans.iter().zip(&first_files);
+        let chosen_here = chosen_here.filter(|(plan, _)| !plan.feeds_back(tensor, &plan.tensors[index]));
+        let goals = chosen_here.map(|(plan, first)| {
             let planned = plan.tensors[index];
             Goal { file: first + planned.file, planned, effort: plan.recipe.effort }
         });
         let (copies, conversions): (Vec<Goal>, Vec<Goal>) = goals.partition(|goal| goal.planned.format == from);
         let ways = [(0, conversions), (1, copies)].into_iter().filter(|(_, goals)| !goals.is_empty());
         let ways: Vec<(usize, Vec<Goal>)> = ways.collect();
+        if ways.is_empty() {
+            continue;
+        }
         for stretch in stretches(index, model, plans) {
             let factors = stretch.columns.map_or(0, |columns| columns.len() as u64);
             let mut first = stretch.weights.start;

@@ -7,18 +7,21 @@
 //! Reading, computing, writing and checking run on four threads and pass slots around ([`pipeline`]), so memory is bounded by
 //! the slots whatever the model's size. Files grow under temporary names beside their targets ([`output`]); targets change
 //! by renames at the very end, or not at all. Several files come from one read: what was read into a slot is converted
-//! once for each.
+//! once for each. What error feedback chooses goes first, matrix by matrix ([`corrected`]).
 
 mod chunks;
+mod corrected;
 mod output;
 mod pipeline;
 
 use crate::engine::command::{DeviceChoice, PackOutput, PackRequest};
 use crate::engine::device::Devices;
-use crate::engine::event::{OutputReport, PackReport};
+use crate::engine::event::{OutputReport, PackReport, Stage};
+use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::quant::{FORMATS, FormatRef};
 use crate::recipe::{Coverage, Plan};
+use corrected::Packer;
 use output::Target;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -41,6 +44,10 @@ pub(in crate::engine) fn run(
     if request.outputs.iter().any(|output| output.recipe.imatrix != request.outputs[0].recipe.imatrix) {
         return Err(Stop::Failed("files of one pack have to share an imatrix; pack them one by one".to_owned()));
     }
+    let gram = |output: &PackOutput| output.recipe.gram.as_ref().map(|gram| gram.path().to_owned());
+    if request.outputs.iter().any(|output| gram(output) != gram(&request.outputs[0])) {
+        return Err(Stop::Failed("files of one pack have to share Gram matrices; pack them one by one".to_owned()));
+    }
     Plan::warnings_of(&plans).into_iter().for_each(|warning| context.warn(warning));
     let coverages: Vec<Option<Coverage>> = plans.iter().map(|plan| plan.coverage(model)).collect();
     // They share an imatrix, so what is missing from it is the same for all.
@@ -55,13 +62,17 @@ pub(in crate::engine) fn run(
     let computes = chunks::needs_runner(model, &plans);
     let runner = if computes { devices.runner(&request.device)? } else { devices.runner(&DeviceChoice::Cpu)? };
     let chunks = chunks::split(model, &plans, runner.slot_limit());
-    pipeline::run(model, &chunks, &*runner, &files, request.allow_nonfinite, context)?;
+    let corrected = corrected::bytes(model, &plans);
+    let source_bytes = corrected + chunks.iter().map(|chunk| chunk.source_bytes).sum::<u64>();
+    let meter = Meter::new(context, Stage::Packing, source_bytes);
+    let allow_nonfinite = request.allow_nonfinite;
+    Packer { model, files: &files, allow_nonfinite, meter: &meter, context }.run(&plans)?;
+    pipeline::run(model, &chunks, &*runner, &files, allow_nonfinite, &meter, context)?;
     for (output, (plan, file)) in files.iter().zip(planned) {
         output.write_header(&plan.header(model, file))?;
         output.verify_header(model, plan, file)?;
     }
     output::keep(files, context)?;
-    let source_bytes = chunks.iter().map(|chunk| chunk.source_bytes).sum();
     drop(chunks);
     let report = |((paths, plan), coverage): ((Vec<PathBuf>, Plan), _)| OutputReport {
         path: paths[0].clone(),
@@ -72,6 +83,7 @@ pub(in crate::engine) fn run(
         formats: formats(&plan),
         effort: plan.recipe.effort,
         imatrix: plan.recipe.imatrix.clone().zip(coverage),
+        feedback: plan.recipe.gram.as_ref().map(|gram| gram.path().to_owned()).zip(plan.feedback_share(model)),
         fallbacks: plan.fallbacks,
     };
     Ok(PackReport {

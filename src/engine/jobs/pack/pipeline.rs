@@ -3,7 +3,6 @@
 
 use super::chunks::{Chunk, Converted, slot_size};
 use super::output::Output;
-use crate::engine::event::Stage;
 use crate::engine::jobs::read;
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
@@ -24,9 +23,9 @@ pub(super) fn run(
     runner: &dyn Runner,
     files: &[Output],
     allow_nonfinite: bool,
+    meter: &Meter<'_, '_>,
     context: &Context<'_>,
 ) -> Result<(), Stop> {
-    let meter = Meter::new(context, Stage::Packing, chunks.iter().map(|chunk| chunk.source_bytes).sum());
     let (give, take) = ring(chunks, false, |size| runner.slot(size))?;
     let (give_copied, take_copied) = ring(chunks, true, |size| Ok(CopySlot::boxed(size)))?;
     let (to_compute, filled) = sync_channel(SLOTS);
@@ -38,7 +37,7 @@ pub(super) fn run(
         let reader = scope.spawn(|| read_chunks(model, chunks, takes, to_compute, allow_nonfinite, context));
         let computer = scope.spawn(|| compute_chunks(chunks, filled, to_write));
         let writer = scope.spawn(|| write_chunks(chunks, submitted, to_check, files));
-        let done = check_chunks(model, chunks, written, [give, give_copied], files, &meter);
+        let done = check_chunks(model, chunks, written, [give, give_copied], files, meter);
         reader.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         computer.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         writer.join().unwrap_or_else(|panic| resume_unwind(panic))?;
@@ -89,14 +88,7 @@ fn read_chunks(
             }
             let bad = read::fill(model, &model.tensors[piece.tensor], piece.first, &mut input[range])?;
             if let Some(index) = bad.filter(|_| warned != Some(piece.tensor)) {
-                let found = describe_nonfinite(model, piece.tensor, index);
-                if !allow_nonfinite {
-                    return Err(Stop::Failed(format!(
-                        "{found}; such a model is damaged, so download it again, or go on with --allow-nonfinite, which counts \
-                         it as 0 in block formats"
-                    )));
-                }
-                context.warn(found);
+                nonfinite(model, piece.tensor, index, allow_nonfinite, context)?;
                 warned = Some(piece.tensor);
             }
         }
@@ -107,15 +99,30 @@ fn read_chunks(
     Ok(())
 }
 
-fn describe_nonfinite(model: &Model, tensor: usize, index: u64) -> String {
+/// Tells of a weight of a tensor that is NaN or infinite; an error, unless such are allowed.
+pub(super) fn nonfinite(
+    model: &Model,
+    tensor: usize,
+    index: u64,
+    is_allowed: bool,
+    context: &Context<'_>,
+) -> Result<(), Stop> {
     let tensor = &model.tensors[tensor];
     let (row, column) = (index / tensor.columns(), index % tensor.columns());
-    format!(
+    let found = format!(
         "{}: the tensor {} ({}) has a weight that is NaN or infinite, the first at row {row}, column {column}",
         model.path.display(),
         tensor.stored_name,
         tensor.name
-    )
+    );
+    if !is_allowed {
+        return Err(Stop::Failed(format!(
+            "{found}; such a model is damaged, so download it again, or go on with --allow-nonfinite, which counts it as 0 in \
+             block formats"
+        )));
+    }
+    context.warn(found);
+    Ok(())
 }
 
 fn compute_chunks(

@@ -1,0 +1,113 @@
+//! Gram matrices of a recipe on their way to error feedback.
+
+use super::read::BLOCK;
+use crate::arch::Tensor;
+use crate::engine::worker::{Context, Stop};
+use crate::feedback::{self, BAND, Hessian};
+use crate::imatrix::Gram;
+use crate::quant::FormatRef;
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What is added to the diagonal of a Gram matrix, in units of its mean.
+const DAMPING: f64 = 0.01;
+
+/// The same for a token embedding that makes logits: its rows are also what the model reads, where all columns count alike.
+const EMBEDDING_DAMPING: f64 = 0.05;
+
+/// Sweeps of coordinate descent. More gain little.
+const SWEEPS: usize = 8;
+
+/// Weights that are in memory at a time, as floats: bands enough for many threads.
+const WEIGHTS: u64 = 16 << 20;
+
+/// Of which matrix, and of which of its experts.
+type Key = (String, u64);
+
+/// The Hessians of a file of Gram matrices, the last of which stays in memory for matrices with the same input.
+pub(super) struct Hessians<'a> {
+    gram: Arc<Gram>,
+    context: &'a Context<'a>,
+    last: Mutex<Option<(Key, Arc<Hessian>)>>,
+}
+
+impl<'a> Hessians<'a> {
+    pub(super) fn new(gram: Arc<Gram>, context: &'a Context<'a>) -> Self {
+        Self { gram, context, last: Mutex::default() }
+    }
+
+    /// That of an expert of a tensor, which the file knows.
+    pub(super) fn of(&self, tensor: &Tensor, expert: u64) -> Result<Arc<Hessian>, Stop> {
+        let owner = self.gram.owner(&tensor.name).unwrap_or(&tensor.name);
+        let key = (owner.to_owned(), expert);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, hessian)) = last.as_ref().filter(|(known, _)| *known == key) {
+            return Ok(Arc::clone(hessian));
+        }
+        // There is never more than one.
+        *last = None;
+        let means = self.means(owner, expert, tensor.columns())?;
+        let damping = if tensor.name == "token_embd.weight" { EMBEDDING_DAMPING } else { DAMPING };
+        let stop = || self.context.is_cancelled();
+        let hessian = Hessian::new(&means, tensor.columns() as usize, damping, &stop).ok_or(Stop::Cancelled)?;
+        let hessian = Arc::new(hessian.map_err(|error| {
+            let of = if experts(tensor).end > 1 { format!(", expert {expert},") } else { String::new() };
+            Stop::Failed(self.gram.refuse(format!(
+                "its Gram matrix for the tensor {}{of} {error}; make the file again with tuck calibrate --gram",
+                tensor.name
+            )))
+        })?);
+        *last = Some((key, Arc::clone(&hessian)));
+        Ok(hessian)
+    }
+
+    /// The Gram matrix of an expert. What fewer tokens reached than there are columns is filled up with the mean of all.
+    fn means(&self, owner: &str, expert: u64, columns: u64) -> Result<Vec<f32>, Stop> {
+        let mut own = self.gram.expert(owner, expert).map_err(Stop::Failed)?;
+        let counts = self.gram.counts(owner).map_err(Stop::Failed)?;
+        let all: u64 = counts.iter().sum();
+        let share = counts[expert as usize] as f32 / columns as f32;
+        if counts.len() == 1 || share >= 1.0 || all == 0 {
+            return Ok(own);
+        }
+        own.par_iter_mut().for_each(|own| *own *= share);
+        for (other, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            if self.context.is_cancelled() {
+                return Err(Stop::Cancelled);
+            }
+            let weight = (1.0 - share) * (*count as f64 / all as f64) as f32;
+            let means = self.gram.expert(owner, other as u64).map_err(Stop::Failed)?;
+            own.par_iter_mut().zip(means).for_each(|(own, mean)| *own += weight * mean);
+        }
+        Ok(own)
+    }
+
+    /// The blocks of rows of a tensor's expert, given as they are stored.
+    pub(super) fn quantize(
+        &self,
+        hessian: &Hessian,
+        (from, stored): (FormatRef, &[u8]),
+        to: FormatRef,
+        out: &mut [u8],
+    ) -> Result<(), Stop> {
+        let mut weights = vec![0.0f32; stored.len() / from.block_bytes * from.block_weights];
+        let pieces = weights.par_chunks_mut(BLOCK as usize).zip(stored.par_chunks(from.bytes(BLOCK) as usize));
+        pieces.for_each(|(weights, stored)| (from.dequantize)(stored, weights));
+        let stop = || self.context.is_cancelled();
+        feedback::quantize(&weights, hessian, to, SWEEPS, &stop, out).map(drop).ok_or(Stop::Cancelled)
+    }
+}
+
+/// The experts of a tensor; one, where it is a single matrix.
+pub(super) fn experts(tensor: &Tensor) -> Range<u64> {
+    0..tensor.shape.iter().skip(2).product()
+}
+
+/// The weights of an expert of a tensor, in stretches of whole bands of rows.
+pub(super) fn stretches(tensor: &Tensor, expert: u64) -> impl Iterator<Item = Range<u64>> + use<> {
+    let matrix: u64 = tensor.shape.iter().take(2).product();
+    let band = tensor.columns() * BAND as u64;
+    let (end, step) = ((expert + 1) * matrix, (WEIGHTS / band).max(1) * band);
+    (expert * matrix..end).step_by(step as usize).map(move |first| first..end.min(first + step))
+}
