@@ -1,6 +1,6 @@
 //! Gathering an importance matrix: the squares of what goes into each matrix while a text runs through the model.
 
-use super::gather::{Gathered, gather};
+use super::gather::{Beside, Gathered, Grams, gather};
 use super::state;
 use super::text::{BuiltIn, Text};
 use super::walk::Walk;
@@ -33,7 +33,9 @@ pub(in crate::engine) fn calibrate(request: &CalibrateRequest, context: &Context
     let text = Text::read(request.text.as_deref(), BuiltIn::Calibration, model, request.context, request.chunks)?;
     let mut walk = Walk::new(Weights::new(model, None), &text, None)?;
     let meter = Meter::new(context, Stage::Calibrating, walk.bytes());
-    let Gathered { activations: gathered, resumed } = gather(request, &mut walk, &text, &meter)?;
+    let Gathered { activations: gathered, grams, resumed } =
+        gather(request, &Beside::default(), &mut walk, &text, &meter)?;
+    grams.map_or(Ok(()), Grams::finish)?;
     let starved =
         gathered.matrices.iter().filter(|(_, squares)| squares.counts.len() > 1).filter_map(|(name, squares)| {
             let few = squares.counts.iter().copied().enumerate().filter(|(_, count)| *count < FEW);

@@ -13,8 +13,9 @@ use crate::engine::command::SensitivityRequest;
 use crate::engine::event::{Sensitivity, SensitivityReport, Stage};
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
-use crate::eval::Divergence;
+use crate::eval::{Divergence, Estimate};
 use crate::forward::{self, Facts, Program};
+use crate::model::Model;
 use crate::recipe::Plan;
 use std::collections::HashMap;
 use std::time::Instant;
@@ -22,6 +23,9 @@ use std::time::Instant;
 const EMBEDDING: &str = "token_embd.weight";
 /// Bytes of streams that are in memory at a time.
 const STREAMS: usize = 1 << 30;
+
+/// Takes places in the model's list of tensors and mean KL divergences.
+type Tell<'a> = &'a mut dyn FnMut(&[(usize, Estimate)]) -> Result<(), Stop>;
 
 /// A part of the model: what comes before the first layer, a layer, or what makes logits.
 struct Part {
@@ -40,45 +44,27 @@ pub(in crate::engine) fn sensitivity(
     let started = Instant::now();
     let model = &*request.model;
     let plan = Plan::new(model, &request.recipe)?;
-    let formats: Vec<_> = plan.tensors.iter().map(|tensor| tensor.format).collect();
     let text = Text::read(request.text.as_deref(), BuiltIn::Evaluation, model, request.context, request.chunks)?;
-    let (original, packed) = (Weights::new(model, None), Weights::new(model, Some(plan)));
-    let facts = facts(&original, text.chunk)?;
-    let parts = parts(&original, &packed, &facts)?;
-    let jobs: Vec<(usize, usize)> =
-        parts.iter().enumerate().flat_map(|(n, part)| part.tensors.iter().map(move |tensor| (n, *tensor))).collect();
-    if jobs.is_empty() {
+    let mut tensors = Vec::new();
+    alone(model, &plan, &text, request.streams, &|_| true, context, &mut |found| {
+        tensors.extend(found.iter().map(|(place, divergence)| {
+            let (tensor, format) = (&model.tensors[*place], plan.tensors[*place].format);
+            let bytes = format.bytes(tensor.weights());
+            Sensitivity { name: tensor.name.clone(), format, bytes, divergence: *divergence }
+        }));
+        Ok(())
+    })?;
+    if tensors.is_empty() {
         return Err(Stop::Failed(format!(
             "{} has no tensor that {} would store in another way; take a smaller type",
             model.path.display(),
-            request.recipe.preset.name
+            request.recipe.name()
         )));
     }
-    let stream = text.tokens.len() * model.hparams.hidden as usize;
-    let most = request.streams.unwrap_or(STREAMS / (4 * stream).max(1)).max(1);
-    let passes = jobs.chunks(most).enumerate().map(|(n, group)| {
-        let first = if n == 0 { 0 } else { group[0].0 };
-        parts[first..].iter().map(|part| part.bytes).sum::<u64>()
-    });
-    let meter = Meter::new(context, Stage::Measuring, passes.sum());
-    let walk = Walk { original: &original, packed: &packed, facts: &facts, parts: &parts, text: &text, meter: &meter };
-    let mut divergences = Vec::new();
-    // The original before the first part of a group.
-    let mut base = Vec::new();
-    for group in jobs.chunks(most) {
-        let next = jobs.get(divergences.len() + group.len()).map(|(part, _)| *part);
-        divergences.extend(walk.group(group, &mut base, next)?);
-    }
-    let tensors = jobs.iter().zip(divergences).map(|((_, place), divergence)| {
-        let tensor = &model.tensors[*place];
-        let format = formats[*place];
-        let bytes = format.bytes(tensor.weights());
-        Sensitivity { name: tensor.name.clone(), format, bytes, divergence: divergence.mean() }
-    });
     Ok(SensitivityReport {
         model: model.path.clone(),
-        recipe: request.recipe.preset.name,
-        tensors: tensors.collect(),
+        recipe: request.recipe.name(),
+        tensors,
         chunks: text.chunks(),
         context: text.chunk,
         text: text.name.clone(),
@@ -86,9 +72,50 @@ pub(in crate::engine) fn sensitivity(
     })
 }
 
-/// The parts of a model in order, each with the tensors that a plan would change. The token embedding may make logits too;
+/// Measures tensors that a plan changes and that are `wanted`, each alone; in one pass over the layers `streams` of them, or
+/// as many as fit into memory. Tells places in the model's list and mean KL divergences, pass by pass, in the order in which
+/// the forward pass needs the tensors.
+pub(super) fn alone(
+    model: &Model,
+    plan: &Plan,
+    text: &Text,
+    streams: Option<usize>,
+    wanted: &dyn Fn(usize) -> bool,
+    context: &Context<'_>,
+    tell: Tell<'_>,
+) -> Result<(), Stop> {
+    let (original, packed) = (Weights::new(model, None), Weights::new(model, Some(plan.clone())));
+    let facts = facts(&original, text.chunk)?;
+    let parts = parts(&original, &packed, &facts, wanted)?;
+    let jobs: Vec<(usize, usize)> =
+        parts.iter().enumerate().flat_map(|(n, part)| part.tensors.iter().map(move |tensor| (n, *tensor))).collect();
+    let stream = text.tokens.len() * model.hparams.hidden as usize;
+    let most = streams.unwrap_or(STREAMS / (4 * stream).max(1)).max(1);
+    let passes = jobs.chunks(most).enumerate().map(|(n, group)| {
+        let first = if n == 0 { 0 } else { group[0].0 };
+        parts[first..].iter().map(|part| part.bytes).sum::<u64>()
+    });
+    let meter = Meter::new(context, Stage::Measuring, passes.sum());
+    let walk = Walk { original: &original, packed: &packed, facts: &facts, parts: &parts, text, meter: &meter };
+    // The original before the first part of a group.
+    let mut base = Vec::new();
+    for (n, group) in jobs.chunks(most).enumerate() {
+        let next = jobs.get(n * most + group.len()).map(|(part, _)| *part);
+        let divergences = walk.group(group, &mut base, next)?;
+        let found = group.iter().zip(divergences).map(|((_, place), divergence)| (*place, divergence.mean()));
+        tell(&found.collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+/// The parts of a model in order, each with the tensors that a plan would change and that are wanted. The token embedding may make logits too;
 /// it counts where it is first needed.
-fn parts(original: &Weights<'_>, packed: &Weights<'_>, facts: &Facts) -> Result<Vec<Part>, Stop> {
+fn parts(
+    original: &Weights<'_>,
+    packed: &Weights<'_>,
+    facts: &Facts,
+    wanted: &dyn Fn(usize) -> bool,
+) -> Result<Vec<Part>, Stop> {
     let model = original.model;
     let mut programs = vec![forward::embedding(model, facts)?];
     for layer in 0..forward::layers(model) {
@@ -105,7 +132,7 @@ fn parts(original: &Weights<'_>, packed: &Weights<'_>, facts: &Facts) -> Result<
             let place = original.find(name)?;
             // Vectors are never quantized.
             let is_matrix = model.tensors[place].shape.len() > 1;
-            if is_matrix && packed.changes(place) && !known.contains(&place) {
+            if is_matrix && packed.changes(place) && wanted(place) && !known.contains(&place) {
                 known.push(place);
                 tensors.push(place);
             }

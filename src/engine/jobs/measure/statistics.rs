@@ -1,0 +1,203 @@
+//! Making the statistics that an automatic mix is chosen by, or as much of them as is not there yet.
+//!
+//! First the text runs through the model and leaves Gram matrices and squares of inputs, in a file that is whole or not there;
+//! then tensors are measured alone, and every format is tried on every tensor, which fills the file's tables. Ended at any
+//! point, the same request goes on from there.
+
+use super::gather::{Beside, Gathered, gather};
+use super::sensitivity::alone;
+use super::text::{BuiltIn, Text};
+use super::walk::Walk;
+use super::weights::Weights;
+use super::{errors, identity, score, state};
+use crate::engine::command::{CalibrateRequest, StatisticsRequest};
+use crate::engine::event::{Stage, StatisticsReport};
+use crate::engine::meter::Meter;
+use crate::engine::worker::{Context, Stop};
+use crate::imatrix::{Alone, Identity, Statistics, Tables, square_name};
+use crate::model::Model;
+use crate::recipe::{Level, PRESETS, Plan, REFERENCE, Recipe, always_measured, quantizable};
+use directories::ProjectDirs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Tokens of a chunk, or what the model was made for where that is less.
+const CONTEXT: u64 = 512;
+/// Gram matrices of one input that take more are not gathered; their diagonals are.
+const GRAM_BYTES: u64 = 1 << 30;
+/// How often the state of the first stage is kept.
+const SAVE_EVERY: Duration = Duration::from_secs(30);
+/// Chunks on which a few tensors are measured alone, and all together, where not every tensor is measured alone.
+const FEW_CHUNKS: u32 = 2;
+
+/// Makes what a request names.
+pub(in crate::engine) fn statistics(
+    request: &StatisticsRequest,
+    context: &Context<'_>,
+) -> Result<StatisticsReport, Stop> {
+    let started = Instant::now();
+    let model = &*request.model;
+    let chunk = CONTEXT.min(model.hparams.context) as usize;
+    let text = Text::read(request.text.as_deref(), BuiltIn::Calibration, model, chunk, request.chunks)?;
+    let mut identity = Identity { model: identity::digest(model)?, text: format!("{chunk}-{}", text.digest()) };
+    if let Some(expected) = &request.expected {
+        if expected.model != identity.model {
+            let path = model.path.display();
+            return Err(Stop::Failed(format!("{path}: the recipe was made for another model, so it cannot be followed")));
+        }
+        let is_there = |path: &Path| Statistics::open(path).is_ok_and(|found| found.identity == *expected);
+        if expected.text != identity.text && !is_there(&place(request, expected)) {
+            return Err(Stop::Failed(
+                "the recipe rests on statistics of another text; name that text (--text), or the file of statistics \
+                 (--statistics)"
+                    .to_owned(),
+            ));
+        }
+        identity = expected.clone();
+    }
+    let path = place(request, &identity);
+    let is_reused = path.exists();
+    if !is_reused {
+        gather_into(&path, request, &identity, &text, context)?;
+    }
+    let mut statistics = Statistics::open(&path)?;
+    statistics.check(&identity)?;
+    let gathered = started.elapsed();
+    if let Some(level) = request.level {
+        measure(model, &path, &mut statistics, &text, level, context)?;
+    }
+    let measured = started.elapsed();
+    if request.level.is_some() {
+        errors::fill_in(model, &path, &mut statistics, &request.types, context)?;
+    }
+    Ok(StatisticsReport {
+        path,
+        statistics: Arc::new(statistics),
+        is_reused,
+        text: text.name,
+        stages: [gathered, measured - gathered, started.elapsed() - measured],
+    })
+}
+
+/// Where the statistics are, or will be.
+fn place(request: &StatisticsRequest, identity: &Identity) -> PathBuf {
+    let cache = || match ProjectDirs::from("", "", "tuck") {
+        Some(dirs) => dirs.cache_dir().join("statistics"),
+        None => std::env::temp_dir().join("tuck-statistics"),
+    };
+    request.path.clone().unwrap_or_else(|| cache().join(identity.file_name()))
+}
+
+/// The first stage.
+fn gather_into(
+    path: &Path,
+    request: &StatisticsRequest,
+    identity: &Identity,
+    text: &Text,
+    context: &Context<'_>,
+) -> Result<(), Stop> {
+    let model = &*request.model;
+    let failed = |error: std::io::Error| Stop::Failed(format!("{} could not be written: {error}", path.display()));
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let names = model.tensors.iter().filter(|tensor| quantizable(tensor)).map(|tensor| tensor.name.clone());
+    let tables = Tables::unknown(names);
+    if tables.tensors.is_empty() {
+        return Err(Stop::Failed(format!("{} has no tensor that can be quantized", model.path.display())));
+    }
+    let all = tables.clone();
+    let beside = Beside {
+        metadata: tables.metadata(identity),
+        tables: Box::new(move |matrices| all.shapes(matrices.iter().copied())),
+        most: GRAM_BYTES,
+    };
+    let calibration = CalibrateRequest {
+        model: Arc::clone(&request.model),
+        text: request.text.clone(),
+        context: text.chunk,
+        chunks: request.chunks,
+        gram: Some(path.to_owned()),
+        save_every: SAVE_EVERY,
+        output_matrix: true,
+        // Only its state is written, beside that of the Gram matrices.
+        path: path.with_extension("squares"),
+        overwrite: true,
+    };
+    let mut walk = Walk::new(Weights::new(model, None), text, None)?;
+    let meter = Meter::new(context, Stage::Calibrating, walk.bytes());
+    let Gathered { activations, grams, .. } = gather(&calibration, &beside, &mut walk, text, &meter)?;
+    let Some(mut grams) = grams else { return Ok(()) };
+    for (name, numbers) in tables.encode() {
+        grams.fill(name, &numbers)?;
+    }
+    for (name, squares) in &activations.matrices {
+        grams.fill(&square_name(name), &squares.means())?;
+    }
+    grams.finish()?;
+    // There may be none.
+    let _ = std::fs::remove_file(state::path(&calibration.path));
+    Ok(())
+}
+
+/// The second stage: tensors alone, as far as the level wants it and it was not done before.
+fn measure(
+    model: &Model,
+    path: &Path,
+    statistics: &mut Statistics,
+    text: &Text,
+    level: Level,
+    context: &Context<'_>,
+) -> Result<(), Stop> {
+    let chunks = if level.chunks() > 0 { level.chunks() } else { FEW_CHUNKS };
+    let text = text.thinned(chunks as usize);
+    let chunks = text.chunks() as u32;
+    let recipe = PRESETS.iter().find(|preset| preset.format == REFERENCE.first().copied()).map(Recipe::new);
+    let recipe = Recipe { pure: true, ..recipe.unwrap_or_else(|| Recipe::new(&PRESETS[0])) };
+    let plan = Plan::new(model, &recipe.with_statistics(statistics, level))?;
+    let is_known = |name: &str| {
+        let found = statistics.tables.tensors.iter().find(|tensor| tensor.name == name);
+        found.is_none_or(|tensor| tensor.alone.is_some_and(|alone| alone.chunks >= chunks))
+    };
+    let wanted: Vec<bool> = model
+        .tensors
+        .iter()
+        .zip(&plan.tensors)
+        .map(|(tensor, planned)| {
+            let counts = level.chunks() > 0 || always_measured(&tensor.name);
+            counts && REFERENCE.contains(&planned.format) && !is_known(&tensor.name)
+        })
+        .collect();
+    if wanted.contains(&true) {
+        alone(model, &plan, &text, None, &|place| wanted[place], context, &mut |found| {
+            for (place, divergence) in found {
+                let name = &model.tensors[*place].name;
+                let tensor = statistics.tables.tensors.iter_mut().find(|tensor| tensor.name == *name);
+                let format = plan.tensors[*place].format;
+                let (divergence, error) = (divergence.value, divergence.error);
+                let alone = Alone { divergence, error, chunks, format };
+                tensor.into_iter().for_each(|tensor| tensor.alone = Some(alone));
+            }
+            Ok(statistics.save(path)?)
+        })?;
+    }
+    if level.chunks() == 0 && statistics.tables.together.is_none_or(|(_, known)| known < chunks) {
+        statistics.tables.together = Some((together(model, plan, &text, context)?, chunks));
+        statistics.save(path)?;
+    }
+    Ok(())
+}
+
+/// The KL divergence of a plan.
+fn together(model: &Model, plan: Plan, text: &Text, context: &Context<'_>) -> Result<f64, Stop> {
+    let mut walks =
+        [Walk::new(Weights::new(model, Some(plan)), text, None)?, Walk::new(Weights::new(model, None), text, None)?];
+    let meter = Meter::new(context, Stage::Measuring, walks.iter().map(Walk::bytes).sum());
+    for walk in &mut walks {
+        for layer in 0..walk.layers() {
+            walk.layer(layer, &meter, &mut |_, _, _| {})?;
+        }
+    }
+    Ok(score(&walks, text, &meter)?.mean().value)
+}

@@ -1,0 +1,46 @@
+//! How much is spent on an automatic mix.
+
+use crate::quant::Effort;
+
+/// What is measured before a mix is chosen, and how its tensors are quantized.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// No tensor is measured alone: what it loses is reckoned from the error of its outputs.
+    Fast,
+    /// Every tensor is measured alone.
+    #[default]
+    Balanced,
+    /// The same on more text, and searches that look longer.
+    Best,
+}
+
+impl Level {
+    /// Every level, the cheapest first.
+    pub const ALL: &[Self] = &[Self::Fast, Self::Balanced, Self::Best];
+
+    /// As it is written on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Balanced => "balanced",
+            Self::Best => "best",
+        }
+    }
+
+    /// Chunks of text on which tensors are measured alone.
+    pub fn chunks(self) -> u32 {
+        match self {
+            Self::Fast => 0,
+            Self::Balanced => 2,
+            Self::Best => 4,
+        }
+    }
+
+    /// How long block searches look.
+    pub fn effort(self) -> Effort {
+        match self {
+            Self::Fast | Self::Balanced => Effort::Fast,
+            Self::Best => Effort::Best,
+        }
+    }
+}
