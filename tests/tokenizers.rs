@@ -143,8 +143,13 @@ fn compare_tokens(subjects: &[Subject], count: usize, with_special: bool) {
             wrong.push(format!("{name}: no line differs any more for {}", allowed[place]));
         }
         let stored = stored(&subject.file);
+        // The rules of a name are those of the originals, which differ from llama.cpp's where it is listed.
         let differing = |(line, found): &(&String, &Json)| {
-            stored.as_ref().is_some_and(|e| json!(e.encode(line, false).unwrap()) != **found)
+            stored.as_ref().is_some_and(|stored| {
+                let own = stored.encode(line, false).unwrap();
+                let as_original = || own == encoder.encode(line, false).unwrap();
+                json!(own) != **found && !(allowed.iter().any(|lines| lines.is_match(line)) && as_original())
+            })
         };
         let mut own: Vec<_> = lines.iter().zip(tokens).filter(differing).collect();
         own.sort_by_key(|(line, _)| line.len());

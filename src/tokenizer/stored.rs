@@ -104,14 +104,21 @@ fn byte_level(metadata: &Metadata, tokens: &[&str]) -> Result<Tokenizer, String>
         let cut = merge.char_indices().skip(1).find(|(_, c)| *c == ' ').map(|(at, _)| at);
         let (left, right) = cut.map(|at| (&merge[..at], &merge[at + 1..])).unwrap_or((merge, ""));
         let is_known = |text: &str| ids.contains_key(text);
-        if !is_known(left) || !is_known(right) || !is_known(&format!("{left}{right}")) {
-            return Err(format!("its merge {merge:?} is not of two tokens that make a third"));
+        // What users defined is found before anything is merged, and may be written otherwise than merges have it.
+        if is_known(left) && is_known(right) && is_known(&format!("{left}{right}")) {
+            merges.push((left.to_owned(), right.to_owned()));
         }
-        merges.push((left.to_owned(), right.to_owned()));
     }
-    let model = BPE::builder().vocab_and_merges(ids, merges).ignore_merges(rules["ignore_merges"] == true).build();
+    let marks_spaces = !rules["normalizer"].is_null();
+    let builder = BPE::builder().vocab_and_merges(ids, merges).ignore_merges(rules["ignore_merges"] == true);
+    // Vocabularies that are not of bytes have tokens for those that no other has.
+    let model = builder.byte_fallback(marks_spaces).build();
     let mut tokenizer = Tokenizer::new(model.map_err(|error| format!("its merges cannot be used: {error}"))?);
     let stage = |error| format!("the rules of the pre-tokenizer {name} cannot be used: {error}");
+    if marks_spaces {
+        let normalizer = NormalizerWrapper::deserialize(&rules["normalizer"]).map_err(stage)?;
+        tokenizer.with_normalizer(Some(normalizer)).map_err(|error| error.to_string())?;
+    }
     tokenizer.with_pre_tokenizer(Some(PreTokenizerWrapper::deserialize(&rules["pre_tokenizer"]).map_err(stage)?));
     Ok(tokenizer)
 }
