@@ -389,9 +389,7 @@ pub struct CalibrateReport {
 /// Statistics of a model on a text.
 #[derive(Clone, Debug)]
 pub struct StatisticsReport {
-    /// Their file.
-    pub path: PathBuf,
-    /// What it holds.
+    /// What their file holds.
     pub statistics: Arc<Statistics>,
     /// Whether the file was there before.
     pub is_reused: bool,

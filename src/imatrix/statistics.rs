@@ -10,6 +10,7 @@
 //! | `sensitivities` | `[4, tensors]` | KL divergence that quantizing one tensor alone causes, its standard error, over how many chunks, and to which ggml type |
 //! | `errors` | `[formats, tensors]` | tr(E H Eᵀ): the squared error of a tensor's outputs in a format |
 //! | `together` | `[2]` | KL divergence of all tensors quantized at once, and over how many chunks |
+//! | `interactions` | `[2, 2]` | how much more tensors lose together than alone, and over how many chunks: where no tensor was measured alone, and where all were |
 //!
 //! The tables are filled in place, so what was known when a run was ended is known to the next.
 
@@ -20,7 +21,7 @@ use crate::quant::{F32, FORMATS, FormatRef, format_from_ggml_type};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const VERSION: u32 = 1;
@@ -28,6 +29,7 @@ const SQUARES: &str = ".squares";
 const SENSITIVITIES: &str = "sensitivities";
 const ERRORS: &str = "errors";
 const TOGETHER: &str = "together";
+const INTERACTIONS: &str = "interactions";
 
 /// What statistics are of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +79,9 @@ pub struct Tables {
     pub tensors: Vec<TensorStatistics>,
     /// KL divergence of all of them quantized at once, and over how many chunks.
     pub together: Option<(f64, u32)>,
+    /// a: tensors that would lose s if their losses added up lose s (1 + a s) together; and over how many chunks it was
+    /// measured. Of losses without tensors measured alone, and with.
+    pub interactions: [Option<(f64, u32)>; 2],
 }
 
 impl Tables {
@@ -88,7 +93,7 @@ impl Tables {
     /// Nothing is known of these tensors.
     pub fn unknown(names: impl IntoIterator<Item = String>) -> Self {
         let tensor = |name| TensorStatistics { name, alone: None, errors: Self::formats().map(|_| None).collect() };
-        Self { tensors: names.into_iter().map(tensor).collect(), together: None }
+        Self { tensors: names.into_iter().map(tensor).collect(), ..Self::default() }
     }
 
     /// What a file that is to hold them says of itself.
@@ -108,6 +113,7 @@ impl Tables {
         let count = self.tensors.len() as u64;
         let own = self.encode().into_iter().map(|(name, numbers)| match name {
             TOGETHER => (name.to_owned(), vec![numbers.len() as u64]),
+            INTERACTIONS => (name.to_owned(), vec![2, numbers.len() as u64 / 2]),
             _ => (name.to_owned(), vec![numbers.len() as u64 / count, count]),
         });
         let squares = squares.into_iter().map(|(name, columns, experts)| (square_name(name), vec![columns, experts]));
@@ -115,7 +121,7 @@ impl Tables {
     }
 
     /// The tables as numbers.
-    pub fn encode(&self) -> [(&'static str, Vec<f32>); 3] {
+    pub fn encode(&self) -> [(&'static str, Vec<f32>); 4] {
         let alone = |tensor: &TensorStatistics| match tensor.alone {
             None => [f32::NAN; 4],
             Some(Alone { divergence, error, chunks, format }) => {
@@ -123,11 +129,12 @@ impl Tables {
             }
         };
         let error = |error: &Option<f64>| error.map_or(f32::NAN, |error| error as f32);
-        let together = self.together.map_or([f32::NAN; 2], |(value, chunks)| [value as f32, chunks as f32]);
+        let pair = |pair: Option<(f64, u32)>| pair.map_or([f32::NAN; 2], |(value, chunks)| [value as f32, chunks as f32]);
         [
             (SENSITIVITIES, self.tensors.iter().flat_map(alone).collect()),
             (ERRORS, self.tensors.iter().flat_map(|tensor| tensor.errors.iter().map(error)).collect()),
-            (TOGETHER, together.to_vec()),
+            (TOGETHER, pair(self.together).to_vec()),
+            (INTERACTIONS, self.interactions.into_iter().flat_map(pair).collect()),
         ]
     }
 }
@@ -140,9 +147,11 @@ pub fn square_name(name: &str) -> String {
 /// A file of statistics, and what it holds but for the Gram matrices.
 #[derive(Debug)]
 pub struct Statistics {
+    /// The file.
+    pub path: PathBuf,
     /// What they are of.
     pub identity: Identity,
-    /// Mean squares of inputs, under the name of the file.
+    /// Mean squares of inputs, under the name that the file has where none is given.
     pub imatrix: Arc<Imatrix>,
     /// What is filled in.
     pub tables: Tables,
@@ -167,16 +176,16 @@ impl Statistics {
             (false, _) => "model; name a file for this one, or none",
             (true, false) => "text; name the text that they were made with, or another file, or none",
         };
-        Err(ImatrixError { path: self.imatrix.path.clone(), problem: format!("its statistics are of another {stale}") })
+        Err(ImatrixError { path: self.path.clone(), problem: format!("its statistics are of another {stale}") })
     }
 
-    /// Writes the tables into the file at `path`.
-    pub fn save(&self, path: &Path) -> Result<(), ImatrixError> {
+    /// Writes the tables into the file.
+    pub fn save(&self) -> Result<(), ImatrixError> {
         let refuse = |error: std::io::Error| ImatrixError {
-            path: path.to_owned(),
+            path: self.path.clone(),
             problem: format!("it could not be written: {error}"),
         };
-        let mut file = OpenOptions::new().write(true).open(path).map_err(refuse)?;
+        let mut file = OpenOptions::new().write(true).open(&self.path).map_err(refuse)?;
         for (name, numbers) in self.tables.encode() {
             let Some(table) = self.header.tensors.iter().find(|tensor| tensor.name == name) else { continue };
             file.seek(SeekFrom::Start(table.offset)).map_err(refuse)?;
@@ -209,7 +218,7 @@ fn read(path: &Path, file: &File, header: Header) -> Result<Statistics, String> 
         floats(file, table, expected as u64)
     };
     let (alone, errors) = (table(SENSITIVITIES, 4 * listed.len())?, table(ERRORS, columns * listed.len())?);
-    let together = table(TOGETHER, 2)?;
+    let (together, interactions) = (table(TOGETHER, 2)?, table(INTERACTIONS, 4)?);
     let known = |number: &f32| (number.is_finite() && *number >= 0.0).then_some(f64::from(*number));
     let mut tables = Tables::unknown(listed);
     let rows = alone.as_chunks::<4>().0.iter().zip(errors.chunks_exact(columns));
@@ -221,9 +230,13 @@ fn read(path: &Path, file: &File, header: Header) -> Result<Statistics, String> 
         }
         tensor.errors = errors.iter().map(known).collect();
     }
-    tables.together = known(&together[0]).zip(known(&together[1])).map(|(value, chunks)| (value, chunks as u32));
+    let pair = |pair: &[f32]| known(&pair[0]).zip(known(&pair[1])).map(|(value, chunks)| (value, chunks as u32));
+    tables.together = pair(&together);
+    tables.interactions = [pair(&interactions[..2]), pair(&interactions[2..])];
+    let identity = Identity { model: text("statistics.model")?, text: text("statistics.text")? };
     let mut imatrix = Imatrix {
-        path: path.to_owned(),
+        // What is packed with it names it, and is the same wherever it lies.
+        path: identity.file_name().into(),
         datasets: names("gram.datasets")?,
         chunks: number("gram.chunk_count").unwrap_or(0),
         chunk_tokens: number("gram.chunk_size").unwrap_or(0),
@@ -234,8 +247,7 @@ fn read(path: &Path, file: &File, header: Header) -> Result<Statistics, String> 
         let numbers = floats(file, table, table.shape.iter().product())?;
         imatrix.insert(name, numbers, Vec::new())?;
     }
-    let identity = Identity { model: text("statistics.model")?, text: text("statistics.text")? };
-    Ok(Statistics { identity, imatrix: Arc::new(imatrix), tables, header })
+    Ok(Statistics { path: path.to_owned(), identity, imatrix: Arc::new(imatrix), tables, header })
 }
 
 fn floats(file: &File, table: &TensorInfo, expected: u64) -> Result<Vec<f32>, String> {

@@ -3,7 +3,7 @@
 use super::budget::{Choice, Curve, Point};
 use super::fallback::fall_back;
 use super::mix::Mix;
-use super::{Level, PRESETS, Plan, Prediction, Preset, Recipe, RecipeError, quantizable};
+use super::{Group, Level, PRESETS, Plan, Prediction, Preset, Recipe, RecipeError, quantizable};
 use crate::arch::Tensor;
 use crate::imatrix::Identity;
 use crate::model::Model;
@@ -132,7 +132,7 @@ impl<'a> Mixer<'a> {
     }
 
     fn of_file(&self, point: Point) -> Point {
-        Point { bytes: self.fixed + point.bytes, ..point }
+        Point { bytes: self.fixed + point.bytes, loss: self.prediction.together(point.loss) }
     }
 
     /// The recipe of least loss for a file of at most so many bytes.
@@ -169,13 +169,14 @@ impl<'a> Mixer<'a> {
     /// The KL divergence that is predicted for a plan; none where it has formats that nothing is known of.
     pub fn predict(&self, plan: &Plan) -> Option<f64> {
         let changed = self.model.tensors.iter().zip(&plan.tensors).filter(|(tensor, _)| quantizable(tensor));
-        changed.map(|(tensor, planned)| self.prediction.loss(tensor, planned.format)).sum()
+        let sum: Option<f64> = changed.map(|(tensor, planned)| self.prediction.loss(tensor, planned.format)).sum();
+        sum.map(|sum| self.prediction.together(sum))
     }
 
     /// The standard recipes whose formats are all known, from the smallest file to the largest.
     pub fn standards(&self) -> Vec<Standard> {
         let standard = |preset: &'static Preset| {
-            preset.format.filter(|format| !format.is_float())?;
+            preset.format.filter(|format| !format.is_float() && preset.group != Group::Special)?;
             let plan = Plan::new(self.model, &Recipe { preset, ..self.base.clone() }).ok()?;
             let total = Point { bytes: plan.file_bytes, loss: self.predict(&plan)? };
             Some(Standard { preset, total })

@@ -1,6 +1,7 @@
 //! What each tensor loses in each format, before anything is packed.
 //!
-//! A tensor's loss is the KL divergence that it causes alone; those of several tensors add up. It was measured in one format,
+//! A tensor's loss is the KL divergence that it causes alone. Small losses add up; large ones are more together than their
+//! sum, by a factor that was measured once. A tensor's was measured in one format,
 //! and goes from there to others with tr(E H Eᵀ), the squared error of its outputs, E being the error of its weights and H the
 //! mean of x xᵀ over its inputs. Where no tensor was measured alone, that error is the loss, in units that make all tensors
 //! together lose what they were measured to lose.
@@ -14,6 +15,8 @@ use std::collections::HashMap;
 #[derive(Clone, Debug, Default)]
 pub struct Prediction {
     tensors: HashMap<String, Losses>,
+    /// a in s (1 + a s).
+    interaction: f64,
 }
 
 #[derive(Clone, Debug)]
@@ -38,7 +41,13 @@ impl Prediction {
             let formats = Tables::formats().filter_map(|format| Some((format, unit * error(format)?)));
             (tensor.name.clone(), Losses { alone, formats: formats.collect() })
         };
-        Self { tensors: tables.tensors.iter().map(losses).collect() }
+        let interaction = tables.interactions[usize::from(measured)].map_or(0.0, |(interaction, _)| interaction);
+        Self { tensors: tables.tensors.iter().map(losses).collect(), interaction }
+    }
+
+    /// What tensors lose together whose losses have this sum.
+    pub fn together(&self, sum: f64) -> f64 {
+        sum * (1.0 + self.interaction * sum)
     }
 
     /// The KL divergence, in nats, that a tensor causes in a format; none where nothing is known of it. What stays as it is

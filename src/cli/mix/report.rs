@@ -68,12 +68,12 @@ impl Chosen {
     }
 
     pub(in crate::cli) fn json(&self, measured: Option<&MeasureReport>) -> Json {
-        let StatisticsReport { path, statistics, is_reused, text, stages } = &*self.statistics;
+        let StatisticsReport { statistics, is_reused, text, stages } = &*self.statistics;
         let mut json = json!({
             "type": self.recipe.preset.name,
             "effort": self.recipe.mix.as_ref().map(|mix| mix.level.name()),
             "statistics": {
-                "file": path,
+                "file": statistics.path,
                 "reused": is_reused,
                 "model": statistics.identity.model,
                 "text": statistics.identity.text,
@@ -130,10 +130,10 @@ impl Chosen {
 
     /// `balanced, from a built-in text (statistics-1.gguf, reused)`.
     fn sentence(&self) -> String {
-        let StatisticsReport { path, is_reused, text, .. } = &*self.statistics;
+        let StatisticsReport { statistics, is_reused, text, .. } = &*self.statistics;
         let level = self.recipe.mix.as_ref().map_or("", |mix| mix.level.name());
         let reused = if *is_reused { ", reused" } else { "" };
-        format!("{level}, from {} ({}{reused})", text.display(), path.display())
+        format!("{level}, from {} ({}{reused})", text.display(), statistics.path.display())
     }
 }
 

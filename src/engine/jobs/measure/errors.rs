@@ -12,7 +12,6 @@ use crate::model::Model;
 use crate::quant::{FormatRef, Importance, Search};
 use crate::recipe::{REFERENCE, types_of};
 use rayon::prelude::*;
-use std::path::Path;
 
 /// Rows of a tensor that are tried, of all its experts together; and the fewest of an expert.
 const ROWS: u64 = 256;
@@ -34,7 +33,6 @@ enum Inputs<'a> {
 /// from layer to layer.
 pub(super) fn fill_in(
     model: &Model,
-    path: &Path,
     statistics: &mut Statistics,
     types: &[FormatRef],
     context: &Context<'_>,
@@ -56,12 +54,12 @@ pub(super) fn fill_in(
     }
     let work = |(_, tensor, missing): &(usize, &Tensor, Vec<usize>)| missing.len() as u64 * tensor.weights();
     let meter = Meter::new(context, Stage::Trying, jobs.iter().map(work).sum());
-    let gram = Gram::open(path).map_err(Stop::Failed)?;
+    let gram = Gram::open(&statistics.path).map_err(Stop::Failed)?;
     let mut layer = None;
     for job in &jobs {
         let (row, tensor, missing) = job;
         if layer.is_some_and(|layer| layer != tensor.layer()) {
-            statistics.save(path)?;
+            statistics.save()?;
         }
         layer = Some(tensor.layer());
         let tried: Vec<FormatRef> = missing.iter().map(|place| formats[*place]).collect();
@@ -70,7 +68,7 @@ pub(super) fn fill_in(
         missing.iter().zip(errors).for_each(|(place, error)| known[*place] = Some(error));
         meter.advance(work(job), &tensor.name)?;
     }
-    Ok(statistics.save(path)?)
+    Ok(statistics.save()?)
 }
 
 /// tr(E H Eᵀ) of a tensor in each of some formats.

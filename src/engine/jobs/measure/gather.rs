@@ -172,7 +172,8 @@ impl Grams {
             all.iter().filter(|(_, columns, experts)| is_kept(*columns, *experts)).map(|(name, _, _)| *name).collect();
         let shared = names.iter().filter(|name| owners[**name] != ***name && kept.contains(owners[**name].as_str()));
         let plan = GramPlan {
-            datasets: vec![text.name.display().to_string()],
+            // Where the text lies is nobody's business.
+            datasets: vec![text.name.file_name().unwrap_or_default().display().to_string()],
             chunks: [text.chunks() as u32, text.chunk as u32],
             shared: shared.map(|name| ((*name).clone(), owners[*name].clone())).collect(),
             matrices: all

@@ -16,7 +16,9 @@ use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::imatrix::{Alone, Identity, Statistics, Tables, square_name};
 use crate::model::Model;
-use crate::recipe::{Level, PRESETS, Plan, REFERENCE, Recipe, always_measured, quantizable};
+use crate::recipe::{
+    Level, Mixer, PRESETS, Plan, Prediction, REFERENCE, Recipe, always_measured, quantizable,
+};
 use directories::ProjectDirs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,14 +67,14 @@ pub(in crate::engine) fn statistics(
     statistics.check(&identity)?;
     let gathered = started.elapsed();
     if let Some(level) = request.level {
-        measure(model, &path, &mut statistics, &text, level, context)?;
+        measure(model, &mut statistics, &text, level, context)?;
     }
     let measured = started.elapsed();
-    if request.level.is_some() {
-        errors::fill_in(model, &path, &mut statistics, &request.types, context)?;
+    if let Some(level) = request.level {
+        errors::fill_in(model, &mut statistics, &request.types, context)?;
+        interact(request, &mut statistics, &text, level, context)?;
     }
     Ok(StatisticsReport {
-        path,
         statistics: Arc::new(statistics),
         is_reused,
         text: text.name,
@@ -141,21 +143,28 @@ fn gather_into(
     Ok(())
 }
 
+/// Some of a text, for measuring.
+fn thinned(text: &Text, level: Level) -> Text {
+    text.thinned(if level.chunks() > 0 { level.chunks() } else { FEW_CHUNKS } as usize)
+}
+
+/// All matrices in the format in which they are measured, if that divides their rows.
+fn reference() -> Recipe {
+    let preset = PRESETS.iter().find(|preset| preset.format == REFERENCE.first().copied()).unwrap_or(&PRESETS[0]);
+    Recipe { pure: true, ..Recipe::new(preset) }
+}
+
 /// The second stage: tensors alone, as far as the level wants it and it was not done before.
 fn measure(
     model: &Model,
-    path: &Path,
     statistics: &mut Statistics,
     text: &Text,
     level: Level,
     context: &Context<'_>,
 ) -> Result<(), Stop> {
-    let chunks = if level.chunks() > 0 { level.chunks() } else { FEW_CHUNKS };
-    let text = text.thinned(chunks as usize);
+    let text = thinned(text, level);
     let chunks = text.chunks() as u32;
-    let recipe = PRESETS.iter().find(|preset| preset.format == REFERENCE.first().copied()).map(Recipe::new);
-    let recipe = Recipe { pure: true, ..recipe.unwrap_or_else(|| Recipe::new(&PRESETS[0])) };
-    let plan = Plan::new(model, &recipe.with_statistics(statistics, level))?;
+    let plan = Plan::new(model, &reference().with_statistics(statistics, level))?;
     let is_known = |name: &str| {
         let found = statistics.tables.tensors.iter().find(|tensor| tensor.name == name);
         found.is_none_or(|tensor| tensor.alone.is_some_and(|alone| alone.chunks >= chunks))
@@ -179,14 +188,42 @@ fn measure(
                 let alone = Alone { divergence, error, chunks, format };
                 tensor.into_iter().for_each(|tensor| tensor.alone = Some(alone));
             }
-            Ok(statistics.save(path)?)
+            Ok(statistics.save()?)
         })?;
     }
     if level.chunks() == 0 && statistics.tables.together.is_none_or(|(_, known)| known < chunks) {
         statistics.tables.together = Some((together(model, plan, &text, context)?, chunks));
-        statistics.save(path)?;
+        statistics.save()?;
     }
     Ok(())
+}
+
+/// The last stage: how much more tensors lose together than alone, in a mix as large as the file in which all are measured.
+fn interact(
+    request: &StatisticsRequest,
+    statistics: &mut Statistics,
+    text: &Text,
+    level: Level,
+    context: &Context<'_>,
+) -> Result<(), Stop> {
+    let (model, text, is_measured) = (&*request.model, thinned(text, level), level != Level::Fast);
+    let chunks = text.chunks() as u32;
+    let known = &mut statistics.tables.interactions[usize::from(is_measured)];
+    if known.is_some_and(|(_, known)| known >= chunks) {
+        return Ok(());
+    }
+    *known = None;
+    let prediction = Prediction::new(statistics, is_measured);
+    let base = Recipe::new(&PRESETS[0]).with_statistics(statistics, level);
+    let made = (level, statistics.identity.clone());
+    let bytes = Plan::new(model, &Recipe { preset: reference().preset, pure: true, ..base.clone() })?.file_bytes;
+    let mixer = Mixer::new(model, &prediction, base, made, &request.types, &[])?;
+    let mixed = mixer.solve(bytes.max(mixer.smallest()))?;
+    let sum = mixed.total.loss;
+    let together = together(model, Plan::new(model, &mixed.recipe)?, &text, context)?;
+    let more = if sum > 0.0 { ((together / sum - 1.0) / sum).max(0.0) } else { 0.0 };
+    statistics.tables.interactions[usize::from(is_measured)] = Some((more, chunks));
+    Ok(statistics.save()?)
 }
 
 /// The KL divergence of a plan.
