@@ -31,7 +31,12 @@ fn main() {
     let begin = Instant::now();
     let curve = Curve::new(items);
     let (first, last) = (curve.points()[0].bytes, curve.points()[curve.points().len() - 1].bytes);
-    println!("{TENSORS} tensors by {} formats: a curve of {} points in {:.1} ms", BITS.len(), curve.points().len(), ms(begin.elapsed()));
+    println!(
+        "{TENSORS} tensors by {} formats: a curve of {} points in {:.1} ms",
+        BITS.len(),
+        curve.points().len(),
+        ms(begin.elapsed())
+    );
     let mut worst = Duration::ZERO;
     for part in 1..20 {
         let budget = first + (last - first) / 20 * part;

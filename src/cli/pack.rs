@@ -32,7 +32,14 @@ pub(super) struct Arguments {
     path: PathBuf,
     /// The type, in any case: COPY, F16, Q8_0, Q4_K_M, IQ4_XS...; tuck inspect lists them with their sizes. Several, with
     /// commas between them, become as many files from one read of the model.
-    #[arg(long = "type", short = 't', value_name = "TYPE", value_delimiter = ',', required_unless_present = "goal", conflicts_with = "goal")]
+    #[arg(
+        long = "type",
+        short = 't',
+        value_name = "TYPE",
+        value_delimiter = ',',
+        required_unless_present = "goal",
+        conflicts_with = "goal"
+    )]
     presets: Vec<String>,
     #[command(flatten)]
     goal: Goal,

@@ -129,7 +129,8 @@ impl Tables {
             }
         };
         let error = |error: &Option<f64>| error.map_or(f32::NAN, |error| error as f32);
-        let pair = |pair: Option<(f64, u32)>| pair.map_or([f32::NAN; 2], |(value, chunks)| [value as f32, chunks as f32]);
+        let pair =
+            |pair: Option<(f64, u32)>| pair.map_or([f32::NAN; 2], |(value, chunks)| [value as f32, chunks as f32]);
         [
             (SENSITIVITIES, self.tensors.iter().flat_map(alone).collect()),
             (ERRORS, self.tensors.iter().flat_map(|tensor| tensor.errors.iter().map(error)).collect()),
@@ -253,7 +254,10 @@ fn read(path: &Path, file: &File, header: Header) -> Result<Statistics, String> 
 fn floats(file: &File, table: &TensorInfo, expected: u64) -> Result<Vec<f32>, String> {
     let (name, found) = (&table.name, table.shape.iter().product::<u64>());
     if *table.format != F32 || found != expected {
-        return Err(format!("its table {name} has {found} numbers of {}, and {expected} of F32 were expected", table.format));
+        return Err(format!(
+            "its table {name} has {found} numbers of {}, and {expected} of F32 were expected",
+            table.format
+        ));
     }
     let mut bytes = vec![0; table.bytes as usize];
     read_at(file, table.offset, &mut bytes).map_err(|error| format!("the table {name} could not be read: {error}"))?;

@@ -85,7 +85,10 @@ impl Mix {
 
     fn parse(text: &str) -> Result<(Recipe, Self), String> {
         let form: Form = toml::from_str(text).map_err(|error| {
-            format!("it is no recipe that tuck pack --recipe-out wrote: {}", error.to_string().trim().replace('\n', " "))
+            format!(
+                "it is no recipe that tuck pack --recipe-out wrote: {}",
+                error.to_string().trim().replace('\n', " ")
+            )
         })?;
         if form.version != VERSION {
             return Err(format!("it is of version {}, and this version of Tuck reads {VERSION}", form.version));

@@ -7,9 +7,7 @@ use super::{Group, Level, PRESETS, Plan, Prediction, Preset, Recipe, RecipeError
 use crate::arch::Tensor;
 use crate::imatrix::Identity;
 use crate::model::Model;
-use crate::quant::{
-    FormatRef, IQ4_NL, IQ4_XS, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0,
-};
+use crate::quant::{FormatRef, IQ4_NL, IQ4_XS, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0};
 use regex::Regex;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -18,7 +18,13 @@ const LEAST: f64 = 1e-4;
 pub(super) fn draw(report: &Report<'_>) -> String {
     let mut svg = Svg::new(WIDTH, TOP + HEIGHT + 64.0);
     svg.text((MARGIN, 38.0), 18.0, TEXT, "start", &report.model.card.name);
-    svg.text((MARGIN, 58.0), 12.0, MUTED, "start", "Mean KL divergence from the model as it is, by the size of the file");
+    svg.text(
+        (MARGIN, 58.0),
+        12.0,
+        MUTED,
+        "start",
+        "Mean KL divergence from the model as it is, by the size of the file",
+    );
     let standards = report.standards.iter().map(|standard| standard.total);
     let all = || report.points.iter().copied().chain(standards.clone());
     let (right, bottom) = (WIDTH - MARGIN, TOP + HEIGHT);
@@ -79,5 +85,7 @@ fn pair((x, y): (f64, f64)) -> String {
 }
 
 fn dot(svg: &mut Svg, (x, y): (f64, f64), colour: &str, told: &str) {
-    svg.put(format_args!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"><title>{told}</title></circle>"));
+    svg.put(format_args!(
+        "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"><title>{told}</title></circle>"
+    ));
 }

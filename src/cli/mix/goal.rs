@@ -42,7 +42,8 @@ pub(in crate::cli) struct Goal {
 
 fn bits(text: &str) -> Result<f64, String> {
     let bits: Option<f64> = text.parse().ok();
-    bits.filter(|bits| (0.5..=32.0).contains(bits)).ok_or_else(|| format!("{text:?} is no number of bits from 0.5 to 32"))
+    bits.filter(|bits| (0.5..=32.0).contains(bits))
+        .ok_or_else(|| format!("{text:?} is no number of bits from 0.5 to 32"))
 }
 
 impl Goal {
@@ -80,13 +81,7 @@ impl Goal {
     }
 
     /// The recipe of the largest file that is fully on a machine.
-    fn fitting(
-        &self,
-        session: &mut Session,
-        model: &Arc<Model>,
-        mixer: &Mixer<'_>,
-        name: &str,
-    ) -> Result<Mixed, Quit> {
+    fn fitting(&self, session: &mut Session, model: &Arc<Model>, mixer: &Mixer<'_>, name: &str) -> Result<Mixed, Quit> {
         let EventKind::Hardware(hardware) = session.run(Command::ReadHardware)? else {
             return Err(Quit::Failed("the engine gave no list of hardware".to_owned()));
         };
@@ -100,7 +95,8 @@ impl Goal {
             }
         };
         let usual = Settings::default().context;
-        let context = self.ctx.unwrap_or(if model.hparams.context > 0 { usual.min(model.hparams.context) } else { usual });
+        let context =
+            self.ctx.unwrap_or(if model.hparams.context > 0 { usual.min(model.hparams.context) } else { usual });
         let settings = Settings { context, ..Settings::default() };
         let fits = |mixed: &Mixed| {
             let plan = Plan::new(model, &mixed.recipe);

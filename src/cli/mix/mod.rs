@@ -4,7 +4,9 @@ pub(super) mod goal;
 pub(super) mod report;
 
 use super::session::{Quit, Session};
-use crate::engine::{Command, DeviceChoice, EventKind, MeasureReport, MeasureRequest, StatisticsReport, StatisticsRequest};
+use crate::engine::{
+    Command, DeviceChoice, EventKind, MeasureReport, MeasureRequest, StatisticsReport, StatisticsRequest,
+};
 use crate::imatrix::Identity;
 use crate::model::Model;
 use crate::quant::FormatRef;
@@ -83,12 +85,7 @@ impl Mixing {
     }
 
     /// Finds or makes what a level of effort chooses by.
-    pub(super) fn observe(
-        &self,
-        session: &mut Session,
-        model: &Arc<Model>,
-        level: Level,
-    ) -> Result<Observed, Quit> {
+    pub(super) fn observe(&self, session: &mut Session, model: &Arc<Model>, level: Level) -> Result<Observed, Quit> {
         let report = self.statistics(session, model, Some(level), None)?;
         let prediction = Prediction::new(&report.statistics, level != Level::Fast);
         Ok(Observed { report, prediction })

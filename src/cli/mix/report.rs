@@ -114,7 +114,10 @@ impl Chosen {
         }
         if let Some(measured) = measured {
             let mean = measured.divergence.mean();
-            line("Measured", format!("KL divergence {:.6} ± {:.6} on {}", mean.value, mean.error, measured.text.display()));
+            line(
+                "Measured",
+                format!("KL divergence {:.6} ± {:.6} on {}", mean.value, mean.error, measured.text.display()),
+            );
         }
         let Some(why) = &self.why else { return };
         let mut rows: Vec<&Row> = why.tensors.iter().collect();

@@ -16,9 +16,7 @@ use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::imatrix::{Alone, Identity, Statistics, Tables, square_name};
 use crate::model::Model;
-use crate::recipe::{
-    Level, Mixer, PRESETS, Plan, Prediction, REFERENCE, Recipe, always_measured, quantizable,
-};
+use crate::recipe::{Level, Mixer, PRESETS, Plan, Prediction, REFERENCE, Recipe, always_measured, quantizable};
 use directories::ProjectDirs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,7 +44,9 @@ pub(in crate::engine) fn statistics(
     if let Some(expected) = &request.expected {
         if expected.model != identity.model {
             let path = model.path.display();
-            return Err(Stop::Failed(format!("{path}: the recipe was made for another model, so it cannot be followed")));
+            return Err(Stop::Failed(format!(
+                "{path}: the recipe was made for another model, so it cannot be followed"
+            )));
         }
         let is_there = |path: &Path| Statistics::open(path).is_ok_and(|found| found.identity == *expected);
         if expected.text != identity.text && !is_there(&place(request, expected)) {
