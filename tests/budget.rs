@@ -232,6 +232,48 @@ fn the_curve_falls_is_drawn_and_is_near_what_is_measured() {
     assert!(drawn.contains("<polyline") && drawn.contains("Q4_K_M") && drawn.matches("<circle").count() > 12);
 }
 
+/// The largest file that fits a machine fits it, and a larger machine gets no smaller file.
+#[test]
+fn a_machine_says_how_large() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("tuck");
+    std::fs::create_dir_all(&config).unwrap();
+    let sizes = [0.024, 0.028, 0.03, 0.034, 0.1];
+    let entry = "[[target]]\nname = 'Pocket'\nkind = 'phone'\nbandwidth = 10\ntflops = 0.1\n";
+    std::fs::write(config.join("targets.toml"), format!("{entry}memory = {sizes:?}\n")).unwrap();
+    let run = |all: &[&str]| -> Json {
+        let output = Command::new(env!("CARGO_BIN_EXE_tuck")).args(all).env("XDG_CONFIG_HOME", folder.path()).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{all:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let sample = common::sample();
+    let output = folder.path().join("out.gguf");
+    let mut found = Vec::new();
+    for size in sizes {
+        let name = format!("Pocket {size} GB");
+        let mut all = vec!["pack", sample.to_str().unwrap(), "-o", output.to_str().unwrap(), "--force"];
+        all.extend(arguments(statistics(), &["--target", &name, "--ctx", "256"]));
+        found.push(run(&all)["file_bytes"].as_u64().unwrap());
+        let fit = run(&["fit", output.to_str().unwrap(), "--target", &name, "--ctx", "256", "--json"]);
+        assert_eq!(fit["machines"][0]["fits"], "fully", "{fit}");
+    }
+    assert!(found.is_sorted() && found[0] < found[1], "{found:?}");
+    let largest = dry(statistics(), &["--target-size", "1G"]);
+    assert_eq!(found.last().copied(), largest["file_bytes"].as_u64());
+}
+
+/// Several files have several headers, and still no more bytes than were asked for.
+#[test]
+fn parts_count_together() {
+    for parts in ["--max-shard-size=1M", "--max-shard-tensors=5"] {
+        let json = dry(statistics(), &["--target-size", "4500000", parts]);
+        let files = json["files"].as_array().unwrap();
+        let bytes: u64 = files.iter().map(|file| file["bytes"].as_u64().unwrap()).sum();
+        assert!(files.len() > 4 && bytes <= 4_500_000 && bytes > 4_480_000, "{bytes} in {} files", files.len());
+    }
+}
+
 /// What was found before an end is not looked for again, and the same comes out.
 #[test]
 fn killed_statistics_go_on_where_they_were() {

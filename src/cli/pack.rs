@@ -160,7 +160,7 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let mut chosen = None;
     if arguments.goal.is_given() {
         let level = arguments.effort.unwrap_or_default();
-        let found = arguments.goal.choose(&mut session, &model, recipes.remove(0), level)?;
+        let found = arguments.goal.choose(&mut session, &model, (recipes.remove(0), level), arguments.split())?;
         if let (Some(path), Some(mix)) = (&arguments.goal.recipe_out, &found.recipe.mix) {
             let written = std::fs::write(path, Mix::write(&found.recipe, mix));
             written.map_err(|error| Quit::Failed(format!("{}: {error}", path.display())))?;

@@ -7,7 +7,7 @@ use crate::cli::session::{Quit, Session};
 use crate::engine::{Command, EventKind};
 use crate::fit::{Fitter, Machine, Settings, Subject};
 use crate::model::Model;
-use crate::recipe::{Level, Mix, Mixed, Mixer, Plan, Recipe};
+use crate::recipe::{Level, Mix, Mixed, Mixer, Plan, Recipe, RecipeError, Split};
 use crate::units;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,8 +57,8 @@ impl Goal {
         &self,
         session: &mut Session,
         model: &Arc<Model>,
-        base: Recipe,
-        level: Level,
+        (base, level): (Recipe, Level),
+        split: Split,
     ) -> Result<Chosen, Quit> {
         let failed = |error: &dyn std::fmt::Display| Quit::Failed(error.to_string());
         if let Some(path) = &self.recipe {
@@ -74,7 +74,7 @@ impl Goal {
             Some(name) => (None, self.fitting(session, model, &mixer, name)?),
             None => {
                 let budget = self.target_size.unwrap_or_else(|| of_bits(model, &mixer, self.bpw.unwrap_or(32.0)));
-                (Some(budget), mixer.solve(budget).map_err(|error| failed(&error))?)
+                (Some(budget), solve(model, &mixer, budget, split).map_err(|error| failed(&error))?)
             }
         };
         Chosen::new(model, &observed, &mixer, mixed, budget).map_err(|error| failed(&error))
@@ -111,6 +111,23 @@ impl Goal {
                 units::grouped(context)
             ))
         })
+    }
+}
+
+/// The recipe of least loss for files of at most so many bytes together.
+fn solve(model: &Model, mixer: &Mixer<'_>, budget: u64, split: Split) -> Result<Mixed, RecipeError> {
+    let mut asked = budget;
+    loop {
+        let mixed = mixer.solve(asked).map_err(|error| match error {
+            RecipeError::Budget { smallest, .. } => RecipeError::Budget { budget, smallest: smallest + budget - asked },
+            other => other,
+        })?;
+        // Each further file has a header of its own.
+        let bytes = Plan::new(model, &mixed.recipe)?.split(model, split)?.file_bytes;
+        match bytes.checked_sub(budget) {
+            None | Some(0) => return Ok(mixed),
+            Some(over) => asked = asked.saturating_sub(over),
+        }
     }
 }
 

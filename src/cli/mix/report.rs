@@ -6,6 +6,7 @@ use crate::model::Model;
 use crate::recipe::{Mixed, Mixer, Plan, Recipe, RecipeError, Standard};
 use crate::units;
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Tensors that are listed, those that count most.
@@ -128,6 +129,7 @@ impl Chosen {
             let alone = row.alone.map(|(value, format)| format!(", {value:.6} alone as {format}")).unwrap_or_default();
             println!("    {:<28} {:<7} {:.6} predicted{alone}", row.name, row.format, row.predicted);
         }
+        print_layers(&why.tensors);
         print_standards(&why.standards, Some((file_bytes, why.predicted)));
     }
 
@@ -137,6 +139,35 @@ impl Chosen {
         let level = self.recipe.mix.as_ref().map_or("", |mix| mix.level.name());
         let reused = if *is_reused { ", reused" } else { "" };
         format!("{level}, from {} ({}{reused})", text.display(), statistics.path.display())
+    }
+}
+
+/// The formats by layer and role; what is in no layer comes last.
+fn print_layers(tensors: &[Row]) {
+    let mut roles: Vec<&str> = Vec::new();
+    let mut layers: BTreeMap<u64, Vec<(&str, &str)>> = BTreeMap::new();
+    let mut others: Vec<(&str, &str)> = Vec::new();
+    for row in tensors {
+        let name = row.name.strip_suffix(".weight").unwrap_or(&row.name);
+        let in_layer = name.strip_prefix("blk.").and_then(|rest| rest.split_once('.'));
+        match in_layer.and_then(|(layer, role)| Some((layer.parse().ok()?, role))) {
+            Some((layer, role)) => {
+                if !roles.contains(&role) {
+                    roles.push(role);
+                }
+                layers.entry(layer).or_default().push((role, row.format));
+            }
+            None => others.push((name, row.format)),
+        }
+    }
+    println!("  What each tensor got");
+    println!("    {:>5}{}", "", roles.iter().map(|role| format!("  {role:<11.11}")).collect::<String>());
+    for (layer, formats) in layers {
+        let of = |role: &&str| formats.iter().find(|(of, _)| of == role).map_or("", |(_, format)| format);
+        println!("    {layer:>5}{}", roles.iter().map(|role| format!("  {:<11}", of(role))).collect::<String>());
+    }
+    for (name, format) in others {
+        println!("    {name}  {format}");
     }
 }
 

@@ -59,7 +59,8 @@ pub(in crate::engine) fn statistics(
         identity = expected.clone();
     }
     let path = place(request, &identity);
-    let is_reused = path.exists();
+    // What another version left in the cache is made again; a file of the user's own is not touched.
+    let is_reused = path.exists() && (request.path.is_some() || Statistics::open(&path).is_ok());
     if !is_reused {
         gather_into(&path, request, &identity, &text, context)?;
     }
