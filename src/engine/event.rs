@@ -395,6 +395,6 @@ pub struct StatisticsReport {
     pub is_reused: bool,
     /// The text's file, or what it is called.
     pub text: PathBuf,
-    /// How long it took to gather inputs, to measure tensors alone, and to try formats.
+    /// How long it took to gather inputs, to try formats, and to measure tensors.
     pub stages: [Duration; 3],
 }

@@ -9,7 +9,7 @@
 //! | `NAME.squares` | `[columns, experts]` | mean squares of the inputs of a matrix, as in an importance matrix |
 //! | `sensitivities` | `[4, tensors]` | KL divergence that quantizing one tensor alone causes, its standard error, over how many chunks, and to which ggml type |
 //! | `errors` | `[formats, tensors]` | tr(E H Eᵀ): the squared error of a tensor's outputs in a format |
-//! | `together` | `[2]` | KL divergence of all tensors quantized at once, and over how many chunks |
+//! | `reckoned` | `[4, tensors]` | the same, reckoned from sets of tensors that were quantized together |
 //! | `interactions` | `[2, 2]` | how much more tensors lose together than alone, and over how many chunks: where no tensor was measured alone, and where all were |
 //!
 //! The tables are filled in place, so what was known when a run was ended is known to the next.
@@ -28,7 +28,7 @@ const VERSION: u32 = 1;
 const SQUARES: &str = ".squares";
 const SENSITIVITIES: &str = "sensitivities";
 const ERRORS: &str = "errors";
-const TOGETHER: &str = "together";
+const RECKONED: &str = "reckoned";
 const INTERACTIONS: &str = "interactions";
 
 /// What statistics are of.
@@ -66,8 +66,10 @@ pub struct Alone {
 pub struct TensorStatistics {
     /// Its GGUF name.
     pub name: String,
-    /// What it does alone.
+    /// What it does alone, as it was measured.
     pub alone: Option<Alone>,
+    /// The same, reckoned from what sets of tensors do; without an error.
+    pub reckoned: Option<Alone>,
     /// tr(E H Eᵀ) in each of [`Tables::formats`], by their order.
     pub errors: Vec<Option<f64>>,
 }
@@ -77,10 +79,8 @@ pub struct TensorStatistics {
 pub struct Tables {
     /// Matrices that a recipe may change.
     pub tensors: Vec<TensorStatistics>,
-    /// KL divergence of all of them quantized at once, and over how many chunks.
-    pub together: Option<(f64, u32)>,
     /// a: tensors that would lose s if their losses added up lose s (1 + a s) together; and over how many chunks it was
-    /// measured. Of losses without tensors measured alone, and with.
+    /// measured. Of losses that were reckoned, and of those measured alone.
     pub interactions: [Option<(f64, u32)>; 2],
 }
 
@@ -92,7 +92,12 @@ impl Tables {
 
     /// Nothing is known of these tensors.
     pub fn unknown(names: impl IntoIterator<Item = String>) -> Self {
-        let tensor = |name| TensorStatistics { name, alone: None, errors: Self::formats().map(|_| None).collect() };
+        let tensor = |name| TensorStatistics {
+            name,
+            alone: None,
+            reckoned: None,
+            errors: Self::formats().map(|_| None).collect(),
+        };
         Self { tensors: names.into_iter().map(tensor).collect(), ..Self::default() }
     }
 
@@ -112,7 +117,6 @@ impl Tables {
     pub fn shapes<'a>(&self, squares: impl IntoIterator<Item = (&'a str, u64, u64)>) -> Vec<(String, Vec<u64>)> {
         let count = self.tensors.len() as u64;
         let own = self.encode().into_iter().map(|(name, numbers)| match name {
-            TOGETHER => (name.to_owned(), vec![numbers.len() as u64]),
             INTERACTIONS => (name.to_owned(), vec![2, numbers.len() as u64 / 2]),
             _ => (name.to_owned(), vec![numbers.len() as u64 / count, count]),
         });
@@ -122,7 +126,7 @@ impl Tables {
 
     /// The tables as numbers.
     pub fn encode(&self) -> [(&'static str, Vec<f32>); 4] {
-        let alone = |tensor: &TensorStatistics| match tensor.alone {
+        let alone = |alone: Option<Alone>| match alone {
             None => [f32::NAN; 4],
             Some(Alone { divergence, error, chunks, format }) => {
                 [divergence as f32, error as f32, chunks as f32, format.ggml_type as f32]
@@ -132,9 +136,9 @@ impl Tables {
         let pair =
             |pair: Option<(f64, u32)>| pair.map_or([f32::NAN; 2], |(value, chunks)| [value as f32, chunks as f32]);
         [
-            (SENSITIVITIES, self.tensors.iter().flat_map(alone).collect()),
+            (SENSITIVITIES, self.tensors.iter().flat_map(|tensor| alone(tensor.alone)).collect()),
+            (RECKONED, self.tensors.iter().flat_map(|tensor| alone(tensor.reckoned)).collect()),
             (ERRORS, self.tensors.iter().flat_map(|tensor| tensor.errors.iter().map(error)).collect()),
-            (TOGETHER, pair(self.together).to_vec()),
             (INTERACTIONS, self.interactions.into_iter().flat_map(pair).collect()),
         ]
     }
@@ -219,20 +223,20 @@ fn read(path: &Path, file: &File, header: Header) -> Result<Statistics, String> 
         floats(file, table, expected as u64)
     };
     let (alone, errors) = (table(SENSITIVITIES, 4 * listed.len())?, table(ERRORS, columns * listed.len())?);
-    let (together, interactions) = (table(TOGETHER, 2)?, table(INTERACTIONS, 4)?);
+    let (reckoned, interactions) = (table(RECKONED, 4 * listed.len())?, table(INTERACTIONS, 4)?);
     let known = |number: &f32| (number.is_finite() && *number >= 0.0).then_some(f64::from(*number));
     let mut tables = Tables::unknown(listed);
-    let rows = alone.as_chunks::<4>().0.iter().zip(errors.chunks_exact(columns));
-    for (tensor, (alone, errors)) in tables.tensors.iter_mut().zip(rows) {
-        let format = known(&alone[3]).and_then(|id| format_from_ggml_type(id as u32));
-        let rest = (known(&alone[0]), known(&alone[1]), known(&alone[2]), format);
-        if let (Some(divergence), Some(error), Some(chunks), Some(format)) = rest {
-            tensor.alone = Some(Alone { divergence, error, chunks: chunks as u32, format });
-        }
+    let divergence = |row: &[f32; 4]| {
+        let format = known(&row[3]).and_then(|id| format_from_ggml_type(id as u32))?;
+        let chunks = known(&row[2])? as u32;
+        Some(Alone { divergence: known(&row[0])?, error: known(&row[1])?, chunks, format })
+    };
+    let rows = alone.as_chunks::<4>().0.iter().zip(reckoned.as_chunks::<4>().0).zip(errors.chunks_exact(columns));
+    for (tensor, ((alone, reckoned), errors)) in tables.tensors.iter_mut().zip(rows) {
+        (tensor.alone, tensor.reckoned) = (divergence(alone), divergence(reckoned));
         tensor.errors = errors.iter().map(known).collect();
     }
     let pair = |pair: &[f32]| known(&pair[0]).zip(known(&pair[1])).map(|(value, chunks)| (value, chunks as u32));
-    tables.together = pair(&together);
     tables.interactions = [pair(&interactions[..2]), pair(&interactions[2..])];
     let identity = Identity { model: text("statistics.model")?, text: text("statistics.text")? };
     let mut imatrix = Imatrix {

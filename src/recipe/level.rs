@@ -5,7 +5,7 @@ use crate::quant::Effort;
 /// What is measured before a mix is chosen, and how its tensors are quantized.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Level {
-    /// No tensor is measured alone: what it loses is reckoned from the error of its outputs.
+    /// No tensor is measured alone: what each loses is reckoned from sets of tensors, by the errors of their outputs.
     Fast,
     /// Every tensor is measured alone.
     #[default]
@@ -27,11 +27,15 @@ impl Level {
         }
     }
 
-    /// Chunks of text on which tensors are measured alone.
-    pub fn chunks(self) -> u32 {
+    /// Whether every tensor is measured alone.
+    pub fn is_measured(self) -> bool {
+        self != Self::Fast
+    }
+
+    /// Chunks of text on which is measured.
+    pub fn chunks(self) -> usize {
         match self {
-            Self::Fast => 0,
-            Self::Balanced => 2,
+            Self::Fast | Self::Balanced => 2,
             Self::Best => 4,
         }
     }

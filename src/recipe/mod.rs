@@ -26,7 +26,7 @@ pub use list::PRESETS;
 pub use mix::{MIX, Mix, MixError};
 pub use mixer::{Mixed, Mixer, Standard, USUAL_TYPES, types_of};
 pub use plan::{Plan, PlannedFile, PlannedTensor, choose_formats};
-pub use predict::{Prediction, REFERENCE, always_measured};
+pub use predict::{Prediction, REFERENCE};
 pub use preset::{Group, Preset, preset_from_name};
 pub use rules::quantizable;
 pub use split::Split;

@@ -3,8 +3,7 @@
 //! A tensor's loss is the KL divergence that it causes alone. Small losses add up; large ones are more together than their
 //! sum, by a factor that was measured once. A tensor's was measured in one format,
 //! and goes from there to others with tr(E H Eᵀ), the squared error of its outputs, E being the error of its weights and H the
-//! mean of x xᵀ over its inputs. Where no tensor was measured alone, that error is the loss, in units that make all tensors
-//! together lose what they were measured to lose.
+//! mean of x xᵀ over its inputs.
 
 use crate::arch::Tensor;
 use crate::imatrix::{Alone, Statistics, Tables, TensorStatistics};
@@ -21,23 +20,28 @@ pub struct Prediction {
 
 #[derive(Clone, Debug)]
 struct Losses {
-    /// What it was measured to cause.
+    /// What it was measured to cause, or reckoned.
     alone: Option<Alone>,
     /// KL divergence by format.
     formats: Vec<(FormatRef, f64)>,
 }
 
 impl Prediction {
-    /// Of the statistics; with `measured`, from what tensors were measured to cause alone.
+    /// Of the statistics: from what tensors were `measured` to cause alone, or from what was reckoned.
     pub fn new(statistics: &Statistics, measured: bool) -> Self {
         let tables = &statistics.tables;
-        let scale = scale(tables);
+        let alone = |tensor: &TensorStatistics| if measured { tensor.alone } else { tensor.reckoned };
+        // Of a tensor that the forward pass does without nothing was measured; it counts as the others do on the average.
+        let known = tables.tensors.iter().filter_map(|tensor| Some((alone(tensor)?, tensor)));
+        let pairs = known.filter_map(|(alone, tensor)| Some((alone.divergence, error(tensor, alone.format)?)));
+        let (divergences, errors) = pairs.fold((0.0, 0.0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
+        let mean = if errors > 0.0 { divergences / errors } else { 1.0 };
         let losses = |tensor: &TensorStatistics| {
-            let alone = tensor.alone.filter(|_| measured || always_measured(&tensor.name));
+            let alone = alone(tensor);
             let error = |format: FormatRef| error(tensor, format);
             // What was measured is of its own format; an error of 0 there says nothing of others.
             let unit = alone.and_then(|alone| Some(alone.divergence / error(alone.format).filter(|e| *e > 0.0)?));
-            let unit = unit.unwrap_or(scale);
+            let unit = unit.unwrap_or(mean);
             let formats = Tables::formats().filter_map(|format| Some((format, unit * error(format)?)));
             (tensor.name.clone(), Losses { alone, formats: formats.collect() })
         };
@@ -60,16 +64,10 @@ impl Prediction {
         formats.iter().find(|(known, _)| *known == format).map(|(_, loss)| *loss)
     }
 
-    /// What a tensor was measured to cause alone.
+    /// What a tensor was measured to cause alone, or reckoned.
     pub fn alone(&self, name: &str) -> Option<Alone> {
         self.tensors.get(name)?.alone
     }
-}
-
-/// The token embedding and the output are measured alone whatever else is: their errors are of another kind than those of
-/// matrices in between.
-pub fn always_measured(name: &str) -> bool {
-    ["token_embd.weight", "output.weight"].contains(&name)
 }
 
 fn error(tensor: &TensorStatistics, format: FormatRef) -> Option<f64> {
@@ -78,23 +76,3 @@ fn error(tensor: &TensorStatistics, format: FormatRef) -> Option<f64> {
 
 /// What tensors are quantized to where they are measured: the first that divides their rows.
 pub static REFERENCE: &[FormatRef] = &[&Q3_K, &Q4_0];
-
-/// KL divergence by squared error, of tensors that were not measured alone: what all cause together, less what some were
-/// measured to cause, by the errors of the rest. Where nothing was measured together, that of those measured alone.
-fn scale(tables: &Tables) -> f64 {
-    let (mut divergence, mut errors) = (tables.together.map_or(0.0, |(together, _)| together), 0.0);
-    let least = divergence / 10.0;
-    for tensor in &tables.tensors {
-        let reference = || REFERENCE.iter().find_map(|format| error(tensor, format)).unwrap_or(0.0);
-        match (tensor.alone, tables.together) {
-            (Some(alone), Some(_)) if always_measured(&tensor.name) => divergence -= alone.divergence,
-            (_, Some(_)) => errors += reference(),
-            (Some(alone), None) => {
-                divergence += alone.divergence;
-                errors += reference();
-            }
-            (None, None) => {}
-        }
-    }
-    if errors > 0.0 { divergence.max(least) / errors } else { 1.0 }
-}

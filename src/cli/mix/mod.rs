@@ -87,7 +87,7 @@ impl Mixing {
     /// Finds or makes what a level of effort chooses by.
     pub(super) fn observe(&self, session: &mut Session, model: &Arc<Model>, level: Level) -> Result<Observed, Quit> {
         let report = self.statistics(session, model, Some(level), None)?;
-        let prediction = Prediction::new(&report.statistics, level != Level::Fast);
+        let prediction = Prediction::new(&report.statistics, level.is_measured());
         Ok(Observed { report, prediction })
     }
 

@@ -10,6 +10,7 @@ mod errors;
 mod gather;
 mod gpu;
 mod identity;
+mod reckon;
 mod sensitivity;
 mod speaker;
 mod state;

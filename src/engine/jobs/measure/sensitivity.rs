@@ -1,7 +1,7 @@
 //! How much each tensor counts: the KL divergence that quantizing it alone causes.
 //!
-//! A perturbed stream is the text on its way through the model with one tensor quantized. It is the original's until the
-//! layer of that tensor, where it begins, and joins those of earlier tensors; so one pass over the layers serves all
+//! A perturbed stream is the text on its way through the model with one tensor quantized, or a set of them. It is the original's
+//! until the layer of the first, where it begins, and joins those of earlier tensors; so one pass over the layers serves all
 //! tensors. Where their streams do not fit into memory together, the tensors are cut into groups, and each group's pass
 //! begins at its first layer.
 
@@ -14,7 +14,7 @@ use crate::engine::event::{Sensitivity, SensitivityReport, Stage};
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::eval::{Divergence, Estimate};
-use crate::forward::{self, Facts, Program};
+use crate::forward::{self, Facts, Matrices, Program};
 use crate::model::Model;
 use crate::recipe::Plan;
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ const EMBEDDING: &str = "token_embd.weight";
 /// Bytes of streams that are in memory at a time.
 const STREAMS: usize = 1 << 30;
 
-/// Takes places in the model's list of tensors and mean KL divergences.
+/// Takes numbers of sets and their mean KL divergences.
 type Tell<'a> = &'a mut dyn FnMut(&[(usize, Estimate)]) -> Result<(), Stop>;
 
 /// A part of the model: what comes before the first layer, a layer, or what makes logits.
@@ -46,7 +46,8 @@ pub(in crate::engine) fn sensitivity(
     let plan = Plan::new(model, &request.recipe)?;
     let text = Text::read(request.text.as_deref(), BuiltIn::Evaluation, model, request.context, request.chunks)?;
     let mut tensors = Vec::new();
-    alone(model, &plan, &text, request.streams, &|_| true, context, &mut |found| {
+    let each: Vec<Vec<usize>> = (0..model.tensors.len()).map(|place| vec![place]).collect();
+    sets(model, &plan, &text, request.streams, &each, context, &mut |found| {
         tensors.extend(found.iter().map(|(place, divergence)| {
             let (tensor, format) = (&model.tensors[*place], plan.tensors[*place].format);
             let bytes = format.bytes(tensor.weights());
@@ -72,50 +73,70 @@ pub(in crate::engine) fn sensitivity(
     })
 }
 
-/// Measures tensors that a plan changes and that are `wanted`, each alone; in one pass over the layers `streams` of them, or
-/// as many as fit into memory. Tells places in the model's list and mean KL divergences, pass by pass, in the order in which
-/// the forward pass needs the tensors.
-pub(super) fn alone(
+/// Measures sets of tensors, each given by places in the model's list: what comes of it when a set's tensors, as far as the
+/// plan changes them, are quantized and all others are not. In one pass over the layers `streams` sets, or as many as fit into
+/// memory. Tells numbers of sets and mean KL divergences, pass by pass, in the order in which the forward pass comes to them.
+pub(super) fn sets(
     model: &Model,
     plan: &Plan,
     text: &Text,
     streams: Option<usize>,
-    wanted: &dyn Fn(usize) -> bool,
+    sets: &[Vec<usize>],
     context: &Context<'_>,
     tell: Tell<'_>,
 ) -> Result<(), Stop> {
     let (original, packed) = (Weights::new(model, None), Weights::new(model, Some(plan.clone())));
     let facts = facts(&original, text.chunk)?;
-    let parts = parts(&original, &packed, &facts, wanted)?;
-    let jobs: Vec<(usize, usize)> =
-        parts.iter().enumerate().flat_map(|(n, part)| part.tensors.iter().map(move |tensor| (n, *tensor))).collect();
+    let parts = parts(&original, &packed, &facts)?;
+    let order = || parts.iter().enumerate().flat_map(|(n, part)| part.tensors.iter().map(move |place| (n, *place)));
+    let trial = |(set, places): (usize, &Vec<usize>)| {
+        let places: Vec<(usize, usize)> = order().filter(|(_, place)| places.contains(place)).collect();
+        (!places.is_empty()).then_some(Trial { set, places })
+    };
+    let mut trials: Vec<Trial> = sets.iter().enumerate().filter_map(trial).collect();
+    trials.sort_by_key(|trial| order().position(|of| of == trial.places[0]));
     let stream = text.tokens.len() * model.hparams.hidden as usize;
     let most = streams.unwrap_or(STREAMS / (4 * stream).max(1)).max(1);
-    let passes = jobs.chunks(most).enumerate().map(|(n, group)| {
-        let first = if n == 0 { 0 } else { group[0].0 };
+    let passes = trials.chunks(most).enumerate().map(|(n, group)| {
+        let first = if n == 0 { 0 } else { group[0].first() };
         parts[first..].iter().map(|part| part.bytes).sum::<u64>()
     });
     let meter = Meter::new(context, Stage::Measuring, passes.sum());
     let walk = Walk { original: &original, packed: &packed, facts: &facts, parts: &parts, text, meter: &meter };
     // The original before the first part of a group.
     let mut base = Vec::new();
-    for (n, group) in jobs.chunks(most).enumerate() {
-        let next = jobs.get(n * most + group.len()).map(|(part, _)| *part);
+    for (n, group) in trials.chunks(most).enumerate() {
+        let next = trials.get(n * most + group.len()).map(Trial::first);
         let divergences = walk.group(group, &mut base, next)?;
-        let found = group.iter().zip(divergences).map(|((_, place), divergence)| (*place, divergence.mean()));
+        let found = group.iter().zip(divergences).map(|(trial, divergence)| (trial.set, divergence.mean()));
         tell(&found.collect::<Vec<_>>())?;
     }
     Ok(())
 }
 
-/// The parts of a model in order, each with the tensors that a plan would change and that are wanted. The token embedding may make logits too;
+/// Tensors that are quantized together.
+struct Trial {
+    /// The number of the set.
+    set: usize,
+    /// The part of each and its place in the model's list, in the order of the forward pass; at least one.
+    places: Vec<(usize, usize)>,
+}
+
+impl Trial {
+    /// The part where its stream begins.
+    fn first(&self) -> usize {
+        self.places[0].0
+    }
+
+    /// Its tensors in a part.
+    fn of(&self, part: usize) -> impl Iterator<Item = usize> {
+        self.places.iter().filter(move |(of, _)| *of == part).map(|(_, place)| *place)
+    }
+}
+
+/// The parts of a model in order, each with the tensors that a plan would change. The token embedding may make logits too;
 /// it counts where it is first needed.
-fn parts(
-    original: &Weights<'_>,
-    packed: &Weights<'_>,
-    facts: &Facts,
-    wanted: &dyn Fn(usize) -> bool,
-) -> Result<Vec<Part>, Stop> {
+fn parts(original: &Weights<'_>, packed: &Weights<'_>, facts: &Facts) -> Result<Vec<Part>, Stop> {
     let model = original.model;
     let mut programs = vec![forward::embedding(model, facts)?];
     for layer in 0..forward::layers(model) {
@@ -132,7 +153,7 @@ fn parts(
             let place = original.find(name)?;
             // Vectors are never quantized.
             let is_matrix = model.tensors[place].shape.len() > 1;
-            if is_matrix && packed.changes(place) && wanted(place) && !known.contains(&place) {
+            if is_matrix && packed.changes(place) && !known.contains(&place) {
                 known.push(place);
                 tensors.push(place);
             }
@@ -156,15 +177,9 @@ struct Walk<'a, 'c> {
 }
 
 impl Walk<'_, '_> {
-    /// Measures tensors, each given by its part and its place. `base` is the original before the first of the parts, and
-    /// becomes that before the part `next`.
-    fn group(
-        &self,
-        group: &[(usize, usize)],
-        base: &mut Vec<f32>,
-        next: Option<usize>,
-    ) -> Result<Vec<Divergence>, Stop> {
-        let (first, last) = (if base.is_empty() { 0 } else { group[0].0 }, self.parts.len() - 1);
+    /// Measures sets. `base` is the original before the first of their parts, and becomes that before the part `next`.
+    fn group(&self, group: &[Trial], base: &mut Vec<f32>, next: Option<usize>) -> Result<Vec<Divergence>, Stop> {
+        let (first, last) = (if base.is_empty() { 0 } else { group[0].first() }, self.parts.len() - 1);
         // The original, and after it the streams that have begun, in the order of the group.
         let mut rows = match first {
             0 => self.original.rows(EMBEDDING, &self.text.tokens)?,
@@ -176,25 +191,27 @@ impl Walk<'_, '_> {
                 *base = rows[..one].to_vec();
             }
             let mut matrices = self.original.of(&part.program, Some(self.meter))?;
-            let mut begun = Vec::new();
-            for (_, place) in group.iter().filter(|(of, _)| *of == n) {
-                let name = &self.original.model.tensors[*place].name;
-                let mut stream = match name.as_str() {
-                    EMBEDDING => self.packed.rows(EMBEDDING, &self.text.tokens)?,
-                    _ => rows[..one].to_vec(),
+            let begun = rows.len() / one - 1;
+            let mut beginning = Vec::new();
+            for trial in group[begun..].iter().filter(|trial| trial.first() == n) {
+                let looked_up = trial.of(n).any(|place| self.name(place) == EMBEDDING);
+                let mut stream = match looked_up {
+                    true => self.packed.rows(EMBEDDING, &self.text.tokens)?,
+                    false => rows[..one].to_vec(),
                 };
-                let own = match matrices.get_mut(name) {
-                    Some(matrix) => Some(std::mem::replace(matrix, self.packed.matrix(name)?)),
-                    None => None,
-                };
-                pass(&part.program, &matrices, self.text.chunk, &mut stream, Some(self.meter), &mut |_, _, _| {})?;
-                if let Some(own) = own {
-                    matrices.insert(name.clone(), own);
-                }
-                begun.extend(stream);
+                self.changed(n, trial, &mut matrices, &mut stream)?;
+                beginning.extend(stream);
             }
-            pass(&part.program, &matrices, self.text.chunk, &mut rows, Some(self.meter), &mut |_, _, _| {})?;
-            rows.extend(begun);
+            // Streams in a row that nothing changes in this part go through it together.
+            let mut from = 0;
+            for (stream, trial) in group[..begun].iter().enumerate().filter(|(_, trial)| trial.of(n).next().is_some()) {
+                let own = (stream + 1) * one;
+                self.pass(n, &matrices, &mut rows[from..own])?;
+                self.changed(n, trial, &mut matrices, &mut rows[own..own + one])?;
+                from = own + one;
+            }
+            self.pass(n, &matrices, &mut rows[from..])?;
+            rows.extend(beginning);
         }
         if next == Some(last) {
             *base = rows[..one].to_vec();
@@ -202,21 +219,48 @@ impl Walk<'_, '_> {
         self.diverge(group, &rows, one)
     }
 
+    fn name(&self, place: usize) -> &str {
+        &self.original.model.tensors[place].name
+    }
+
+    fn pass(&self, part: usize, matrices: &Matrices, rows: &mut [f32]) -> Result<(), Stop> {
+        let program = &self.parts[part].program;
+        pass(program, matrices, self.text.chunk, rows, Some(self.meter), &mut |_, _, _| {})
+    }
+
+    /// Takes a stream through a part with the tensors of a set quantized.
+    fn changed(&self, part: usize, trial: &Trial, matrices: &mut Matrices, stream: &mut [f32]) -> Result<(), Stop> {
+        let mut own = Vec::new();
+        for place in trial.of(part) {
+            let name = self.name(place);
+            if let Some(matrix) = matrices.get_mut(name) {
+                own.push((name.to_owned(), std::mem::replace(matrix, self.packed.matrix(name)?)));
+            }
+        }
+        self.pass(part, matrices, stream)?;
+        matrices.extend(own);
+        Ok(())
+    }
+
     /// How far the predictions of streams are from those of the original.
-    fn diverge(&self, group: &[(usize, usize)], rows: &[f32], one: usize) -> Result<Vec<Divergence>, Stop> {
+    fn diverge(&self, group: &[Trial], rows: &[f32], one: usize) -> Result<Vec<Divergence>, Stop> {
         let (last, width) = (self.parts.len() - 1, self.original.model.hparams.hidden as usize);
         let original = Output::load(self.original, self.facts, Some(self.meter))?;
         known(self.text, original.vocabulary())?;
-        // Those of the tensors that make logits.
+        // Those of the sets with tensors that make logits.
         let mut perturbed = HashMap::new();
         let names: Vec<&str> = self.parts[last].program.tensors().collect();
-        for (_, place) in group {
-            let name = self.original.model.tensors[*place].name.as_str();
-            if names.contains(&name) {
-                let mut output = Output::load(self.original, self.facts, None)?;
+        for trial in group {
+            let changed = trial.places.iter().map(|(_, place)| self.name(*place)).filter(|name| names.contains(name));
+            let mut output = None;
+            for name in changed {
+                let output = match &mut output {
+                    Some(output) => output,
+                    none => none.insert(Output::load(self.original, self.facts, None)?),
+                };
                 output.replace(name, self.packed.matrix(name)?);
-                perturbed.insert(*place, output);
             }
+            perturbed.extend(output.map(|output| (trial.set, output)));
         }
         let mut divergences = vec![Divergence::default(); group.len()];
         for positions in scored(self.text).chunks((LOGITS / original.vocabulary()).max(1)) {
@@ -225,9 +269,9 @@ impl Walk<'_, '_> {
                 output.logits(rows.copied().collect(), 1, &mut |_, _, _| {})
             };
             let reference = logits(&original, 0)?;
-            for (n, ((part, place), divergence)) in group.iter().zip(&mut divergences).enumerate() {
-                let output = perturbed.get(place).unwrap_or(&original);
-                let own = logits(output, if *part == last { 0 } else { n + 1 })?;
+            for (n, (trial, divergence)) in group.iter().zip(&mut divergences).enumerate() {
+                let output = perturbed.get(&trial.set).unwrap_or(&original);
+                let own = logits(output, if trial.first() == last { 0 } else { n + 1 })?;
                 divergence.append(score_rows(&own, Some(&reference), positions, self.text));
                 self.meter.advance(0, "")?;
             }

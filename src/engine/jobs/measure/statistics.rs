@@ -1,11 +1,12 @@
 //! Making the statistics that an automatic mix is chosen by, or as much of them as is not there yet.
 //!
 //! First the text runs through the model and leaves Gram matrices and squares of inputs, in a file that is whole or not there;
-//! then tensors are measured alone, and every format is tried on every tensor, which fills the file's tables. Ended at any
+//! then every format is tried on every tensor, and tensors are measured alone, which fills the file's tables. Ended at any
 //! point, the same request goes on from there.
 
 use super::gather::{Beside, Gathered, gather};
-use super::sensitivity::alone;
+use super::reckon::reckon;
+use super::sensitivity::sets;
 use super::text::{BuiltIn, Text};
 use super::walk::Walk;
 use super::weights::Weights;
@@ -14,9 +15,9 @@ use crate::engine::command::{CalibrateRequest, StatisticsRequest};
 use crate::engine::event::{Stage, StatisticsReport};
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
-use crate::imatrix::{Alone, Identity, Statistics, Tables, square_name};
+use crate::imatrix::{Alone, Identity, Statistics, Tables, TensorStatistics, square_name};
 use crate::model::Model;
-use crate::recipe::{Level, Mixer, PRESETS, Plan, Prediction, REFERENCE, Recipe, always_measured, quantizable};
+use crate::recipe::{Level, Mixer, PRESETS, Plan, Prediction, REFERENCE, Recipe, quantizable};
 use directories::ProjectDirs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,8 +29,6 @@ const CONTEXT: u64 = 512;
 const GRAM_BYTES: u64 = 1 << 30;
 /// How often the state of the first stage is kept.
 const SAVE_EVERY: Duration = Duration::from_secs(30);
-/// Chunks on which a few tensors are measured alone, and all together, where not every tensor is measured alone.
-const FEW_CHUNKS: u32 = 2;
 
 /// Makes what a request names.
 pub(in crate::engine) fn statistics(
@@ -67,19 +66,19 @@ pub(in crate::engine) fn statistics(
     let mut statistics = Statistics::open(&path)?;
     statistics.check(&identity)?;
     let gathered = started.elapsed();
-    if let Some(level) = request.level {
-        measure(model, &mut statistics, &text, level, context)?;
-    }
-    let measured = started.elapsed();
+    let mut tried = gathered;
     if let Some(level) = request.level {
         errors::fill_in(model, &mut statistics, &request.types, context)?;
+        tried = started.elapsed();
+        let text = text.thinned(level.chunks());
+        measure(model, &mut statistics, &text, level, context)?;
         interact(request, &mut statistics, &text, level, context)?;
     }
     Ok(StatisticsReport {
         statistics: Arc::new(statistics),
         is_reused,
         text: text.name,
-        stages: [gathered, measured - gathered, started.elapsed() - measured],
+        stages: [gathered, tried - gathered, started.elapsed() - tried],
     })
 }
 
@@ -144,18 +143,13 @@ fn gather_into(
     Ok(())
 }
 
-/// Some of a text, for measuring.
-fn thinned(text: &Text, level: Level) -> Text {
-    text.thinned(if level.chunks() > 0 { level.chunks() } else { FEW_CHUNKS } as usize)
-}
-
 /// All matrices in the format in which they are measured, if that divides their rows.
 fn reference() -> Recipe {
     let preset = PRESETS.iter().find(|preset| preset.format == REFERENCE.first().copied()).unwrap_or(&PRESETS[0]);
     Recipe { pure: true, ..Recipe::new(preset) }
 }
 
-/// The second stage: tensors alone, as far as the level wants it and it was not done before.
+/// The third stage: tensors alone or in sets, as far as the level wants it and it was not done before.
 fn measure(
     model: &Model,
     statistics: &mut Statistics,
@@ -163,40 +157,34 @@ fn measure(
     level: Level,
     context: &Context<'_>,
 ) -> Result<(), Stop> {
-    let text = thinned(text, level);
     let chunks = text.chunks() as u32;
     let plan = Plan::new(model, &reference().with_statistics(statistics, level))?;
-    let is_known = |name: &str| {
+    let is_missing = |name: &str| {
         let found = statistics.tables.tensors.iter().find(|tensor| tensor.name == name);
-        found.is_none_or(|tensor| tensor.alone.is_some_and(|alone| alone.chunks >= chunks))
+        let known = |tensor: &TensorStatistics| if level.is_measured() { tensor.alone } else { tensor.reckoned };
+        found.is_some_and(|tensor| known(tensor).is_none_or(|alone| alone.chunks < chunks))
     };
-    let wanted: Vec<bool> = model
-        .tensors
-        .iter()
-        .zip(&plan.tensors)
-        .map(|(tensor, planned)| {
-            let counts = level.chunks() > 0 || always_measured(&tensor.name);
-            counts && REFERENCE.contains(&planned.format) && !is_known(&tensor.name)
-        })
+    let planned = model.tensors.iter().zip(&plan.tensors).enumerate();
+    let wanted: Vec<usize> = planned
+        .filter(|(_, (tensor, planned))| REFERENCE.contains(&planned.format) && is_missing(&tensor.name))
+        .map(|(place, _)| place)
         .collect();
-    if wanted.contains(&true) {
-        alone(model, &plan, &text, None, &|place| wanted[place], context, &mut |found| {
-            for (place, divergence) in found {
-                let name = &model.tensors[*place].name;
-                let tensor = statistics.tables.tensors.iter_mut().find(|tensor| tensor.name == *name);
-                let format = plan.tensors[*place].format;
-                let (divergence, error) = (divergence.value, divergence.error);
-                let alone = Alone { divergence, error, chunks, format };
-                tensor.into_iter().for_each(|tensor| tensor.alone = Some(alone));
-            }
-            Ok(statistics.save()?)
-        })?;
+    if wanted.is_empty() {
+        return Ok(());
     }
-    if level.chunks() == 0 && statistics.tables.together.is_none_or(|(_, known)| known < chunks) {
-        statistics.tables.together = Some((together(model, plan, &text, context)?, chunks));
-        statistics.save()?;
+    if !level.is_measured() {
+        return reckon(model, &plan, statistics, text, &wanted, context);
     }
-    Ok(())
+    let each: Vec<Vec<usize>> = wanted.iter().map(|place| vec![*place]).collect();
+    sets(model, &plan, text, None, &each, context, &mut |found| {
+        for (set, divergence) in found {
+            let (name, format) = (&model.tensors[wanted[*set]].name, plan.tensors[wanted[*set]].format);
+            let (divergence, error) = (divergence.value, divergence.error);
+            let tensor = statistics.tables.tensors.iter_mut().find(|tensor| tensor.name == *name);
+            tensor.into_iter().for_each(|tensor| tensor.alone = Some(Alone { divergence, error, chunks, format }));
+        }
+        Ok(statistics.save()?)
+    })
 }
 
 /// The last stage: how much more tensors lose together than alone, in a mix as large as the file in which all are measured.
@@ -207,7 +195,7 @@ fn interact(
     level: Level,
     context: &Context<'_>,
 ) -> Result<(), Stop> {
-    let (model, text, is_measured) = (&*request.model, thinned(text, level), level != Level::Fast);
+    let (model, is_measured) = (&*request.model, level.is_measured());
     let chunks = text.chunks() as u32;
     let known = &mut statistics.tables.interactions[usize::from(is_measured)];
     if known.is_some_and(|(_, known)| known >= chunks) {
@@ -221,7 +209,7 @@ fn interact(
     let mixer = Mixer::new(model, &prediction, base, made, &request.types, &[])?;
     let mixed = mixer.solve(bytes.max(mixer.smallest()))?;
     let sum = mixed.total.loss;
-    let together = together(model, Plan::new(model, &mixed.recipe)?, &text, context)?;
+    let together = together(model, Plan::new(model, &mixed.recipe)?, text, context)?;
     let more = if sum > 0.0 { ((together / sum - 1.0) / sum).max(0.0) } else { 0.0 };
     statistics.tables.interactions[usize::from(is_measured)] = Some((more, chunks));
     Ok(statistics.save()?)
