@@ -23,7 +23,9 @@ fn main() {
         };
         let common: Vec<f32> = (0..columns).map(|_| random()).collect();
         let gram: Vec<f32> = (0..columns * columns)
-            .map(|at| common[at / columns] * common[at % columns] + if at / columns == at % columns { 0.3 } else { 0.0 })
+            .map(|at| {
+                common[at / columns] * common[at % columns] + if at / columns == at % columns { 0.3 } else { 0.0 }
+            })
             .collect();
         let weights: Vec<f32> = (0..rows * columns).map(|_| random() * random() * random()).collect();
         let started = Instant::now();

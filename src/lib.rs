@@ -60,6 +60,14 @@
 //! to layer, sums of squares and of x·xᵀ are made there, and so are the keys and values of an answer. Only answers (`tuck compare`) hold all of a
 //! model in memory, with the keys and values of the text so far.
 //!
+//! # How a mix is chosen
+//!
+//! The statistics job makes one file for a model and a text ([`imatrix::Statistics`]), stage by stage, and fills in what is
+//! missing: inputs of matrices, what each tensor does alone, what each format does to each tensor, and how much more all lose
+//! together. [`recipe::Prediction`] reads losses out of it, [`recipe::budget`] finds the least loss for every number of bytes at
+//! once, and [`recipe::Mixer`] makes recipes of that, with one format for each tensor in [`recipe::Mix`], which is also the
+//! file that makes the same again. Only the job computes; the rest is pure and fast enough for a slider.
+//!
 //! # Adding things
 //!
 //! A product that stores weights as codes is a line in `METHODS` of `checkpoint/coded`, and a file there if its layout is new.

@@ -347,7 +347,7 @@ fn sums_of_what_goes_into_matrices_are_those_of_the_processor() {
             });
             let mut weights = Weights::default();
             runner.load(&mut weights, program, matrices).unwrap();
-            let mut sums = runner.sums(&weights, program, true).unwrap();
+            let mut sums = runner.sums(&weights, program, &|_| true).unwrap();
             runner.run(&weights, program, &mut own, RESIDUAL, *chunk, Some(&mut sums)).unwrap();
             let found = runner.summed(&sums).unwrap();
             assert!(found.keys().eq(expected.keys()), "{name} on {device}");
@@ -366,7 +366,8 @@ fn sums_of_what_goes_into_matrices_are_those_of_the_processor() {
         let mut small = Runner::with(&device, Some(1 << 20), Multiply::best(&device), Checks::Off).unwrap();
         let mut weights = Weights::default();
         small.load(&mut weights, &wide.program, &wide.matrices).unwrap();
-        let refused = small.sums(&weights, &wide.program, true).err().expect("a Gram matrix of 1.5 MB").to_string();
+        let refused =
+            small.sums(&weights, &wide.program, &|_| true).err().expect("a Gram matrix of 1.5 MB").to_string();
         assert!(refused.contains("Gram matrix of weight"), "{refused}");
     }
 }

@@ -15,7 +15,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli", "main.rs"]),
     ("indicatif", &["cli"]),
     ("sysinfo", &["fit"]),
-    ("toml", &["fit"]),
+    ("toml", &["fit", "recipe"]),
     ("tokenizers", &["tokenizer"]),
     ("minijinja", &["chat"]),
     ("minijinja_contrib", &["chat"]),

@@ -1,10 +1,10 @@
 //! The values of `--effort`.
 
-use crate::quant::Effort;
+use crate::recipe::Level;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-impl ValueEnum for Effort {
+impl ValueEnum for Level {
     fn value_variants<'a>() -> &'a [Self] {
         Self::ALL
     }

@@ -4,6 +4,7 @@ mod adapter;
 mod calibrate;
 mod compare;
 mod computing;
+mod curve;
 mod devices;
 mod effort;
 mod fit;
@@ -12,6 +13,7 @@ mod inspect;
 mod lora;
 mod measure;
 mod metadata;
+mod mix;
 mod output;
 mod pack;
 mod pull;
@@ -32,6 +34,10 @@ Examples:
   tuck pack ./Llama-3.2-1B-Instruct --type Q4_K_M  write Llama-3.2-1B-Instruct-Q4_K_M.gguf here
   tuck pack ./model --type Q4_K_M,Q6_K,Q8_0 -o out/  three files from one read
   tuck pack model.gguf --type Q5_K_M --tensor-type attn_v=Q8_0 -o out.gguf
+  tuck pack ./model --target-size 4.5GB            the file of that size that loses least
+  tuck pack ./model --target 'RTX 4060' --ctx 16384
+                                                   the same for the largest that fits there
+  tuck curve ./model --svg curve.svg               what every size loses, beside the standard recipes
   tuck pack ./base --lora ./my-adapter=0.8 --type Q6_K
                                                    a model with a LoRA adapter merged into it
   tuck adapter ./my-adapter --base ./base -o my-adapter.gguf
@@ -90,6 +96,8 @@ enum Command {
     Sensitivity(sensitivity::Arguments),
     /// Let two models answer the same prompts, side by side, and mark where they part; or one alone.
     Compare(Box<compare::Arguments>),
+    /// Show what each size of a model loses, by the best choice of a type for every tensor, beside the standard recipes.
+    Curve(curve::Arguments),
     /// Gather how much each column of a model's matrices counts, as an importance matrix for pack --imatrix.
     Calibrate(calibrate::Arguments),
     /// List the devices that can compute.
@@ -110,6 +118,7 @@ impl Cli {
             Some(Command::Measure(arguments)) => Ok(measure::run(&arguments)),
             Some(Command::Sensitivity(arguments)) => Ok(sensitivity::run(&arguments)),
             Some(Command::Compare(arguments)) => Ok(compare::run(&arguments)),
+            Some(Command::Curve(arguments)) => Ok(curve::run(&arguments)),
             Some(Command::Calibrate(arguments)) => Ok(calibrate::run(&arguments)),
             Some(Command::Devices(arguments)) => Ok(devices::run(&arguments)),
         }

@@ -1,16 +1,22 @@
 //! `tuck pack`.
 
+use super::computing::Computing;
 use super::importance::Importance;
 use super::lora::Lora;
 use super::metadata::Metadata;
+use super::mix::goal::Goal;
+use super::mix::measure;
+use super::mix::report::Chosen;
 use super::output;
 use super::session::{Quit, Session, exit, print_json};
-use crate::engine::{Command, DeviceChoice, EventKind, OpenRequest, OutputReport, PackOutput, PackReport, PackRequest};
+use crate::engine::{
+    Command, EventKind, MeasureReport, OpenRequest, OutputReport, PackOutput, PackReport, PackRequest,
+};
 use crate::imatrix::{Gram, Imatrix};
 use crate::model::lint::{self, Severity};
 use crate::model::{Model, Pruning};
 use crate::quant::Effort;
-use crate::recipe::{Coverage, FallbackGroup, Plan, Recipe, RecipeError, Split, named_format};
+use crate::recipe::{Coverage, FallbackGroup, Level, Mix, Plan, Recipe, RecipeError, Split, named_format};
 use crate::units;
 use serde_json::{Value as Json, json};
 use std::num::NonZeroUsize;
@@ -18,27 +24,40 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// The type that a mix is put into.
+const KEPT: &str = "COPY";
+
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// A Hugging Face folder, a .safetensors or a .gguf file (any part, where it is split).
     path: PathBuf,
     /// The type, in any case: COPY, F16, Q8_0, Q4_K_M, IQ4_XS...; tuck inspect lists them with their sizes. Several, with
     /// commas between them, become as many files from one read of the model.
-    #[arg(long = "type", short = 't', value_name = "TYPE", value_delimiter = ',', required = true)]
+    #[arg(
+        long = "type",
+        short = 't',
+        value_name = "TYPE",
+        value_delimiter = ',',
+        required_unless_present = "goal",
+        conflicts_with = "goal"
+    )]
     presets: Vec<String>,
+    #[command(flatten)]
+    goal: Goal,
     /// The file to write, or a folder; {type} in it stands for the type. Without it, NAME-TYPE.gguf in this folder.
     #[arg(long, short, value_name = "OUT.gguf")]
     output: Option<PathBuf>,
-    /// Where to compute: auto, cpu, or part of a name that tuck devices lists.
-    #[arg(long, default_value = "auto", value_name = "NAME")]
-    device: String,
+    #[command(flatten)]
+    computing: Computing,
     /// A type for the tensors whose GGUF name matches a regular expression, such as attn_v=Q8_0. Can be given again; the
     /// first match wins.
     #[arg(long = "tensor-type", value_name = "PATTERN=TYPE")]
     tensor_types: Vec<String>,
-    /// How long to look for the scales of each block. best: looks longer; files of the same size, a little closer.
-    #[arg(long, value_enum, default_value_t)]
-    effort: Effort,
+    /// With --type, how long to look for the scales of each block: fast, or best for files of the same size, a little closer.
+    /// With a size, also what is measured before types are chosen: fast measures the model as a whole, balanced (as
+    /// without this) every tensor alone, best on more text.
+    #[arg(long, value_enum)]
+    effort: Option<Level>,
     #[command(flatten)]
     importance: Importance,
     /// Choose blocks by error feedback: a file of tuck calibrate --gram. Same size, closer to the original model, but minutes
@@ -117,10 +136,14 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let imatrix = imatrix.map(|imatrix| Arc::new(imatrix.renamed(|name| pruning.rename(name))));
     let gram = arguments.gram.as_deref().map(Gram::open).transpose().map_err(Quit::Failed)?;
     let gram = gram.map(|gram| Arc::new(gram.renamed(|name| pruning.rename(name))));
+    if arguments.goal.is_given() && imatrix.is_some() {
+        return Err(Quit::Failed("a mix has an importance matrix of its own, so --imatrix is not needed".to_owned()));
+    }
+    let named = if arguments.goal.is_given() { &[KEPT.to_owned()] } else { &arguments.presets[..] };
     let recipe =
         |name: &String| Ok(Recipe { imatrix: imatrix.clone(), gram: gram.clone(), ..recipe(arguments, name)? });
-    let recipes: Result<Vec<Recipe>, RecipeError> = arguments.presets.iter().map(recipe).collect();
-    let recipes = recipes.map_err(|error| failed(&error))?;
+    let recipes: Result<Vec<Recipe>, RecipeError> = named.iter().map(recipe).collect();
+    let mut recipes = recipes.map_err(|error| failed(&error))?;
     let mut session = Session::start();
     let open = OpenRequest { path: arguments.path.clone(), adapters: arguments.lora.choices()? };
     let EventKind::Opened(model) = session.run(Command::Open(open))? else {
@@ -141,13 +164,31 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     for finding in lint::check(&model).iter().filter(|finding| finding.severity >= Severity::Caution) {
         eprintln!("tuck: {}: {finding}; {}", finding.severity.label(), lower(&finding.advice));
     }
+    let computing = arguments.computing.choice();
+    let mut chosen = None;
+    if arguments.goal.is_given() {
+        let level = arguments.effort.unwrap_or_default();
+        let found =
+            arguments.goal.choose(&mut session, &model, (recipes.remove(0), level), arguments.split(), &computing)?;
+        if let (Some(path), Some(mix)) = (&arguments.goal.recipe_out, &found.recipe.mix) {
+            let written = std::fs::write(path, Mix::write(&found.recipe, mix));
+            written.map_err(|error| Quit::Failed(format!("{}: {error}", path.display())))?;
+        }
+        recipes.push(found.recipe.clone());
+        chosen = Some(found);
+    }
     let count = recipes.len();
     let output = |recipe: Recipe| {
-        let name = recipe.preset.name;
+        let name = recipe.name();
         let path = output::path(arguments.output.as_deref(), name, count, model.default_file_name(name))?;
         Ok(PackOutput { recipe, path })
     };
     let outputs: Vec<PackOutput> = recipes.into_iter().map(output).collect::<Result<_, _>>().map_err(Quit::Failed)?;
+    let measured = match (&chosen, &arguments.goal.measure) {
+        (Some(chosen), Some(text)) => Some(measure(&mut session, &model, &chosen.recipe, text.as_deref(), &computing)?),
+        _ => None,
+    };
+    let mix_json = |json: Json| with_mix(json, chosen.as_ref(), measured.as_deref());
     if arguments.dry_run {
         let split = |output: &PackOutput| Plan::new(&model, &output.recipe)?.split(&model, arguments.split());
         let plan = |output: &PackOutput| Ok((output.path.clone(), split(output)?));
@@ -156,11 +197,14 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
         let coverage = plans.first().and_then(|(_, plan)| plan.coverage(&model));
         coverage.iter().flat_map(Coverage::warnings).for_each(|warning| eprintln!("tuck: warning: {warning}"));
         for (_, plan) in &plans {
-            plan.warnings.iter().for_each(|warning| eprintln!("tuck: warning: {}: {warning}", plan.recipe.preset.name));
+            plan.warnings.iter().for_each(|warning| eprintln!("tuck: warning: {}: {warning}", plan.recipe.name()));
         }
         match arguments.json {
-            true => print_json(&plans_json(&model, &plans)),
-            false => plans.iter().for_each(|(path, plan)| print_plan(&model, path, plan)),
+            true => print_json(&mix_json(plans_json(&model, &plans))),
+            false => {
+                plans.iter().for_each(|(path, plan)| print_plan(&model, path, plan));
+                chosen.iter().for_each(|chosen| chosen.print(plans[0].1.file_bytes, measured.as_deref()));
+            }
         }
         return Ok(());
     }
@@ -170,21 +214,30 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
         split: arguments.split(),
         overwrite: arguments.force,
         allow_nonfinite: arguments.allow_nonfinite,
-        device: DeviceChoice::parse(&arguments.device),
+        device: computing.device,
     };
     let EventKind::Packed(report) = session.run(Command::Pack(request))? else {
         return Err(Quit::Failed("the engine gave no report".to_owned()));
     };
     if arguments.json {
-        print_json(&report_json(&report));
+        print_json(&mix_json(report_json(&report)));
         return Ok(());
     }
     print(&report);
+    chosen.iter().for_each(|chosen| chosen.print(report.outputs[0].file_bytes, measured.as_deref()));
     for (index, output) in report.outputs.iter().enumerate() {
         let label = if index == 0 { "\nTry it:" } else { "       " };
         println!("{label}  llama-cli -m {}", output.path.display());
     }
     Ok(())
+}
+
+/// A report with what is told of a mix.
+fn with_mix(mut json: Json, chosen: Option<&Chosen>, measured: Option<&MeasureReport>) -> Json {
+    if let Some(chosen) = chosen {
+        json["mix"] = chosen.json(measured);
+    }
+    json
 }
 
 /// A sentence as the rest of another.
@@ -200,7 +253,7 @@ fn recipe(arguments: &Arguments, name: &str) -> Result<Recipe, RecipeError> {
         output: named(&arguments.output_tensor_type)?,
         token_embedding: named(&arguments.token_embedding_type)?,
         leave_output: arguments.leave_output_tensor,
-        effort: arguments.effort,
+        effort: arguments.effort.unwrap_or(Level::Fast).effort(),
         ..Recipe::parse(name, &arguments.tensor_types)?
     })
 }
@@ -257,7 +310,7 @@ fn plans_json(model: &Model, plans: &[(PathBuf, Plan)]) -> Json {
         json!({
             "output": files[0].0,
             "files": files_json(&files),
-            "type": plan.recipe.preset.name,
+            "type": plan.recipe.name(),
             "file_bytes": plan.file_bytes,
             "bits_per_weight": plan.bits_per_weight,
             "effort": plan.recipe.effort.name(),

@@ -2,10 +2,10 @@
 
 use crate::forward::Sampling;
 use crate::hub::{Access, PullRequest};
-use crate::imatrix::Imatrix;
+use crate::imatrix::{Identity, Imatrix};
 use crate::model::{AdapterChoice, Model};
 use crate::quant::FormatRef;
-use crate::recipe::{Recipe, Split};
+use crate::recipe::{Level, Recipe, Split};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +49,9 @@ pub enum Command {
     Compare(CompareRequest),
     /// Gather an importance matrix from a text. Ends in `Calibrated`, `Failed` or `Cancelled`.
     Calibrate(CalibrateRequest),
+    /// Make the statistics that an automatic mix is chosen by, as far as they are not there. Ends in `Statistics`, `Failed` or
+    /// `Cancelled`.
+    Statistics(StatisticsRequest),
 }
 
 /// What to open.
@@ -212,6 +215,27 @@ pub struct Computing {
     pub device: DeviceChoice,
     /// Bytes of a GPU's memory that may be used; without, most of what is free.
     pub memory: Option<u64>,
+}
+
+/// What to make statistics of.
+#[derive(Clone, Debug)]
+pub struct StatisticsRequest {
+    /// The model.
+    pub model: Arc<Model>,
+    /// A text file; without, the text that comes with Tuck.
+    pub text: Option<PathBuf>,
+    /// At most so many chunks.
+    pub chunks: Option<usize>,
+    /// What is measured; without, nothing but the inputs of matrices.
+    pub level: Option<Level>,
+    /// The formats that a mix may have.
+    pub types: Vec<FormatRef>,
+    /// The file; without, one in Tuck's cache folder that is named after the model and the text.
+    pub path: Option<PathBuf>,
+    /// What a recipe says that they are of.
+    pub expected: Option<Identity>,
+    /// Where to compute.
+    pub computing: Computing,
 }
 
 /// Where to compute.

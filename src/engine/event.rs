@@ -5,7 +5,7 @@ use super::jobs::hardware::Hardware;
 use crate::checkpoint::Adapter;
 use crate::eval::{Agreement, Divergence, Estimate, WeightError};
 use crate::hub::{Choice, Pulled};
-use crate::imatrix::Imatrix;
+use crate::imatrix::{Imatrix, Statistics};
 use crate::model::Model;
 use crate::quant::{Effort, FormatRef};
 use crate::recipe::{Coverage, Fallback};
@@ -56,6 +56,8 @@ pub enum EventKind {
     Compared(Arc<CompareReport>),
     /// An importance matrix was gathered and written.
     Calibrated(Arc<CalibrateReport>),
+    /// The statistics that an automatic mix is chosen by are there.
+    Statistics(Arc<StatisticsReport>),
     /// Every file of a model is there and verified.
     Pulled(Arc<Pulled>),
     /// The repository holds several models; the message asks to choose one of them.
@@ -92,6 +94,8 @@ pub enum Stage {
     Measuring,
     /// Running text through a model to see what goes into its matrices.
     Calibrating,
+    /// Trying formats on tensors.
+    Trying,
     /// Letting models answer.
     Generating,
     /// Fetching files.
@@ -107,6 +111,7 @@ impl Stage {
             Self::Verifying => "Verifying",
             Self::Measuring => "Measuring",
             Self::Calibrating => "Calibrating",
+            Self::Trying => "Trying types",
             Self::Generating => "Answering",
             Self::Downloading => "Downloading",
         }
@@ -387,4 +392,17 @@ pub struct CalibrateReport {
     pub device: String,
     /// Start to finish.
     pub elapsed: Duration,
+}
+
+/// Statistics of a model on a text.
+#[derive(Clone, Debug)]
+pub struct StatisticsReport {
+    /// What their file holds.
+    pub statistics: Arc<Statistics>,
+    /// Whether the file was there before.
+    pub is_reused: bool,
+    /// The text's file, or what it is called.
+    pub text: PathBuf,
+    /// How long it took to gather inputs, to try formats, and to measure tensors.
+    pub stages: [Duration; 3],
 }

@@ -11,12 +11,12 @@ mod worker;
 
 pub use command::{
     AdapterRequest, CalibrateRequest, Command, CompareRequest, Computing, DeviceChoice, JobId, MeasureRequest,
-    OpenRequest, PackOutput, PackRequest, SensitivityRequest, Subject, VerifyRequest,
+    OpenRequest, PackOutput, PackRequest, SensitivityRequest, StatisticsRequest, Subject, VerifyRequest,
 };
 pub use event::{
     Answer, CalibrateReport, CompareReport, Comparison, Device, Event, EventKind, MeasureReport, Mismatch,
     OutputReport, PackReport, Parting, Preference, Progress, Sensitivity, SensitivityReport, Spoken, Stage,
-    TensorError, VerifyReport,
+    StatisticsReport, TensorError, VerifyReport,
 };
 
 pub use jobs::hardware::Hardware;

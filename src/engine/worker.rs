@@ -177,6 +177,9 @@ fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -
         Command::Calibrate(request) => {
             Ok(EventKind::Calibrated(Arc::new(jobs::measure::calibrate(devices, &request, context)?)))
         }
+        Command::Statistics(request) => {
+            Ok(EventKind::Statistics(Arc::new(jobs::measure::statistics(devices, &request, context)?)))
+        }
         Command::Measure(request) => Ok(EventKind::Measured(Arc::new(jobs::measure::run(devices, &request, context)?))),
         Command::Pull(request, access) => jobs::pull::run(&request, access, context),
         Command::Verify(request) => Ok(EventKind::Verified(Arc::new(jobs::verify::run(&request, context)?))),

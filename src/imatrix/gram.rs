@@ -3,10 +3,11 @@
 //! A file is a GGUF of Tuck's own: `general.type` is `gram`, `gram.datasets`, `gram.chunk_count` and `gram.chunk_size` are as
 //! in an importance matrix, and for each matrix there are the F32 tensors `NAME.gram`, `[columns, columns, experts]`, and
 //! `NAME.counts`, `[1, experts]`, how many tokens the mean is over. Matrices with the same input share one: in the array
-//! `gram.shared`, each text `NAME=OTHER` says that the Gram matrix of NAME is that of OTHER.
+//! `gram.shared`, each text `NAME=OTHER` says that the Gram matrix of NAME is that of OTHER. A file of
+//! [`Statistics`](super::Statistics) has more metadata, and tables beside these.
 
 use crate::gguf::{
-    self, Array, DEFAULT_ALIGNMENT, HeaderTensor, Layout, MAX_TENSOR_NAME, TensorInfo, Value, ValueType,
+    self, Array, DEFAULT_ALIGNMENT, HeaderTensor, Layout, MAX_TENSOR_NAME, Metadata, TensorInfo, Value, ValueType,
 };
 use crate::positioned::read_at;
 use crate::quant::F32;
@@ -30,6 +31,10 @@ pub struct GramPlan {
     pub matrices: Vec<(String, u64, u64)>,
     /// A matrix, and the one that has the same input.
     pub shared: Vec<(String, String)>,
+    /// What else it says.
+    pub metadata: Metadata,
+    /// Name and shape of other tensors of F32.
+    pub tables: Vec<(String, Vec<u64>)>,
 }
 
 /// A file that is filled matrix by matrix, and gets its name when it is whole.
@@ -37,8 +42,8 @@ pub struct GramPlan {
 pub struct GramWriter {
     file: File,
     partial: PathBuf,
-    /// Where the matrix and the counts of each name begin.
-    offsets: BTreeMap<String, [u64; 2]>,
+    /// Where each tensor begins.
+    offsets: BTreeMap<String, u64>,
 }
 
 impl GramWriter {
@@ -52,8 +57,9 @@ impl GramWriter {
             names.push((format!("{name}{GRAM}"), vec![*columns, *columns, *experts]));
             names.push((format!("{name}{COUNTS}"), vec![1, *experts]));
         }
+        names.extend(plan.tables.iter().cloned());
         let shared = plan.shared.iter().map(|(name, other)| format!("{name}={other}"));
-        let metadata = [
+        let mut metadata = vec![
             ("general.type".to_owned(), Value::from("gram")),
             (
                 "gram.datasets".to_owned(),
@@ -66,6 +72,7 @@ impl GramWriter {
                 Array::new(ValueType::String, shared.collect::<Vec<_>>().iter().map(String::as_str)).into(),
             ),
         ];
+        metadata.extend(plan.metadata.iter().cloned());
         let listed: Vec<_> = names.iter().map(|(name, shape)| HeaderTensor { name, shape, format: &F32 }).collect();
         let header_len = gguf::encode_header(&metadata, &listed, &vec![0; listed.len()]).len() as u64;
         let sizes = names.iter().map(|(_, shape)| F32.bytes(shape.iter().product()));
@@ -78,20 +85,22 @@ impl GramWriter {
             file.set_len(file_bytes)?;
             file.write_all(&gguf::encode_header(&metadata, &listed, &from_data))?;
         }
-        let places = plan.matrices.iter().zip(offsets.chunks_exact(2));
-        let offsets = places.map(|((name, _, _), pair)| (name.clone(), [pair[0], pair[1]])).collect();
+        let offsets = names.into_iter().map(|(name, _)| name).zip(offsets).collect();
         Ok((Self { file, partial: partial.to_owned(), offsets }, stayed))
     }
 
     /// Writes the means and counts of a matrix, which has to be one of the plan's.
     pub fn write(&mut self, name: &str, means: &[f32], counts: &[u64]) -> io::Result<()> {
-        let [matrix, at] =
-            *self.offsets.get(name).ok_or_else(|| io::Error::other(format!("{name} was not planned")))?;
-        self.file.seek(SeekFrom::Start(matrix))?;
-        self.file.write_all(bytemuck::cast_slice(means))?;
-        self.file.seek(SeekFrom::Start(at))?;
+        self.fill(&format!("{name}{GRAM}"), means)?;
         let counts: Vec<f32> = counts.iter().map(|count| *count as f32).collect();
-        self.file.write_all(bytemuck::cast_slice(&counts))
+        self.fill(&format!("{name}{COUNTS}"), &counts)
+    }
+
+    /// Writes a whole table of the plan's.
+    pub fn fill(&mut self, name: &str, numbers: &[f32]) -> io::Result<()> {
+        let at = *self.offsets.get(name).ok_or_else(|| io::Error::other(format!("{name} was not planned")))?;
+        self.file.seek(SeekFrom::Start(at))?;
+        self.file.write_all(bytemuck::cast_slice(numbers))
     }
 
     /// What was written is on the disk after this.

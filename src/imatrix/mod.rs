@@ -6,8 +6,10 @@
 mod dat;
 mod gguf;
 mod gram;
+mod statistics;
 
 pub use gram::{Gram, GramMatrices, GramPlan, GramWriter};
+pub use statistics::{Alone, Identity, Statistics, Tables, TensorStatistics, square_name};
 
 use crate::gguf::MAGIC;
 use crate::positioned::read_at;

@@ -1,13 +1,19 @@
 //! Which tensor gets which format: presets, their rules, overrides by name, and the plan that follows, to the byte.
 //!
 //! Pure: a recipe and a model's tensor list go in, formats and sizes come out. The presets are data: a main format, and
-//! steps away from it for some parts of a model.
+//! steps away from it for some parts of a model. Where a size is asked for instead, [`Prediction`] says what each tensor loses
+//! in each format, [`budget`] which of them lose least in so many bytes, and [`Mixer`] makes a recipe of that, a [`Mix`].
 
+pub mod budget;
 mod fallback;
 mod importance;
+mod level;
 mod list;
+mod mix;
+mod mixer;
 mod mixture;
 mod plan;
+mod predict;
 mod preset;
 mod rules;
 mod split;
@@ -15,13 +21,17 @@ mod warnings;
 
 pub use fallback::{Fallback, FallbackGroup, fall_back};
 pub use importance::Coverage;
+pub use level::Level;
 pub use list::PRESETS;
+pub use mix::{MIX, Mix, MixError};
+pub use mixer::{Mixed, Mixer, Standard, USUAL_TYPES, types_of};
 pub use plan::{Plan, PlannedFile, PlannedTensor, choose_formats};
+pub use predict::{Prediction, REFERENCE};
 pub use preset::{Group, Preset, preset_from_name};
 pub use rules::quantizable;
 pub use split::Split;
 
-use crate::imatrix::{Gram, Imatrix, ImatrixError};
+use crate::imatrix::{Gram, Imatrix, ImatrixError, Statistics};
 use crate::quant::{Effort, FORMATS, FormatRef, format_from_name};
 use regex::Regex;
 use std::sync::Arc;
@@ -47,6 +57,8 @@ pub struct Recipe {
     pub gram: Option<Arc<Gram>>,
     /// How long block searches may look; changes no size.
     pub effort: Effort,
+    /// A format for each tensor, before all else; the preset is then what llama.cpp is told.
+    pub mix: Option<Arc<Mix>>,
 }
 
 /// A format for all tensors whose name matches.
@@ -83,6 +95,32 @@ pub enum RecipeError {
     /// The Gram matrices do not fit the model.
     #[error("{0}")]
     Gram(String),
+    /// A mix names a tensor that is not there.
+    #[error(
+        "the recipe gives {tensor} a type, and this model has no such tensor that can be quantized; it was made for another \
+         model"
+    )]
+    Mix {
+        /// As it is named there.
+        tensor: String,
+    },
+    /// Tensors that should be alike can have no format in common.
+    #[error("{tensors} should have the same type, and there is none that all of them can have")]
+    Alike {
+        /// Their names.
+        tensors: String,
+    },
+    /// No mix is so small.
+    #[error(
+        "{budget} bytes were asked for, and the smallest file of this model with these types has {smallest}; ask for \
+         as many, or allow smaller types (--types)"
+    )]
+    Budget {
+        /// What was asked for.
+        budget: u64,
+        /// The smallest that there is.
+        smallest: u64,
+    },
     /// The model cannot be cut into files as asked.
     #[error("{0}")]
     Split(String),
@@ -132,7 +170,23 @@ impl Recipe {
             imatrix: None,
             gram: None,
             effort: Effort::default(),
+            mix: None,
         }
+    }
+
+    /// For people and file names: the preset's name, or [`MIX`].
+    pub fn name(&self) -> &'static str {
+        if self.mix.is_some() { MIX } else { self.preset.name }
+    }
+
+    /// The same with what statistics say of importance, as a level of effort makes use of it.
+    pub fn with_statistics(self, statistics: &Statistics, level: Level) -> Self {
+        Self { imatrix: Some(Arc::clone(&statistics.imatrix)), effort: level.effort(), ..self }
+    }
+
+    /// The same with blocks chosen by error feedback, as far as statistics know how columns go together.
+    pub fn with_feedback(self, statistics: &Statistics) -> Self {
+        Self { gram: Some(Arc::clone(&statistics.gram)), ..self }
     }
 
     /// A preset by name, in any case, with overrides of the form `PATTERN=TYPE`.

@@ -73,6 +73,7 @@ impl Plan {
             }
         }
         importance::check(recipe, &model.tensors)?;
+        recipe.mix.as_ref().map_or(Ok(()), |mix| mix.check(recipe, &model.tensors))?;
         let (formats, fallbacks) = choose_formats(recipe, &model.hparams, &model.tensors);
         if let Some((tensor, format)) = model.tensors.iter().zip(&formats).find(|(t, f)| !f.divides(t.columns())) {
             return Err(RecipeError::Rows { tensor: tensor.name.clone(), columns: tensor.columns(), format });

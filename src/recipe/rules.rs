@@ -69,8 +69,20 @@ impl Recipe {
         quantizable(tensor) && !(self.leave_output && tensor.name == "output.weight")
     }
 
+    /// The format named for this tensor as output or token embedding.
+    pub(super) fn named(&self, tensor: &Tensor) -> Option<FormatRef> {
+        match Part::of(&tensor.name) {
+            Part::Output => self.output,
+            // The embedding of each layer is large, and a matrix of its own where an override names it.
+            Part::TokenEmbd if self.given(tensor).is_none() || tensor.name == "token_embd.weight" => {
+                self.token_embedding
+            }
+            _ => None,
+        }
+    }
+
     /// The first override that names this tensor.
-    fn given(&self, tensor: &Tensor) -> Option<&Override> {
+    pub(super) fn given(&self, tensor: &Tensor) -> Option<&Override> {
         self.overrides.iter().find(|given| given.pattern.is_match(&tensor.name))
     }
 }
@@ -104,14 +116,11 @@ impl<'a> Chooser<'a> {
         if !recipe.may_change(tensor) {
             return (tensor.format, None);
         }
+        if let Some(format) = recipe.mix.as_ref().and_then(|mix| mix.formats.get(&tensor.name)) {
+            return (format, None);
+        }
         let (part, given) = (Part::of(&tensor.name), recipe.given(tensor));
-        let named = match part {
-            Part::Output => recipe.output,
-            // The embedding of each layer is large, and a matrix of its own where an override names it.
-            Part::TokenEmbd if given.is_none() || tensor.name == "token_embd.weight" => recipe.token_embedding,
-            _ => None,
-        };
-        if let Some(format) = named {
+        if let Some(format) = recipe.named(tensor) {
             return (format, None);
         }
         let chosen = match (given, recipe.preset.format) {

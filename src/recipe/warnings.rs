@@ -27,8 +27,8 @@ impl Plan {
             count += 1;
             for warning in &plan.warnings {
                 match warnings.iter_mut().find(|(_, known)| *known == warning) {
-                    Some((names, _)) => names.push(plan.recipe.preset.name),
-                    None => warnings.push((vec![plan.recipe.preset.name], warning)),
+                    Some((names, _)) => names.push(plan.recipe.name()),
+                    None => warnings.push((vec![plan.recipe.name()], warning)),
                 }
             }
         }

@@ -160,7 +160,7 @@ fn settings(arguments: &Arguments, subject: &Subject) -> Result<Settings, Quit> 
 }
 
 /// Those that were asked for; without any, this machine and some usual ones.
-fn machines<'a>(hardware: &'a Hardware, names: &[String]) -> Result<Vec<&'a Machine>, Quit> {
+pub(super) fn machines<'a>(hardware: &'a Hardware, names: &[String]) -> Result<Vec<&'a Machine>, Quit> {
     let usual = || std::iter::once("this").chain(USUAL_TARGETS.iter().copied()).collect();
     let names: Vec<&str> = if names.is_empty() { usual() } else { names.iter().map(String::as_str).collect() };
     let mut machines: Vec<&Machine> = Vec::new();

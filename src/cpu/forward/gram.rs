@@ -1,4 +1,4 @@
-//! Sums of x·xᵀ.
+//! Sums of x·xᵀ, and what errors of weights do under them.
 
 /// `sums += rowsᵀ · rows`, of rows of `columns` numbers.
 pub fn add_gram(rows: &[f32], columns: usize, sums: &mut [f32]) {
@@ -29,8 +29,46 @@ pub fn add_gram(rows: &[f32], columns: usize, sums: &mut [f32]) {
     }
 }
 
+/// Σ eᵀ · gram · e over rows `e` of `columns` numbers: tr(E H Eᵀ), where `gram` is H, symmetric.
+pub fn quadratic_form(rows: &[f32], columns: usize, gram: &[f32]) -> f64 {
+    assert!(columns > 0 && rows.len().is_multiple_of(columns) && gram.len() == columns * columns);
+    let mut products = vec![0.0f32; rows.len()];
+    // SAFETY: all hold as many rows and columns as are named.
+    unsafe {
+        gemm::gemm(
+            rows.len() / columns,
+            columns,
+            columns,
+            products.as_mut_ptr(),
+            1,
+            columns as isize,
+            false,
+            rows.as_ptr(),
+            1,
+            columns as isize,
+            gram.as_ptr(),
+            1,
+            columns as isize,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::Rayon(0),
+        );
+    }
+    rows.iter().zip(&products).map(|(e, product)| f64::from(*e) * f64::from(*product)).sum()
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn errors_count_by_the_inputs_they_meet() {
+        let gram = [2.0, 1.0, 0.0, 1.0, 3.0, 0.5, 0.0, 0.5, 4.0];
+        // Of the rows (1, 0, 2) and (0, -1, 1): 2 + 16, and 3 - 1 + 4.
+        assert_eq!(super::quadratic_form(&[1.0, 0.0, 2.0, 0.0, -1.0, 1.0], 3, &gram), 24.0);
+    }
+
     #[test]
     fn products_of_columns_are_summed() {
         let mut sums = [1.0, 0.0, 0.0, 0.0];

@@ -154,8 +154,13 @@ impl Runner {
     }
 
     /// Sums, still zero, of what will go into the matrices of a program whose weights are loaded: of squares by column, and
-    /// with `grams` of x·xᵀ.
-    pub fn sums(&mut self, weights: &Weights, program: &Program, grams: bool) -> Result<Sums, RunError> {
+    /// of x·xᵀ where `grams` says so of a name.
+    pub fn sums(
+        &mut self,
+        weights: &Weights,
+        program: &Program,
+        grams: &dyn Fn(&str) -> bool,
+    ) -> Result<Sums, RunError> {
         Sums::new(&mut self.device, (weights, program), self.budget, grams)
     }
 

@@ -51,12 +51,12 @@ impl Drop for Sums {
 }
 
 impl Sums {
-    /// Zeros for a program whose weights are loaded, with or without x·xᵀ.
+    /// Zeros for a program whose weights are loaded, of x·xᵀ where `grams` says so of a name.
     pub(super) fn new(
         device: &mut Device,
         (weights, program): (&Weights, &Program),
         budget: u64,
-        grams: bool,
+        grams: &dyn Fn(&str) -> bool,
     ) -> Result<Self, RunError> {
         let mut sums = Self { of: BTreeMap::new(), all: Arc::clone(&device.allocated) };
         for (name, owner) in program.shared_inputs() {
@@ -66,7 +66,8 @@ impl Sums {
             let matrix = weights.matrix(&name);
             let (columns, experts) = (matrix.inputs, matrix.count());
             let bytes = 4 * columns * columns * experts;
-            if grams && (bytes > device.binding_limit || device.allocated() + bytes > budget) {
+            let wants_gram = grams(&name);
+            if wants_gram && (bytes > device.binding_limit || device.allocated() + bytes > budget) {
                 return Err(RunError::OutOfMemory {
                     device: device.open.name.clone(),
                     bytes,
@@ -79,7 +80,7 @@ impl Sums {
                 });
             }
             let squares = device.keep("squares", 4 * columns * experts);
-            let gram = grams.then(|| device.keep("gram", bytes));
+            let gram = wants_gram.then(|| device.keep("gram", bytes));
             device.open.check(bytes)?;
             sums.of.insert(name, Sum { columns, counts: vec![0; experts as usize], squares, gram });
         }

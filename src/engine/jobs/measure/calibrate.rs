@@ -1,6 +1,6 @@
 //! Gathering an importance matrix: the squares of what goes into each matrix while a text runs through the model.
 
-use super::gather::{Gathered, gather};
+use super::gather::{Beside, Gathered, Grams, gather};
 use super::gpu;
 use super::state;
 use super::text::{BuiltIn, Text};
@@ -42,7 +42,9 @@ pub(in crate::engine) fn calibrate(
     let gpu = devices.forward(&request.computing)?.map(|runner| Rc::new(RefCell::new(runner)));
     let mut walk = Walk::new(Weights::new(model, None, context), &text, gpu.clone())?;
     let meter = Meter::new(context, Stage::Calibrating, walk.bytes());
-    let Gathered { activations: gathered, resumed } = gather(request, &mut walk, &text, &meter)?;
+    let Gathered { activations: gathered, grams, resumed } =
+        gather(request, &Beside::default(), &mut walk, &text, &meter)?;
+    grams.map_or(Ok(()), Grams::finish)?;
     let starved =
         gathered.matrices.iter().filter(|(_, squares)| squares.counts.len() > 1).filter_map(|(name, squares)| {
             let few = squares.counts.iter().copied().enumerate().filter(|(_, count)| *count < FEW);

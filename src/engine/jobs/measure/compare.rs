@@ -13,7 +13,7 @@ use crate::engine::worker::{Context, Stop};
 use crate::eval::{Agreement, parting};
 use crate::forward::{Sampling, probability};
 use crate::model::{CHAT_TEMPLATE, Model};
-use crate::recipe::Plan;
+use crate::recipe::{Plan, Recipe};
 use crate::tokenizer::{Decoder, Encoder};
 use crate::units;
 use std::cell::RefCell;
@@ -68,7 +68,7 @@ pub(in crate::engine) fn compare(
         [a, b] => Some([a.tokens.as_slice(), b.tokens.as_slice()]),
         _ => None,
     });
-    let subject = |subject: &Subject| (subject.model.path.clone(), subject.recipe.as_ref().map(|r| r.preset.name));
+    let subject = |subject: &Subject| (subject.model.path.clone(), subject.recipe.as_ref().map(Recipe::name));
     Ok(CompareReport {
         subjects: request.subjects.iter().map(subject).collect(),
         agreement: (request.subjects.len() == 2).then(|| Agreement::of(pairs)),

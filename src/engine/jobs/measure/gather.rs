@@ -9,9 +9,10 @@ use crate::engine::meter::Meter;
 use crate::engine::worker::Stop;
 use crate::eval::Activations;
 use crate::forward::{self, Program};
+use crate::gguf::Metadata;
 use crate::gpu::forward::Summed;
 use crate::imatrix::{GramPlan, GramWriter};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -21,6 +22,8 @@ const BATCH: usize = 512;
 /// What was gathered.
 pub(super) struct Gathered {
     pub(super) activations: Activations,
+    /// Those that were asked for, in a file that has no name yet.
+    pub(super) grams: Option<Grams>,
     /// The layer that it went on from, if not the first.
     pub(super) resumed: Option<u64>,
 }
@@ -28,9 +31,30 @@ pub(super) struct Gathered {
 /// Columns and experts of each matrix.
 type Sizes<'a> = HashMap<&'a str, (usize, usize)>;
 
+/// What a file of Gram matrices holds beside them, and which of them it holds.
+pub(super) struct Beside {
+    pub(super) metadata: Metadata,
+    /// From names, columns and experts of all matrices that multiply something.
+    pub(super) tables: Box<LayOut>,
+    /// The most bytes of the Gram matrices of one input; of larger ones the diagonal has to do.
+    pub(super) most: u64,
+}
+
+type LayOut = dyn Fn(&[(&str, u64, u64)]) -> Tables;
+
+/// Names and shapes.
+type Tables = Vec<(String, Vec<u64>)>;
+
+impl Default for Beside {
+    fn default() -> Self {
+        Self { metadata: Metadata::new(), tables: Box::new(|_| Tables::new()), most: u64::MAX }
+    }
+}
+
 /// Gathers what a request names. Gram matrices are written on the way.
 pub(super) fn gather(
     request: &CalibrateRequest,
+    beside: &Beside,
     walk: &mut Walk<'_>,
     text: &Text,
     meter: &Meter<'_, '_>,
@@ -61,7 +85,7 @@ pub(super) fn gather(
     let mut grams = match &request.gram {
         None => None,
         Some(path) => {
-            let (grams, stayed) = Grams::begin(path, &programs, &sizes, text, found.is_some())?;
+            let (grams, stayed) = Grams::begin(path, &programs, &sizes, text, beside, found.is_some())?;
             found = found.filter(|_| stayed);
             Some(grams)
         }
@@ -75,7 +99,9 @@ pub(super) fn gather(
     let mut saved = Instant::now();
     for layer in resumed.unwrap_or(0)..walk.layers() {
         let program = &programs[layer as usize];
-        if let Some(summed) = walk.layer_summed(layer, meter, grams.is_some())? {
+        if let Some(summed) =
+            walk.layer_summed(layer, meter, &|name| grams.as_ref().is_some_and(|grams| grams.kept.contains(name)))?
+        {
             take(program, summed, &mut activations, grams.as_mut());
         } else {
             let mut observe = |name: &str, expert: usize, rows: &[f32]| {
@@ -106,8 +132,7 @@ pub(super) fn gather(
             grams.write(program, &activations)?;
         }
     }
-    grams.map_or(Ok(()), Grams::finish)?;
-    Ok(Gathered { activations, resumed })
+    Ok(Gathered { activations, grams, resumed })
 }
 
 /// Takes what a GPU summed up of a program. Matrices with the same input share it.
@@ -138,11 +163,11 @@ fn key(request: &CalibrateRequest, text: &Text) -> String {
 }
 
 /// Gram matrices of a layer, and the file that they go to.
-struct Grams {
+pub(super) struct Grams {
     path: PathBuf,
     writer: GramWriter,
-    /// The matrix that stands for those with the same input, which has itself here too.
-    owners: HashMap<String, String>,
+    /// One matrix of each input whose Gram matrices go into the file.
+    kept: HashSet<String>,
     sizes: HashMap<String, (usize, usize)>,
     sums: BTreeMap<String, Vec<f32>>,
 }
@@ -153,34 +178,43 @@ impl Grams {
         programs: &[Program],
         sizes: &Sizes<'_>,
         text: &Text,
+        beside: &Beside,
         resumes: bool,
     ) -> Result<(Self, bool), Stop> {
         let owners: HashMap<String, String> = programs.iter().flat_map(Program::shared_inputs).collect();
         let names: Vec<&String> = programs.iter().flat_map(|program| program.matrices()).collect();
         let size = |name: &String| sizes[name.as_str()];
+        let entries = names.iter().map(|name| (name.as_str(), size(name).0 as u64, size(name).1 as u64));
+        let entries: Vec<(&str, u64, u64)> = entries.collect();
+        let is_owner = |(name, _, _): &&(&str, u64, u64)| owners[*name] == *name;
+        let all: Vec<(&str, u64, u64)> = entries.iter().filter(is_owner).copied().collect();
+        let is_kept = |columns: u64, experts: u64| columns * columns * experts * 4 <= beside.most;
+        let kept: HashSet<&str> =
+            all.iter().filter(|(_, columns, experts)| is_kept(*columns, *experts)).map(|(name, _, _)| *name).collect();
+        let shared = names.iter().filter(|name| owners[**name] != ***name && kept.contains(owners[**name].as_str()));
         let plan = GramPlan {
-            datasets: vec![text.name.display().to_string()],
+            // Where the text lies is nobody's business.
+            datasets: vec![text.name.file_name().unwrap_or_default().display().to_string()],
             chunks: [text.chunks() as u32, text.chunk as u32],
-            matrices: names
+            shared: shared.map(|name| ((*name).clone(), owners[*name].clone())).collect(),
+            matrices: all
                 .iter()
-                .filter(|name| owners[**name] == ***name)
-                .map(|name| ((*name).clone(), size(name).0 as u64, size(name).1 as u64))
+                .filter(|(name, _, _)| kept.contains(name))
+                .map(|(name, columns, experts)| ((*name).to_owned(), *columns, *experts))
                 .collect(),
-            shared: names
-                .iter()
-                .filter(|name| owners[**name] != ***name)
-                .map(|name| ((*name).clone(), owners[*name].clone()))
-                .collect(),
+            metadata: beside.metadata.clone(),
+            tables: (beside.tables)(&entries),
         };
+        let kept = kept.into_iter().map(str::to_owned).collect();
         let partial = state::path(path);
         let begun = GramWriter::begin(&partial, &plan, resumes);
         let (writer, stayed) = begun.map_err(|error| failed(&partial, &error))?;
         let sizes = names.into_iter().map(|name| (name.clone(), size(name))).collect();
-        Ok((Self { path: path.to_owned(), writer, owners, sizes, sums: BTreeMap::new() }, stayed))
+        Ok((Self { path: path.to_owned(), writer, kept, sizes, sums: BTreeMap::new() }, stayed))
     }
 
     fn add(&mut self, name: &str, expert: usize, rows: &[f32]) {
-        if self.owners.get(name).is_some_and(|owner| owner == name) {
+        if self.kept.contains(name) {
             let (columns, experts) = self.sizes[name];
             let square = columns * columns;
             let sums = self.sums.entry(name.to_owned()).or_insert_with(|| vec![0.0; square * experts]);
@@ -206,7 +240,13 @@ impl Grams {
         self.writer.flush().map_err(|error| failed(&self.path, &error))
     }
 
-    fn finish(self) -> Result<(), Stop> {
+    /// Writes a table beside them.
+    pub(super) fn fill(&mut self, name: &str, numbers: &[f32]) -> Result<(), Stop> {
+        self.writer.fill(name, numbers).map_err(|error| failed(&self.path, &error))
+    }
+
+    /// Gives the file its name.
+    pub(super) fn finish(self) -> Result<(), Stop> {
         self.writer.finish(&self.path).map_err(|error| failed(&self.path, &error))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::engine::meter::Meter;
 use crate::engine::worker::Stop;
-use crate::forward::{Matrices, Matrix, Program, RESIDUAL, Register};
+use crate::forward::{Matrices, Program, RESIDUAL, Register};
 use crate::gpu::forward::{Past, Runner, Stream, Summed, Sums, Weights};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -30,19 +30,20 @@ impl Loaded {
         Ok(Self { gpu: Rc::clone(gpu), weights })
     }
 
-    /// Takes rows of the residual stream through the program with one of its matrices changed.
+    /// Takes rows of the residual stream through the program with some of its matrices changed.
     pub(super) fn pass_with(
         &mut self,
-        (name, matrix): (&str, &Matrix),
+        matrices: &Matrices,
         program: &Program,
         chunk: usize,
         rows: &mut [f32],
         meter: Option<&Meter<'_, '_>>,
     ) -> Result<(), Stop> {
-        let mut other = self.gpu.borrow_mut().load_matrix(name, matrix)?;
-        self.weights.exchange(name, &mut other);
+        let load = |(name, matrix): (&String, _)| self.gpu.borrow_mut().load_matrix(name, matrix);
+        let mut others = matrices.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+        others.iter_mut().for_each(|other| self.weights.exchange(other));
         let passed = self.pass(program, chunk, rows, meter, None);
-        self.weights.exchange(name, &mut other);
+        others.iter_mut().for_each(|other| self.weights.exchange(other));
         passed
     }
 
@@ -71,8 +72,8 @@ impl Loaded {
         Ok(())
     }
 
-    /// Sums, still zero, of what will go into the program's matrices; with `grams` of x·xᵀ too.
-    pub(super) fn sums(&self, program: &Program, grams: bool) -> Result<Sums, Stop> {
+    /// Sums, still zero, of what will go into the program's matrices; of x·xᵀ too where `grams` says so.
+    pub(super) fn sums(&self, program: &Program, grams: &dyn Fn(&str) -> bool) -> Result<Sums, Stop> {
         Ok(self.gpu.borrow_mut().sums(&self.weights, program, grams)?)
     }
 

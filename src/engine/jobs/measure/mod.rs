@@ -6,11 +6,15 @@
 mod calibrate;
 mod compare;
 mod documents;
+mod errors;
 mod gather;
 mod gpu;
+mod identity;
+mod reckon;
 mod sensitivity;
 mod speaker;
 mod state;
+mod statistics;
 mod text;
 mod walk;
 mod weights;
@@ -18,6 +22,7 @@ mod weights;
 pub(in crate::engine) use calibrate::calibrate;
 pub(in crate::engine) use compare::compare;
 pub(in crate::engine) use sensitivity::sensitivity;
+pub(in crate::engine) use statistics::statistics;
 
 use crate::engine::command::MeasureRequest;
 use crate::engine::device::Devices;
@@ -26,7 +31,7 @@ use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::eval::Divergence;
 use crate::model::Model;
-use crate::recipe::Plan;
+use crate::recipe::{Plan, Recipe};
 use rayon::prelude::*;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -69,7 +74,7 @@ pub(in crate::engine) fn run(
     walks.iter_mut().try_for_each(Walk::settle)?;
     Ok(MeasureReport {
         candidate: candidate.path.clone(),
-        recipe: request.recipe.as_ref().map(|recipe| recipe.preset.name),
+        recipe: request.recipe.as_ref().map(Recipe::name),
         bits_per_weight,
         reference: request.reference.as_ref().map(|model| model.path.clone()),
         divergence: score(&walks, &text, &meter)?,

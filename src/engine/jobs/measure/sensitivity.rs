@@ -1,7 +1,7 @@
 //! How much each tensor counts: the KL divergence that quantizing it alone causes.
 //!
-//! A perturbed stream is the text on its way through the model with one tensor quantized. It is the original's until the
-//! layer of that tensor, where it begins, and joins those of earlier tensors; so one pass over the layers serves all
+//! A perturbed stream is the text on its way through the model with one tensor quantized, or a set of them. It is the original's
+//! until the layer of the first, where it begins, and joins those of earlier tensors; so one pass over the layers serves all
 //! tensors. Where their streams do not fit into memory together, the tensors are cut into groups, and each group's pass
 //! begins at its first layer.
 
@@ -15,8 +15,9 @@ use crate::engine::device::Devices;
 use crate::engine::event::{Sensitivity, SensitivityReport, Stage};
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
-use crate::eval::Divergence;
+use crate::eval::{Divergence, Estimate};
 use crate::forward::{self, Facts, Matrices, Program};
+use crate::model::Model;
 use crate::recipe::Plan;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -26,6 +27,9 @@ use std::time::Instant;
 const EMBEDDING: &str = "token_embd.weight";
 /// Bytes of streams that are in memory at a time.
 const STREAMS: usize = 1 << 30;
+
+/// Takes numbers of sets and their mean KL divergences.
+type Tell<'a> = &'a mut dyn FnMut(&[(usize, Estimate)]) -> Result<(), Stop>;
 
 /// A part of the model: what comes before the first layer, a layer, or what makes logits.
 struct Part {
@@ -45,60 +49,96 @@ pub(in crate::engine) fn sensitivity(
     let started = Instant::now();
     let model = &*request.model;
     let plan = Plan::new(model, &request.recipe)?;
-    let formats: Vec<_> = plan.tensors.iter().map(|tensor| tensor.format).collect();
     let text = Text::read(request.text.as_deref(), BuiltIn::Evaluation, model, request.context, request.chunks)?;
-    let (original, packed) = (Weights::new(model, None, context), Weights::new(model, Some(plan), context));
-    let facts = facts(&original, text.chunk)?;
-    let parts = parts(&original, &packed, &facts)?;
-    let jobs: Vec<(usize, usize)> =
-        parts.iter().enumerate().flat_map(|(n, part)| part.tensors.iter().map(move |tensor| (n, *tensor))).collect();
-    if jobs.is_empty() {
+    let mut tensors = Vec::new();
+    let each: Vec<Vec<usize>> = (0..model.tensors.len()).map(|place| vec![place]).collect();
+    let gpu = devices.forward(&request.computing)?.map(|runner| Rc::new(RefCell::new(runner)));
+    sets((model, &plan), &text, request.streams, &each, gpu.as_ref(), context, &mut |found| {
+        tensors.extend(found.iter().map(|(place, divergence)| {
+            let (tensor, format) = (&model.tensors[*place], plan.tensors[*place].format);
+            let bytes = format.bytes(tensor.weights());
+            Sensitivity { name: tensor.name.clone(), format, bytes, divergence: *divergence }
+        }));
+        Ok(())
+    })?;
+    if tensors.is_empty() {
         return Err(Stop::Failed(format!(
             "{} has no tensor that {} would store in another way; take a smaller type",
             model.path.display(),
-            request.recipe.preset.name
+            request.recipe.name()
         )));
     }
-    let stream = text.tokens.len() * model.hparams.hidden as usize;
-    let most = request.streams.unwrap_or(STREAMS / (4 * stream).max(1)).max(1);
-    let passes = jobs.chunks(most).enumerate().map(|(n, group)| {
-        let first = if n == 0 { 0 } else { group[0].0 };
-        parts[first..].iter().map(|part| part.bytes).sum::<u64>()
-    });
-    let meter = Meter::new(context, Stage::Measuring, passes.sum());
-    let gpu = devices.forward(&request.computing)?.map(|runner| Rc::new(RefCell::new(runner)));
-    let walk = Walk {
-        original: &original,
-        packed: &packed,
-        facts: &facts,
-        parts: &parts,
-        text: &text,
-        gpu: gpu.as_ref(),
-        meter: &meter,
-    };
-    let mut divergences = Vec::new();
-    // The original before the first part of a group.
-    let mut base = Vec::new();
-    for group in jobs.chunks(most) {
-        let next = jobs.get(divergences.len() + group.len()).map(|(part, _)| *part);
-        divergences.extend(walk.group(group, &mut base, next)?);
-    }
-    let tensors = jobs.iter().zip(divergences).map(|((_, place), divergence)| {
-        let tensor = &model.tensors[*place];
-        let format = formats[*place];
-        let bytes = format.bytes(tensor.weights());
-        Sensitivity { name: tensor.name.clone(), format, bytes, divergence: divergence.mean() }
-    });
     Ok(SensitivityReport {
         model: model.path.clone(),
-        recipe: request.recipe.preset.name,
-        tensors: tensors.collect(),
+        recipe: request.recipe.name(),
+        tensors,
         chunks: text.chunks(),
         context: text.chunk,
         text: text.name.clone(),
         device: gpu::name(gpu.as_ref()),
         elapsed: started.elapsed(),
     })
+}
+
+/// Measures sets of tensors, each given by places in the model's list: what comes of it when a set's tensors, as far as the
+/// plan changes them, are quantized and all others are not. In one pass over the layers `streams` sets, or as many as fit into
+/// memory. Tells numbers of sets and mean KL divergences, pass by pass, in the order in which the forward pass comes to them.
+pub(super) fn sets(
+    (model, plan): (&Model, &Plan),
+    text: &Text,
+    streams: Option<usize>,
+    sets: &[Vec<usize>],
+    gpu: Option<&Gpu>,
+    context: &Context<'_>,
+    tell: Tell<'_>,
+) -> Result<(), Stop> {
+    let (original, packed) = (Weights::new(model, None, context), Weights::new(model, Some(plan.clone()), context));
+    let facts = facts(&original, text.chunk)?;
+    let parts = parts(&original, &packed, &facts)?;
+    let order = || parts.iter().enumerate().flat_map(|(n, part)| part.tensors.iter().map(move |place| (n, *place)));
+    let trial = |(set, places): (usize, &Vec<usize>)| {
+        let places: Vec<(usize, usize)> = order().filter(|(_, place)| places.contains(place)).collect();
+        (!places.is_empty()).then_some(Trial { set, places })
+    };
+    let mut trials: Vec<Trial> = sets.iter().enumerate().filter_map(trial).collect();
+    trials.sort_by_key(|trial| order().position(|of| of == trial.places[0]));
+    let stream = text.tokens.len() * model.hparams.hidden as usize;
+    let most = streams.unwrap_or(STREAMS / (4 * stream).max(1)).max(1);
+    let passes = trials.chunks(most).enumerate().map(|(n, group)| {
+        let first = if n == 0 { 0 } else { group[0].first() };
+        parts[first..].iter().map(|part| part.bytes).sum::<u64>()
+    });
+    let meter = Meter::new(context, Stage::Measuring, passes.sum());
+    let walk = Walk { original: &original, packed: &packed, facts: &facts, parts: &parts, text, gpu, meter: &meter };
+    // The original before the first part of a group.
+    let mut base = Vec::new();
+    for (n, group) in trials.chunks(most).enumerate() {
+        let next = trials.get(n * most + group.len()).map(Trial::first);
+        let divergences = walk.group(group, &mut base, next)?;
+        let found = group.iter().zip(divergences).map(|(trial, divergence)| (trial.set, divergence.mean()));
+        tell(&found.collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+/// Tensors that are quantized together.
+struct Trial {
+    /// The number of the set.
+    set: usize,
+    /// The part of each and its place in the model's list, in the order of the forward pass; at least one.
+    places: Vec<(usize, usize)>,
+}
+
+impl Trial {
+    /// The part where its stream begins.
+    fn first(&self) -> usize {
+        self.places[0].0
+    }
+
+    /// Its tensors in a part.
+    fn of(&self, part: usize) -> impl Iterator<Item = usize> {
+        self.places.iter().filter(move |(of, _)| *of == part).map(|(_, place)| *place)
+    }
 }
 
 /// The parts of a model in order, each with the tensors that a plan would change. The token embedding may make logits too;
@@ -152,15 +192,9 @@ enum Tensors {
 }
 
 impl Walk<'_, '_> {
-    /// Measures tensors, each given by its part and its place. `base` is the original before the first of the parts, and
-    /// becomes that before the part `next`.
-    fn group(
-        &self,
-        group: &[(usize, usize)],
-        base: &mut Vec<f32>,
-        next: Option<usize>,
-    ) -> Result<Vec<Divergence>, Stop> {
-        let (first, last) = (if base.is_empty() { 0 } else { group[0].0 }, self.parts.len() - 1);
+    /// Measures sets. `base` is the original before the first of their parts, and becomes that before the part `next`.
+    fn group(&self, group: &[Trial], base: &mut Vec<f32>, next: Option<usize>) -> Result<Vec<Divergence>, Stop> {
+        let (first, last) = (if base.is_empty() { 0 } else { group[0].first() }, self.parts.len() - 1);
         // The original, and after it the streams that have begun, in the order of the group.
         let mut rows = match first {
             0 => self.original.rows(EMBEDDING, &self.text.tokens)?,
@@ -172,23 +206,36 @@ impl Walk<'_, '_> {
                 *base = rows[..one].to_vec();
             }
             let mut tensors = self.tensors(&part.program)?;
-            let mut begun = Vec::new();
-            for (_, place) in group.iter().filter(|(of, _)| *of == n) {
-                let name = &self.original.model.tensors[*place].name;
-                let mut stream = match name.as_str() {
-                    EMBEDDING => self.packed.rows(EMBEDDING, &self.text.tokens)?,
-                    _ => rows[..one].to_vec(),
+            let begun = rows.len() / one - 1;
+            let mut beginning = Vec::new();
+            for trial in group[begun..].iter().filter(|trial| trial.first() == n) {
+                let looked_up = trial.of(n).any(|place| self.name(place) == EMBEDDING);
+                let mut stream = match looked_up {
+                    true => self.packed.rows(EMBEDDING, &self.text.tokens)?,
+                    false => rows[..one].to_vec(),
                 };
-                self.pass(&part.program, &mut tensors, Some(name), &mut stream)?;
-                begun.extend(stream);
+                self.changed(n, trial, &mut tensors, &mut stream)?;
+                beginning.extend(stream);
             }
-            self.pass(&part.program, &mut tensors, None, &mut rows)?;
-            rows.extend(begun);
+            // Streams in a row that nothing changes in this part go through it together.
+            let mut from = 0;
+            for (stream, trial) in group[..begun].iter().enumerate().filter(|(_, trial)| trial.of(n).next().is_some()) {
+                let own = (stream + 1) * one;
+                self.pass(n, &tensors, &mut rows[from..own])?;
+                self.changed(n, trial, &mut tensors, &mut rows[own..own + one])?;
+                from = own + one;
+            }
+            self.pass(n, &tensors, &mut rows[from..])?;
+            rows.extend(beginning);
         }
         if next == Some(last) {
             *base = rows[..one].to_vec();
         }
         self.diverge(group, &rows, one)
+    }
+
+    fn name(&self, place: usize) -> &str {
+        &self.original.model.tensors[place].name
     }
 
     /// Loads the tensors of a program.
@@ -200,34 +247,42 @@ impl Walk<'_, '_> {
         })
     }
 
-    /// Takes rows through a program, in which the tensor of that name, if it has it, is as it would be packed.
-    fn pass(
-        &self,
-        program: &Program,
-        tensors: &mut Tensors,
-        packed: Option<&str>,
-        rows: &mut [f32],
-    ) -> Result<(), Stop> {
-        let (chunk, meter) = (self.text.chunk, Some(self.meter));
-        let changed = packed.filter(|name| program.tensors().any(|known| known == *name));
-        let changed = changed.map(|name| Ok::<_, Stop>((name, self.packed.matrix(name)?))).transpose()?;
-        match (tensors, changed) {
-            (Tensors::Here(matrices), None) => pass(program, matrices, chunk, rows, meter, &mut |_, _, _| {}),
-            (Tensors::Here(matrices), Some((name, matrix))) => {
-                let own = matrices.insert(name.to_owned(), matrix).expect("the program has it");
-                pass(program, matrices, chunk, rows, meter, &mut |_, _, _| {})?;
-                matrices.insert(name.to_owned(), own);
-                Ok(())
-            }
-            (Tensors::There(loaded), None) => loaded.pass(program, chunk, rows, meter, None),
-            (Tensors::There(loaded), Some((name, matrix))) => {
-                loaded.pass_with((name, &matrix), program, chunk, rows, meter)
-            }
+    /// Takes rows through a part.
+    fn pass(&self, part: usize, tensors: &Tensors, rows: &mut [f32]) -> Result<(), Stop> {
+        let (program, chunk, meter) = (&self.parts[part].program, self.text.chunk, Some(self.meter));
+        match tensors {
+            Tensors::Here(matrices) => pass(program, matrices, chunk, rows, meter, &mut |_, _, _| {}),
+            Tensors::There(loaded) => loaded.pass(program, chunk, rows, meter, None),
+        }
+    }
+
+    /// Takes a stream through a part with the tensors of a set quantized.
+    fn changed(&self, part: usize, trial: &Trial, tensors: &mut Tensors, stream: &mut [f32]) -> Result<(), Stop> {
+        let program = &self.parts[part].program;
+        let mut packed = Matrices::new();
+        let names = trial.of(part).map(|place| self.name(place));
+        for name in names.filter(|name| program.tensors().any(|known| known == *name)) {
+            packed.insert(name.to_owned(), self.packed.matrix(name)?);
+        }
+        if let Tensors::There(loaded) = tensors {
+            return loaded.pass_with(&packed, program, self.text.chunk, stream, Some(self.meter));
+        }
+        self.exchange(&mut packed, tensors);
+        let passed = self.pass(part, tensors, stream);
+        self.exchange(&mut packed, tensors);
+        passed
+    }
+
+    /// Changes matrices with those of the same names.
+    fn exchange(&self, others: &mut Matrices, tensors: &mut Tensors) {
+        let Tensors::Here(own) = tensors else { return };
+        for (name, other) in others {
+            own.entry(name.clone()).and_modify(|own| std::mem::swap(own, other));
         }
     }
 
     /// How far the predictions of streams are from those of the original.
-    fn diverge(&self, group: &[(usize, usize)], rows: &[f32], one: usize) -> Result<Vec<Divergence>, Stop> {
+    fn diverge(&self, group: &[Trial], rows: &[f32], one: usize) -> Result<Vec<Divergence>, Stop> {
         let (last, width) = (self.parts.len() - 1, self.original.model.hparams.hidden as usize);
         let there = |output: Output| match self.gpu {
             Some(gpu) => output.on(gpu),
@@ -235,15 +290,21 @@ impl Walk<'_, '_> {
         };
         let original = there(Output::load(self.original, self.facts, Some(self.meter))?)?;
         known(self.text, original.vocabulary())?;
-        // Those of the tensors that make logits.
+        // Those of the sets with tensors that make logits.
         let mut perturbed = HashMap::new();
         let names: Vec<&str> = self.parts[last].program.tensors().collect();
-        for (_, place) in group {
-            let name = self.original.model.tensors[*place].name.as_str();
-            if names.contains(&name) {
-                let mut output = Output::load(self.original, self.facts, None)?;
+        for trial in group {
+            let changed = trial.places.iter().map(|(_, place)| self.name(*place)).filter(|name| names.contains(name));
+            let mut output = None;
+            for name in changed {
+                let output = match &mut output {
+                    Some(output) => output,
+                    none => none.insert(Output::load(self.original, self.facts, None)?),
+                };
                 output.replace(name, self.packed.matrix(name)?);
-                perturbed.insert(*place, there(output)?);
+            }
+            if let Some(output) = output {
+                perturbed.insert(trial.set, there(output)?);
             }
         }
         let mut divergences = vec![Divergence::default(); group.len()];
@@ -253,9 +314,9 @@ impl Walk<'_, '_> {
                 output.logits(rows.copied().collect(), 1)
             };
             let reference = logits(&original, 0)?;
-            for (n, ((part, place), divergence)) in group.iter().zip(&mut divergences).enumerate() {
-                let output = perturbed.get(place).unwrap_or(&original);
-                let own = logits(output, if *part == last { 0 } else { n + 1 })?;
+            for (n, (trial, divergence)) in group.iter().zip(&mut divergences).enumerate() {
+                let output = perturbed.get(&trial.set).unwrap_or(&original);
+                let own = logits(output, if trial.first() == last { 0 } else { n + 1 })?;
                 divergence.append(score_rows(&own, Some(&reference), positions, self.text));
                 self.meter.advance(0, "")?;
             }

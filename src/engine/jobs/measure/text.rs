@@ -83,6 +83,17 @@ impl Text {
         self.tokens.len() / self.chunk
     }
 
+    /// Some of its chunks, from all over it.
+    pub(super) fn thinned(&self, most: usize) -> Self {
+        let (all, count) = (self.chunks(), self.chunks().min(most.max(1)));
+        let chunks = (0..count).flat_map(|n| {
+            // The middle of each of as many equal parts.
+            let chunk = (2 * n + 1) * all / (2 * count);
+            &self.tokens[chunk * self.chunk..][..self.chunk]
+        });
+        Self { name: self.name.clone(), tokens: chunks.copied().collect(), chunk: self.chunk }
+    }
+
     /// A digest of its tokens.
     pub(super) fn digest(&self) -> String {
         let bytes: Vec<u8> = self.tokens.iter().flat_map(|token| token.to_le_bytes()).collect();

@@ -177,13 +177,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Goes through a layer with all of the text on the GPU that it computes on, and returns what went into its matrices; with
-    /// `grams` x·xᵀ too. None where it computes on the processor.
+    /// Goes through a layer with all of the text on the GPU that it computes on, and returns what went into its matrices;
+    /// x·xᵀ too of those for which `grams` says so. None where it computes on the processor.
     pub(super) fn layer_summed(
         &mut self,
         number: u64,
         meter: &Meter<'_, '_>,
-        grams: bool,
+        grams: &dyn Fn(&str) -> bool,
     ) -> Result<Option<BTreeMap<String, Summed>>, Stop> {
         let Some(gpu) = &self.gpu else { return Ok(None) };
         let program = self.program(number)?;

@@ -79,7 +79,7 @@ pub(in crate::engine) fn run(
         files: paths.into_iter().zip(plan.files.iter().map(|file| file.file_bytes)).collect(),
         file_bytes: plan.file_bytes,
         bits_per_weight: plan.bits_per_weight,
-        recipe: plan.recipe.preset.name,
+        recipe: plan.recipe.name(),
         formats: formats(&plan),
         effort: plan.recipe.effort,
         imatrix: plan.recipe.imatrix.clone().zip(coverage),

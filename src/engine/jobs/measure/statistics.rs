@@ -1,0 +1,241 @@
+//! Making the statistics that an automatic mix is chosen by, or as much of them as is not there yet.
+//!
+//! First the text runs through the model and leaves Gram matrices and squares of inputs, in a file that is whole or not there;
+//! then every format is tried on every tensor, and tensors are measured alone, which fills the file's tables. Ended at any
+//! point, the same request goes on from there.
+
+use super::gather::{Beside, Gathered, gather};
+use super::gpu::Gpu;
+use super::reckon::reckon;
+use super::sensitivity::sets;
+use super::text::{BuiltIn, Text};
+use super::walk::Walk;
+use super::weights::Weights;
+use super::{errors, identity, score, state};
+use crate::engine::command::{CalibrateRequest, StatisticsRequest};
+use crate::engine::device::Devices;
+use crate::engine::event::{Stage, StatisticsReport};
+use crate::engine::meter::Meter;
+use crate::engine::worker::{Context, Stop};
+use crate::imatrix::{Alone, Identity, Statistics, Tables, TensorStatistics, square_name};
+use crate::model::Model;
+use crate::recipe::{Level, Mixer, PRESETS, Plan, Prediction, REFERENCE, Recipe, quantizable};
+use directories::ProjectDirs;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Tokens of a chunk, or what the model was made for where that is less.
+const CONTEXT: u64 = 512;
+/// Gram matrices of one input that take more are not gathered; their diagonals are.
+const GRAM_BYTES: u64 = 1 << 30;
+/// How often the state of the first stage is kept.
+const SAVE_EVERY: Duration = Duration::from_secs(30);
+
+/// Makes what a request names.
+pub(in crate::engine) fn statistics(
+    devices: &mut Devices,
+    request: &StatisticsRequest,
+    context: &Context<'_>,
+) -> Result<StatisticsReport, Stop> {
+    let started = Instant::now();
+    let gpu = devices.forward(&request.computing)?.map(|runner| Rc::new(RefCell::new(runner)));
+    let gpu = gpu.as_ref();
+    let model = &*request.model;
+    let chunk = CONTEXT.min(model.hparams.context) as usize;
+    let text = Text::read(request.text.as_deref(), BuiltIn::Calibration, model, chunk, request.chunks)?;
+    let mut identity = Identity { model: identity::digest(model)?, text: format!("{chunk}-{}", text.digest()) };
+    if let Some(expected) = &request.expected {
+        if expected.model != identity.model {
+            let path = model.path.display();
+            return Err(Stop::Failed(format!(
+                "{path}: the recipe was made for another model, so it cannot be followed"
+            )));
+        }
+        let is_there = |path: &Path| Statistics::open(path).is_ok_and(|found| found.identity == *expected);
+        if expected.text != identity.text && !is_there(&place(request, expected)) {
+            return Err(Stop::Failed(
+                "the recipe rests on statistics of another text; name that text (--text), or the file of statistics \
+                 (--statistics)"
+                    .to_owned(),
+            ));
+        }
+        identity = expected.clone();
+    }
+    let path = place(request, &identity);
+    // What another version left in the cache is made again; a file of the user's own is not touched.
+    let is_reused = path.exists() && (request.path.is_some() || Statistics::open(&path).is_ok());
+    if !is_reused {
+        gather_into(&path, request, &identity, &text, gpu, context)?;
+    }
+    let mut statistics = Statistics::open(&path)?;
+    statistics.check(&identity)?;
+    let gathered = started.elapsed();
+    let mut tried = gathered;
+    if let Some(level) = request.level {
+        errors::fill_in(model, &mut statistics, &request.types, context)?;
+        tried = started.elapsed();
+        let text = text.thinned(level.chunks());
+        measure(model, &mut statistics, &text, level, gpu, context)?;
+        interact(request, &mut statistics, &text, level, gpu, context)?;
+    }
+    Ok(StatisticsReport {
+        statistics: Arc::new(statistics),
+        is_reused,
+        text: text.name,
+        stages: [gathered, tried - gathered, started.elapsed() - tried],
+    })
+}
+
+/// Where the statistics are, or will be.
+fn place(request: &StatisticsRequest, identity: &Identity) -> PathBuf {
+    let cache = || match ProjectDirs::from("", "", "tuck") {
+        Some(dirs) => dirs.cache_dir().join("statistics"),
+        None => std::env::temp_dir().join("tuck-statistics"),
+    };
+    request.path.clone().unwrap_or_else(|| cache().join(identity.file_name()))
+}
+
+/// The first stage.
+fn gather_into(
+    path: &Path,
+    request: &StatisticsRequest,
+    identity: &Identity,
+    text: &Text,
+    gpu: Option<&Gpu>,
+    context: &Context<'_>,
+) -> Result<(), Stop> {
+    let model = &*request.model;
+    let failed = |error: std::io::Error| Stop::Failed(format!("{} could not be written: {error}", path.display()));
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let names = model.tensors.iter().filter(|tensor| quantizable(tensor)).map(|tensor| tensor.name.clone());
+    let tables = Tables::unknown(names);
+    if tables.tensors.is_empty() {
+        return Err(Stop::Failed(format!("{} has no tensor that can be quantized", model.path.display())));
+    }
+    let all = tables.clone();
+    let beside = Beside {
+        metadata: tables.metadata(identity),
+        tables: Box::new(move |matrices| all.shapes(matrices.iter().copied())),
+        most: GRAM_BYTES,
+    };
+    let calibration = CalibrateRequest {
+        model: Arc::clone(&request.model),
+        text: request.text.clone(),
+        context: text.chunk,
+        chunks: request.chunks,
+        gram: Some(path.to_owned()),
+        save_every: SAVE_EVERY,
+        output_matrix: true,
+        // Only its state is written, beside that of the Gram matrices.
+        path: path.with_extension("squares"),
+        overwrite: true,
+        computing: request.computing.clone(),
+    };
+    let mut walk = Walk::new(Weights::new(model, None, context), text, gpu.cloned())?;
+    let meter = Meter::new(context, Stage::Calibrating, walk.bytes());
+    let Gathered { activations, grams, .. } = gather(&calibration, &beside, &mut walk, text, &meter)?;
+    let Some(mut grams) = grams else { return Ok(()) };
+    for (name, numbers) in tables.encode() {
+        grams.fill(name, &numbers)?;
+    }
+    for (name, squares) in &activations.matrices {
+        grams.fill(&square_name(name), &squares.means())?;
+    }
+    grams.finish()?;
+    // There may be none.
+    let _ = std::fs::remove_file(state::path(&calibration.path));
+    Ok(())
+}
+
+/// All matrices in the format in which they are measured, if that divides their rows.
+fn reference() -> Recipe {
+    let preset = PRESETS.iter().find(|preset| preset.format == REFERENCE.first().copied()).unwrap_or(&PRESETS[0]);
+    Recipe { pure: true, ..Recipe::new(preset) }
+}
+
+/// The third stage: tensors alone or in sets, as far as the level wants it and it was not done before.
+fn measure(
+    model: &Model,
+    statistics: &mut Statistics,
+    text: &Text,
+    level: Level,
+    gpu: Option<&Gpu>,
+    context: &Context<'_>,
+) -> Result<(), Stop> {
+    let chunks = text.chunks() as u32;
+    let plan = Plan::new(model, &reference().with_statistics(statistics, level))?;
+    let is_missing = |name: &str| {
+        let found = statistics.tables.tensors.iter().find(|tensor| tensor.name == name);
+        let known = |tensor: &TensorStatistics| if level.is_measured() { tensor.alone } else { tensor.reckoned };
+        found.is_some_and(|tensor| known(tensor).is_none_or(|alone| alone.chunks < chunks))
+    };
+    let planned = model.tensors.iter().zip(&plan.tensors).enumerate();
+    let wanted: Vec<usize> = planned
+        .filter(|(_, (tensor, planned))| REFERENCE.contains(&planned.format) && is_missing(&tensor.name))
+        .map(|(place, _)| place)
+        .collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    if !level.is_measured() {
+        return reckon(model, &plan, statistics, text, &wanted, gpu, context);
+    }
+    let each: Vec<Vec<usize>> = wanted.iter().map(|place| vec![*place]).collect();
+    sets((model, &plan), text, None, &each, gpu, context, &mut |found| {
+        for (set, divergence) in found {
+            let (name, format) = (&model.tensors[wanted[*set]].name, plan.tensors[wanted[*set]].format);
+            let (divergence, error) = (divergence.value, divergence.error);
+            let tensor = statistics.tables.tensors.iter_mut().find(|tensor| tensor.name == *name);
+            tensor.into_iter().for_each(|tensor| tensor.alone = Some(Alone { divergence, error, chunks, format }));
+        }
+        Ok(statistics.save()?)
+    })
+}
+
+/// The last stage: how much more tensors lose together than alone, in a mix as large as the file in which all are measured.
+fn interact(
+    request: &StatisticsRequest,
+    statistics: &mut Statistics,
+    text: &Text,
+    level: Level,
+    gpu: Option<&Gpu>,
+    context: &Context<'_>,
+) -> Result<(), Stop> {
+    let (model, is_measured) = (&*request.model, level.is_measured());
+    let chunks = text.chunks() as u32;
+    let known = &mut statistics.tables.interactions[usize::from(is_measured)];
+    if known.is_some_and(|(_, known)| known >= chunks) {
+        return Ok(());
+    }
+    *known = None;
+    let prediction = Prediction::new(statistics, is_measured);
+    let base = Recipe::new(&PRESETS[0]).with_statistics(statistics, level);
+    let made = (level, statistics.identity.clone());
+    let bytes = Plan::new(model, &Recipe { preset: reference().preset, pure: true, ..base.clone() })?.file_bytes;
+    let mixer = Mixer::new(model, &prediction, base, made, &request.types, &[])?;
+    let mixed = mixer.solve(bytes.max(mixer.smallest()))?;
+    let sum = mixed.total.loss;
+    let together = together(model, Plan::new(model, &mixed.recipe)?, text, gpu, context)?;
+    let more = if sum > 0.0 { ((together / sum - 1.0) / sum).max(0.0) } else { 0.0 };
+    statistics.tables.interactions[usize::from(is_measured)] = Some((more, chunks));
+    Ok(statistics.save()?)
+}
+
+/// The KL divergence of a plan.
+fn together(model: &Model, plan: Plan, text: &Text, gpu: Option<&Gpu>, context: &Context<'_>) -> Result<f64, Stop> {
+    let walk = |plan| Walk::new(Weights::new(model, plan, context), text, gpu.cloned());
+    let mut walks = [walk(Some(plan))?, walk(None)?];
+    let meter = Meter::new(context, Stage::Measuring, walks.iter().map(Walk::bytes).sum());
+    for walk in &mut walks {
+        for layer in 0..walk.layers() {
+            walk.layer(layer, &meter, &mut |_, _, _| {})?;
+        }
+    }
+    walks.iter_mut().try_for_each(Walk::settle)?;
+    Ok(score(&walks, text, &meter)?.mean().value)
+}
