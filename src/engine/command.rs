@@ -52,6 +52,9 @@ pub enum Command {
     /// Make the statistics that an automatic mix is chosen by, as far as they are not there. Ends in `Statistics`, `Failed` or
     /// `Cancelled`.
     Statistics(StatisticsRequest),
+    /// Quantize matrices one after the other, each for what the earlier ones left. Ends in `Sequenced`, `Failed` or
+    /// `Cancelled`.
+    Sequence(SequenceRequest),
 }
 
 /// What to open.
@@ -215,6 +218,23 @@ pub struct Computing {
     pub device: DeviceChoice,
     /// Bytes of a GPU's memory that may be used; without, most of what is free.
     pub memory: Option<u64>,
+}
+
+/// What to follow a text through.
+#[derive(Clone, Debug)]
+pub struct SequenceRequest {
+    /// The model.
+    pub model: Arc<Model>,
+    /// What is made of it, with Gram matrices.
+    pub recipe: Recipe,
+    /// A text file; without, the text that comes with Tuck.
+    pub text: Option<PathBuf>,
+    /// Tokens of a chunk.
+    pub context: usize,
+    /// At most so many chunks.
+    pub chunks: Option<usize>,
+    /// Where the file lies for as long as the result is used. It has no name after that.
+    pub folder: PathBuf,
 }
 
 /// What to make statistics of.

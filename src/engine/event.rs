@@ -5,7 +5,7 @@ use super::jobs::hardware::Hardware;
 use crate::checkpoint::Adapter;
 use crate::eval::{Agreement, Divergence, Estimate, WeightError};
 use crate::hub::{Choice, Pulled};
-use crate::imatrix::{Imatrix, Statistics};
+use crate::imatrix::{Gram, Imatrix, Statistics};
 use crate::model::Model;
 use crate::quant::{Effort, FormatRef};
 use crate::recipe::{Coverage, Fallback};
@@ -58,6 +58,8 @@ pub enum EventKind {
     Calibrated(Arc<CalibrateReport>),
     /// The statistics that an automatic mix is chosen by are there.
     Statistics(Arc<StatisticsReport>),
+    /// Gram matrices of inputs behind matrices that are quantized, for [`Recipe::sequence`](crate::recipe::Recipe::sequence).
+    Sequenced(Arc<Gram>),
     /// Every file of a model is there and verified.
     Pulled(Arc<Pulled>),
     /// The repository holds several models; the message asks to choose one of them.
@@ -96,6 +98,8 @@ pub enum Stage {
     Calibrating,
     /// Trying formats on tensors.
     Trying,
+    /// Quantizing matrices one after the other, each for what the earlier ones left.
+    Following,
     /// Letting models answer.
     Generating,
     /// Fetching files.
@@ -112,6 +116,7 @@ impl Stage {
             Self::Measuring => "Measuring",
             Self::Calibrating => "Calibrating",
             Self::Trying => "Trying types",
+            Self::Following => "Following the text",
             Self::Generating => "Answering",
             Self::Downloading => "Downloading",
         }

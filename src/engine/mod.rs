@@ -11,7 +11,8 @@ mod worker;
 
 pub use command::{
     AdapterRequest, CalibrateRequest, Command, CompareRequest, Computing, DeviceChoice, JobId, MeasureRequest,
-    OpenRequest, PackOutput, PackRequest, SensitivityRequest, StatisticsRequest, Subject, VerifyRequest,
+    OpenRequest, PackOutput, PackRequest, SensitivityRequest, SequenceRequest, StatisticsRequest, Subject,
+    VerifyRequest,
 };
 pub use event::{
     Answer, CalibrateReport, CompareReport, Comparison, Device, Event, EventKind, MeasureReport, Mismatch,

@@ -18,8 +18,10 @@ mod hessian;
 mod product;
 mod refit;
 mod root;
+mod shift;
 
 pub use hessian::{Hessian, HessianError};
+pub use shift::shift;
 
 use crate::quant::FormatRef;
 use band::Band;

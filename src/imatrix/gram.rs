@@ -3,7 +3,8 @@
 //! A file is a GGUF of Tuck's own: `general.type` is `gram`, `gram.datasets`, `gram.chunk_count` and `gram.chunk_size` are as
 //! in an importance matrix, and for each matrix there are the F32 tensors `NAME.gram`, `[columns, columns, experts]`, and
 //! `NAME.counts`, `[1, experts]`, how many tokens the mean is over. Matrices with the same input share one: in the array
-//! `gram.shared`, each text `NAME=OTHER` says that the Gram matrix of NAME is that of OTHER. A file of
+//! `gram.shared`, each text `NAME=OTHER` says that the Gram matrix of NAME is that of OTHER. Where inputs are those of a model
+//! whose earlier matrices are quantized, `NAME.shift`, `[columns, columns]`, is what rows are shifted by. A file of
 //! [`Statistics`](super::Statistics) has more metadata, and tables beside these.
 
 use crate::gguf::{
@@ -19,6 +20,12 @@ use std::path::{Path, PathBuf};
 
 const GRAM: &str = ".gram";
 const COUNTS: &str = ".counts";
+const SHIFT: &str = ".shift";
+
+/// The name of what rows of a matrix are shifted by, as a table of [`GramPlan::tables`].
+pub fn shift_name(name: &str) -> String {
+    format!("{name}{SHIFT}")
+}
 
 /// What a file is to hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -132,6 +139,7 @@ pub struct Gram {
     /// By name of the matrix.
     matrices: BTreeMap<String, [TensorInfo; 2]>,
     shared: BTreeMap<String, String>,
+    shifts: BTreeMap<String, TensorInfo>,
 }
 
 impl Gram {
@@ -149,7 +157,8 @@ impl Gram {
         let pair = |text: &Value| text.as_str()?.split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned()));
         let shared = shared.unwrap_or_default().iter().filter_map(pair).collect();
         let matrices = matrices(&header.tensors).map_err(refuse)?;
-        Ok(Self { path: path.to_owned(), file, matrices, shared })
+        let shifts = shifts(&header.tensors, &matrices).map_err(refuse)?;
+        Ok(Self { path: path.to_owned(), file, matrices, shared, shifts })
     }
 
     /// The file.
@@ -202,6 +211,12 @@ impl Gram {
         self.floats(owner, expert * square..(expert + 1) * square)
     }
 
+    /// What rows w of a matrix become before they are quantized is w + w · this, where that is known.
+    pub fn shift(&self, owner: &str) -> Result<Option<Vec<f32>>, String> {
+        let Some(tensor) = self.shifts.get(owner) else { return Ok(None) };
+        self.numbers(tensor, 0..tensor.shape.iter().product()).map(Some)
+    }
+
     /// How many tokens the means of a matrix are over, by expert.
     pub fn counts(&self, owner: &str) -> Result<Vec<u64>, String> {
         let tensor = &self.matrices[owner][1];
@@ -238,8 +253,29 @@ impl Gram {
     pub fn renamed(self, rename: impl Fn(&str) -> Option<String>) -> Self {
         let matrices = self.matrices.into_iter().filter_map(|(name, pair)| Some((rename(&name)?, pair))).collect();
         let shared = self.shared.into_iter().filter_map(|(name, owner)| Some((rename(&name)?, rename(&owner)?)));
-        Self { shared: shared.collect(), matrices, ..self }
+        let shifts = self.shifts.into_iter().filter_map(|(name, tensor)| Some((rename(&name)?, tensor))).collect();
+        Self { shared: shared.collect(), matrices, shifts, ..self }
     }
+}
+
+/// What rows are shifted by, of matrices with a Gram matrix.
+fn shifts(
+    tensors: &[TensorInfo],
+    matrices: &BTreeMap<String, [TensorInfo; 2]>,
+) -> Result<BTreeMap<String, TensorInfo>, String> {
+    let mut shifts = BTreeMap::new();
+    for tensor in tensors {
+        let Some(name) = tensor.name.strip_suffix(SHIFT) else { continue };
+        let columns = matrices.get(name).map(|[gram, _]| gram.shape[0]);
+        if *tensor.format != F32 || columns.is_none_or(|columns| tensor.shape[..] != [columns; 2]) {
+            return Err(format!(
+                "the tensor {} is {} of {:?}, and F32 of the size of a Gram matrix was expected; make the file again",
+                tensor.name, tensor.format, tensor.shape
+            ));
+        }
+        shifts.insert(name.to_owned(), tensor.clone());
+    }
+    Ok(shifts)
 }
 
 /// The Gram matrices of a file, each with its counts.

@@ -10,7 +10,7 @@ pub enum Level {
     /// Every tensor is measured alone.
     #[default]
     Balanced,
-    /// The same on more text, and searches that look longer.
+    /// The same on more text; then matrices are quantized one after the other, each for what the earlier ones left.
     Best,
 }
 
@@ -38,6 +38,11 @@ impl Level {
             Self::Fast | Self::Balanced => 2,
             Self::Best => 4,
         }
+    }
+
+    /// Whether matrices are quantized one after the other, each for what the earlier ones left.
+    pub fn follows(self) -> bool {
+        self == Self::Best
     }
 
     /// How long block searches look.

@@ -55,6 +55,8 @@ pub struct Recipe {
     pub imatrix: Option<Arc<Imatrix>>,
     /// How the columns of matrices go together; the blocks of what it knows are chosen by error feedback.
     pub gram: Option<Arc<Gram>>,
+    /// The same of inputs behind matrices that are already quantized by this recipe, which comes before `gram`.
+    pub sequence: Option<Arc<Gram>>,
     /// How long block searches may look; changes no size.
     pub effort: Effort,
     /// A format for each tensor, before all else; the preset is then what llama.cpp is told.
@@ -169,6 +171,7 @@ impl Recipe {
             leave_output: false,
             imatrix: None,
             gram: None,
+            sequence: None,
             effort: Effort::default(),
             mix: None,
         }

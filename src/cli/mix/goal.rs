@@ -57,6 +57,21 @@ impl Goal {
         &self,
         session: &mut Session,
         model: &Arc<Model>,
+        base: (Recipe, Level),
+        split: Split,
+        computing: &Computing,
+    ) -> Result<Chosen, Quit> {
+        let mut chosen = self.find(session, model, base, split, computing)?;
+        let level = chosen.recipe.mix.as_ref().map_or_else(Level::default, |mix| mix.level);
+        let statistics = Arc::clone(&chosen.statistics);
+        chosen.recipe = self.mixing.follow(session, model, chosen.recipe, (level, &statistics.statistics))?;
+        Ok(chosen)
+    }
+
+    fn find(
+        &self,
+        session: &mut Session,
+        model: &Arc<Model>,
         (base, level): (Recipe, Level),
         split: Split,
         computing: &Computing,

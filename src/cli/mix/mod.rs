@@ -5,9 +5,9 @@ pub(super) mod report;
 
 use super::session::{Quit, Session};
 use crate::engine::{
-    Command, Computing, EventKind, MeasureReport, MeasureRequest, StatisticsReport, StatisticsRequest,
+    Command, Computing, EventKind, MeasureReport, MeasureRequest, SequenceRequest, StatisticsReport, StatisticsRequest,
 };
-use crate::imatrix::Identity;
+use crate::imatrix::{Identity, Statistics};
 use crate::model::Model;
 use crate::quant::FormatRef;
 use crate::recipe::{Level, Mixer, Prediction, Recipe, RecipeError, USUAL_TYPES, named_format};
@@ -97,6 +97,31 @@ impl Mixing {
         let report = self.statistics(session, model, Some(level), None, computing)?;
         let prediction = Prediction::new(&report.statistics, level.is_measured());
         Ok(Observed { report, prediction })
+    }
+
+    /// Follows the text through what a recipe makes of a model, where a level of effort says so.
+    pub(super) fn follow(
+        &self,
+        session: &mut Session,
+        model: &Arc<Model>,
+        recipe: Recipe,
+        (level, statistics): (Level, &Statistics),
+    ) -> Result<Recipe, Quit> {
+        if !level.follows() {
+            return Ok(recipe);
+        }
+        let request = SequenceRequest {
+            model: Arc::clone(model),
+            recipe: recipe.clone(),
+            text: self.text.clone(),
+            context: 512,
+            chunks: self.chunks,
+            folder: statistics.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned(),
+        };
+        match session.run(Command::Sequence(request))? {
+            EventKind::Sequenced(gram) => Ok(Recipe { sequence: Some(gram), ..recipe }),
+            _ => Err(Quit::Failed("the engine gave no Gram matrices".to_owned())),
+        }
     }
 
     /// Makes recipes by size; what `base` says of single tensors stays so.

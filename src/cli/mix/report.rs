@@ -15,7 +15,7 @@ const LISTED: usize = 8;
 /// A recipe for what was asked.
 pub(in crate::cli) struct Chosen {
     pub(in crate::cli) recipe: Recipe,
-    statistics: Arc<StatisticsReport>,
+    pub(super) statistics: Arc<StatisticsReport>,
     /// Of a recipe that was chosen now.
     why: Option<Why>,
 }

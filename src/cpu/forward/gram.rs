@@ -29,9 +29,38 @@ pub fn add_gram(rows: &[f32], columns: usize, sums: &mut [f32]) {
     }
 }
 
-/// Σ eᵀ · gram · e over rows `e` of `columns` numbers: tr(E H Eᵀ), where `gram` is H, symmetric.
-pub fn quadratic_form(rows: &[f32], columns: usize, gram: &[f32]) -> f64 {
-    assert!(columns > 0 && rows.len().is_multiple_of(columns) && gram.len() == columns * columns);
+/// `sums += aᵀ · b`, of as many rows of `columns` numbers each.
+pub fn add_cross(a: &[f32], b: &[f32], columns: usize, sums: &mut [f32]) {
+    assert!(columns > 0 && a.len().is_multiple_of(columns) && sums.len() == columns * columns && a.len() == b.len());
+    // SAFETY: all hold as many rows and columns as are named.
+    unsafe {
+        gemm::gemm(
+            columns,
+            columns,
+            a.len() / columns,
+            sums.as_mut_ptr(),
+            1,
+            columns as isize,
+            true,
+            a.as_ptr(),
+            columns as isize,
+            1,
+            b.as_ptr(),
+            1,
+            columns as isize,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::Rayon(0),
+        );
+    }
+}
+
+/// `rows · matrix`, of rows of `columns` numbers and a square matrix.
+pub fn times(rows: &[f32], columns: usize, matrix: &[f32]) -> Vec<f32> {
+    assert!(columns > 0 && rows.len().is_multiple_of(columns) && matrix.len() == columns * columns);
     let mut products = vec![0.0f32; rows.len()];
     // SAFETY: all hold as many rows and columns as are named.
     unsafe {
@@ -46,7 +75,7 @@ pub fn quadratic_form(rows: &[f32], columns: usize, gram: &[f32]) -> f64 {
             rows.as_ptr(),
             1,
             columns as isize,
-            gram.as_ptr(),
+            matrix.as_ptr(),
             1,
             columns as isize,
             0.0,
@@ -57,6 +86,13 @@ pub fn quadratic_form(rows: &[f32], columns: usize, gram: &[f32]) -> f64 {
             gemm::Parallelism::Rayon(0),
         );
     }
+    products
+}
+
+/// Σ eᵀ · gram · e over rows `e` of `columns` numbers: tr(E H Eᵀ), where `gram` is H, symmetric.
+pub fn quadratic_form(rows: &[f32], columns: usize, gram: &[f32]) -> f64 {
+    assert!(columns > 0 && rows.len().is_multiple_of(columns) && gram.len() == columns * columns);
+    let products = times(rows, columns, gram);
     rows.iter().zip(&products).map(|(e, product)| f64::from(*e) * f64::from(*product)).sum()
 }
 

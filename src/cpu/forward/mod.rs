@@ -9,7 +9,7 @@ mod rows;
 mod vector;
 
 pub use crate::forward::{Matrices, Matrix};
-pub use gram::{add_gram, quadratic_form};
+pub use gram::{add_cross, add_gram, quadratic_form, times};
 
 use crate::forward::{Op, Program, RESIDUAL, Register, Step};
 use linear::Product;

@@ -2,10 +2,12 @@
 
 use super::read::BLOCK;
 use crate::arch::Tensor;
+use crate::cpu::forward::times;
 use crate::engine::worker::{Context, Stop};
 use crate::feedback::{self, BAND, Hessian};
 use crate::imatrix::Gram;
 use crate::quant::FormatRef;
+use crate::recipe::Recipe;
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,38 +30,79 @@ type Key = (String, u64);
 /// The Hessians of a file of Gram matrices, the last of which stays in memory for matrices with the same input.
 pub(super) struct Hessians<'a> {
     gram: Arc<Gram>,
+    sequence: Option<Arc<Gram>>,
     context: &'a Context<'a>,
-    last: Mutex<Option<(Key, Arc<Hessian>)>>,
+    last: Mutex<Option<(Key, Arc<Ready>)>>,
+}
+
+/// What is known of the inputs of a matrix.
+pub(super) struct Inputs {
+    /// The mean of x·xᵀ.
+    pub(super) means: Vec<f32>,
+    /// What rows are shifted by.
+    pub(super) shift: Option<Vec<f32>>,
+}
+
+/// The same made ready.
+pub(super) struct Ready {
+    hessian: Hessian,
+    shift: Option<Vec<f32>>,
 }
 
 impl<'a> Hessians<'a> {
-    pub(super) fn new(gram: Arc<Gram>, context: &'a Context<'a>) -> Self {
-        Self { gram, context, last: Mutex::default() }
+    pub(super) fn new(recipe: &Recipe, context: &'a Context<'a>) -> Option<Self> {
+        let sequence = recipe.sequence.clone();
+        recipe.gram.clone().map(|gram| Self { gram, sequence, context, last: Mutex::default() })
     }
 
-    /// That of an expert of a tensor, which the file knows.
-    pub(super) fn of(&self, tensor: &Tensor, expert: u64) -> Result<Arc<Hessian>, Stop> {
-        let owner = self.gram.owner(&tensor.name).unwrap_or(&tensor.name);
+    /// What a file knows of an expert of a tensor, made ready.
+    pub(super) fn of(&self, tensor: &Tensor, expert: u64) -> Result<Arc<Ready>, Stop> {
+        let owner = self.owner(&tensor.name);
         let key = (owner.to_owned(), expert);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, hessian)) = last.as_ref().filter(|(known, _)| *known == key) {
-            return Ok(Arc::clone(hessian));
+        if let Some((_, ready)) = last.as_ref().filter(|(known, _)| *known == key) {
+            return Ok(Arc::clone(ready));
         }
         // There is never more than one.
         *last = None;
-        let means = self.means(owner, expert, tensor.columns())?;
+        let sequence = self.sequence.as_ref().and_then(|gram| Some((gram, gram.owner(&tensor.name)?)));
+        let inputs = match sequence {
+            Some((gram, owner)) => Inputs {
+                means: gram.expert(owner, expert).map_err(Stop::Failed)?,
+                shift: gram.shift(owner).map_err(Stop::Failed)?,
+            },
+            None => Inputs { means: self.means(owner, expert, tensor.columns())?, shift: None },
+        };
+        let ready = self.ready(tensor, expert, inputs)?;
+        *last = Some((key, Arc::clone(&ready)));
+        Ok(ready)
+    }
+
+    /// The matrix that stands for all with the same input.
+    fn owner<'n>(&'n self, name: &'n str) -> &'n str {
+        self.gram.owner(name).unwrap_or(name)
+    }
+
+    /// What is asked for next, of a tensor that is a single matrix, is this.
+    pub(super) fn know(&self, tensor: &Tensor, inputs: Inputs) -> Result<(), Stop> {
+        let ready = self.ready(tensor, 0, inputs)?;
+        let key = (self.owner(&tensor.name).to_owned(), 0);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((key, ready));
+        Ok(())
+    }
+
+    fn ready(&self, tensor: &Tensor, expert: u64, Inputs { means, shift }: Inputs) -> Result<Arc<Ready>, Stop> {
         let damping = if tensor.name == "token_embd.weight" { EMBEDDING_DAMPING } else { DAMPING };
         let stop = || self.context.is_cancelled();
         let hessian = Hessian::new(&means, tensor.columns() as usize, damping, &stop).ok_or(Stop::Cancelled)?;
-        let hessian = Arc::new(hessian.map_err(|error| {
+        let hessian = hessian.map_err(|error| {
             let of = if experts(tensor).end > 1 { format!(", expert {expert},") } else { String::new() };
             Stop::Failed(self.gram.refuse(format!(
                 "its Gram matrix for the tensor {}{of} {error}; make the file again with tuck calibrate --gram",
                 tensor.name
             )))
-        })?);
-        *last = Some((key, Arc::clone(&hessian)));
-        Ok(hessian)
+        })?;
+        Ok(Arc::new(Ready { hessian, shift }))
     }
 
     /// The Gram matrix of an expert. What fewer tokens reached than there are columns is filled up with the mean of all.
@@ -86,7 +129,7 @@ impl<'a> Hessians<'a> {
     /// The blocks of rows of a tensor's expert, given as they are stored.
     pub(super) fn quantize(
         &self,
-        hessian: &Hessian,
+        ready: &Ready,
         (from, stored): (FormatRef, &[u8]),
         to: FormatRef,
         out: &mut [u8],
@@ -94,8 +137,12 @@ impl<'a> Hessians<'a> {
         let mut weights = vec![0.0f32; stored.len() / from.block_bytes * from.block_weights];
         let pieces = weights.par_chunks_mut(BLOCK as usize).zip(stored.par_chunks(from.bytes(BLOCK) as usize));
         pieces.for_each(|(weights, stored)| (from.dequantize)(stored, weights));
+        if let Some(shift) = &ready.shift {
+            let more = times(&weights, ready.hessian.columns(), shift);
+            weights.iter_mut().zip(more).for_each(|(weight, more)| *weight += more);
+        }
         let stop = || self.context.is_cancelled();
-        feedback::quantize(&weights, hessian, to, SWEEPS, &stop, out).map(drop).ok_or(Stop::Cancelled)
+        feedback::quantize(&weights, &ready.hessian, to, SWEEPS, &stop, out).map(drop).ok_or(Stop::Cancelled)
     }
 }
 

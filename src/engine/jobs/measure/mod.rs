@@ -12,6 +12,7 @@ mod gpu;
 mod identity;
 mod reckon;
 mod sensitivity;
+mod sequence;
 mod speaker;
 mod state;
 mod statistics;
@@ -22,6 +23,7 @@ mod weights;
 pub(in crate::engine) use calibrate::calibrate;
 pub(in crate::engine) use compare::compare;
 pub(in crate::engine) use sensitivity::sensitivity;
+pub(in crate::engine) use sequence::sequence;
 pub(in crate::engine) use statistics::statistics;
 
 use crate::engine::command::MeasureRequest;

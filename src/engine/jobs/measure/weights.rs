@@ -2,7 +2,7 @@
 
 use crate::arch::Tensor;
 use crate::cpu::forward::{Matrices, Matrix};
-use crate::engine::jobs::feedback::{Hessians, experts, stretches};
+use crate::engine::jobs::feedback::{Hessians, Inputs, experts, stretches};
 use crate::engine::jobs::read::fill;
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
@@ -31,8 +31,7 @@ pub(super) struct Weights<'a> {
 
 impl<'a> Weights<'a> {
     pub(super) fn new(model: &'a Model, plan: Option<Plan>, context: &'a Context<'a>) -> Self {
-        let gram = plan.as_ref().and_then(|plan| plan.recipe.gram.clone());
-        let hessians = gram.map(|gram| Hessians::new(gram, context));
+        let hessians = plan.as_ref().and_then(|plan| Hessians::new(&plan.recipe, context));
         Self { model, plan, hessians, looked_up: Mutex::default() }
     }
 
@@ -80,6 +79,15 @@ impl<'a> Weights<'a> {
             }
             (Some(plan), _) if plan.tensors[place].format != stored.format => Ok(packed(plan, place, tensor, &stored)),
             _ => Ok(stored),
+        }
+    }
+
+    /// The inputs of a matrix, for it and those that share them until another is asked for.
+    pub(super) fn know(&self, name: &str, inputs: Inputs) -> Result<(), Stop> {
+        let tensor = &self.model.tensors[self.find(name)?];
+        match &self.hessians {
+            Some(hessians) => hessians.know(tensor, inputs),
+            None => Ok(()),
         }
     }
 

@@ -10,7 +10,6 @@ use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::model::Model;
 use crate::recipe::{Plan, PlannedTensor};
-use std::sync::Arc;
 
 /// A tensor, and what it becomes in which files.
 struct Task<'a> {
@@ -49,8 +48,12 @@ impl Packer<'_, '_> {
     /// Packs the tensors that plans choose so.
     pub(super) fn run(&self, plans: &[Plan]) -> Result<(), Stop> {
         let mut tasks = tasks(self.model, plans);
-        let Some(gram) = plans.iter().find_map(|plan| plan.recipe.gram.as_ref()) else { return Ok(()) };
-        let hessians = Hessians::new(Arc::clone(gram), self.context);
+        let found = plans.iter().find_map(|plan| Some((plan.recipe.gram.as_ref()?, &plan.recipe)));
+        let Some((gram, hessians)) =
+            found.and_then(|(gram, recipe)| Some((gram, Hessians::new(recipe, self.context)?)))
+        else {
+            return Ok(());
+        };
         // Those with the same input come together, with one Hessian in memory.
         while let Some(first) = tasks.first() {
             let key = |tensor: &Tensor| (gram.owner(&tensor.name).map(str::to_owned), experts(tensor));

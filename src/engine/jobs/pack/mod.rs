@@ -45,7 +45,10 @@ pub(in crate::engine) fn run(
         return Err(Stop::Failed("files of one pack have to share an imatrix; pack them one by one".to_owned()));
     }
     let gram = |output: &PackOutput| output.recipe.gram.as_ref().map(|gram| gram.path().to_owned());
-    if request.outputs.iter().any(|output| gram(output) != gram(&request.outputs[0])) {
+    let is_sequence = |output: &PackOutput| output.recipe.sequence.is_some();
+    let several = request.outputs.len() > 1;
+    if request.outputs.iter().any(|output| gram(output) != gram(&request.outputs[0]) || several && is_sequence(output))
+    {
         return Err(Stop::Failed("files of one pack have to share Gram matrices; pack them one by one".to_owned()));
     }
     Plan::warnings_of(&plans).into_iter().for_each(|warning| context.warn(warning));
