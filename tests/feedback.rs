@@ -233,7 +233,6 @@ fn calibrated(folder: &Path) -> PathBuf {
         imatrix.to_str().unwrap(),
         "--gram",
         gram.to_str().unwrap(),
-        "--process-output",
         "--chunks",
         "6",
     ]);

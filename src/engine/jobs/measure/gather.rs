@@ -44,7 +44,9 @@ pub(super) fn gather(
         })
         .collect();
     let mut programs = (0..walk.layers()).map(|layer| walk.program(layer)).collect::<Result<Vec<_>, _>>()?;
-    if request.output_matrix {
+    // Packing with Gram matrices wants that of the output too.
+    let with_output = request.output_matrix || request.gram.is_some();
+    if with_output {
         programs.push(forward::output(model, walk.facts())?.0);
     }
     let key = key(request, text);
@@ -87,7 +89,7 @@ pub(super) fn gather(
             saved = Instant::now();
         }
     }
-    if request.output_matrix {
+    if with_output {
         let output = walk.output(meter)?;
         let mut observe = |name: &str, expert: usize, rows: &[f32]| {
             let (columns, experts) = sizes[name];
@@ -101,6 +103,9 @@ pub(super) fn gather(
         }
         if let (Some(grams), Some(program)) = (&mut grams, programs.last()) {
             grams.write(program, &activations)?;
+            if !request.output_matrix {
+                activations.matrices.retain(|name, _| !program.matrices().any(|other| other == name));
+            }
         }
     }
     grams.map_or(Ok(()), Grams::finish)?;
