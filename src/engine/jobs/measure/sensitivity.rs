@@ -5,18 +5,22 @@
 //! tensors. Where their streams do not fit into memory together, the tensors are cut into groups, and each group's pass
 //! begins at its first layer.
 
+use super::gpu::{self, Gpu, Loaded};
 use super::text::{BuiltIn, Text};
 use super::walk::{Output, facts, pass};
 use super::weights::{Weights, stored_bytes};
 use super::{LOGITS, known, score_rows, scored};
 use crate::engine::command::SensitivityRequest;
+use crate::engine::device::Devices;
 use crate::engine::event::{Sensitivity, SensitivityReport, Stage};
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::eval::Divergence;
-use crate::forward::{self, Facts, Program};
+use crate::forward::{self, Facts, Matrices, Program};
 use crate::recipe::Plan;
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Instant;
 
 const EMBEDDING: &str = "token_embd.weight";
@@ -34,6 +38,7 @@ struct Part {
 
 /// Measures what a request names.
 pub(in crate::engine) fn sensitivity(
+    devices: &mut Devices,
     request: &SensitivityRequest,
     context: &Context<'_>,
 ) -> Result<SensitivityReport, Stop> {
@@ -61,7 +66,16 @@ pub(in crate::engine) fn sensitivity(
         parts[first..].iter().map(|part| part.bytes).sum::<u64>()
     });
     let meter = Meter::new(context, Stage::Measuring, passes.sum());
-    let walk = Walk { original: &original, packed: &packed, facts: &facts, parts: &parts, text: &text, meter: &meter };
+    let gpu = devices.forward(&request.computing)?.map(|runner| Rc::new(RefCell::new(runner)));
+    let walk = Walk {
+        original: &original,
+        packed: &packed,
+        facts: &facts,
+        parts: &parts,
+        text: &text,
+        gpu: gpu.as_ref(),
+        meter: &meter,
+    };
     let mut divergences = Vec::new();
     // The original before the first part of a group.
     let mut base = Vec::new();
@@ -82,6 +96,7 @@ pub(in crate::engine) fn sensitivity(
         chunks: text.chunks(),
         context: text.chunk,
         text: text.name.clone(),
+        device: gpu::name(gpu.as_ref()),
         elapsed: started.elapsed(),
     })
 }
@@ -125,7 +140,15 @@ struct Walk<'a, 'c> {
     facts: &'a Facts,
     parts: &'a [Part],
     text: &'a Text,
+    /// Where it computes, if not on the processor.
+    gpu: Option<&'a Gpu>,
     meter: &'a Meter<'a, 'c>,
+}
+
+/// The tensors of a part, where it is computed.
+enum Tensors {
+    Here(Matrices),
+    There(Loaded),
 }
 
 impl Walk<'_, '_> {
@@ -148,7 +171,7 @@ impl Walk<'_, '_> {
             if next == Some(n) {
                 *base = rows[..one].to_vec();
             }
-            let mut matrices = self.original.of(&part.program, Some(self.meter))?;
+            let mut tensors = self.tensors(&part.program)?;
             let mut begun = Vec::new();
             for (_, place) in group.iter().filter(|(of, _)| *of == n) {
                 let name = &self.original.model.tensors[*place].name;
@@ -156,17 +179,10 @@ impl Walk<'_, '_> {
                     EMBEDDING => self.packed.rows(EMBEDDING, &self.text.tokens)?,
                     _ => rows[..one].to_vec(),
                 };
-                let own = match matrices.get_mut(name) {
-                    Some(matrix) => Some(std::mem::replace(matrix, self.packed.matrix(name)?)),
-                    None => None,
-                };
-                pass(&part.program, &matrices, self.text.chunk, &mut stream, Some(self.meter), &mut |_, _, _| {})?;
-                if let Some(own) = own {
-                    matrices.insert(name.clone(), own);
-                }
+                self.pass(&part.program, &mut tensors, Some(name), &mut stream)?;
                 begun.extend(stream);
             }
-            pass(&part.program, &matrices, self.text.chunk, &mut rows, Some(self.meter), &mut |_, _, _| {})?;
+            self.pass(&part.program, &mut tensors, None, &mut rows)?;
             rows.extend(begun);
         }
         if next == Some(last) {
@@ -175,10 +191,49 @@ impl Walk<'_, '_> {
         self.diverge(group, &rows, one)
     }
 
+    /// Loads the tensors of a program.
+    fn tensors(&self, program: &Program) -> Result<Tensors, Stop> {
+        let matrices = self.original.of(program, Some(self.meter))?;
+        Ok(match self.gpu {
+            None => Tensors::Here(matrices),
+            Some(gpu) => Tensors::There(Loaded::new(gpu, program, &matrices)?),
+        })
+    }
+
+    /// Takes rows through a program, in which the tensor of that name, if it has it, is as it would be packed.
+    fn pass(
+        &self,
+        program: &Program,
+        tensors: &mut Tensors,
+        packed: Option<&str>,
+        rows: &mut [f32],
+    ) -> Result<(), Stop> {
+        let (chunk, meter) = (self.text.chunk, Some(self.meter));
+        let changed = packed.filter(|name| program.tensors().any(|known| known == *name));
+        let changed = changed.map(|name| Ok::<_, Stop>((name, self.packed.matrix(name)?))).transpose()?;
+        match (tensors, changed) {
+            (Tensors::Here(matrices), None) => pass(program, matrices, chunk, rows, meter, &mut |_, _, _| {}),
+            (Tensors::Here(matrices), Some((name, matrix))) => {
+                let own = matrices.insert(name.to_owned(), matrix).expect("the program has it");
+                pass(program, matrices, chunk, rows, meter, &mut |_, _, _| {})?;
+                matrices.insert(name.to_owned(), own);
+                Ok(())
+            }
+            (Tensors::There(loaded), None) => loaded.pass(program, chunk, rows, meter, None),
+            (Tensors::There(loaded), Some((name, matrix))) => {
+                loaded.pass_with((name, &matrix), program, chunk, rows, meter)
+            }
+        }
+    }
+
     /// How far the predictions of streams are from those of the original.
     fn diverge(&self, group: &[(usize, usize)], rows: &[f32], one: usize) -> Result<Vec<Divergence>, Stop> {
         let (last, width) = (self.parts.len() - 1, self.original.model.hparams.hidden as usize);
-        let original = Output::load(self.original, self.facts, Some(self.meter))?;
+        let there = |output: Output| match self.gpu {
+            Some(gpu) => output.on(gpu),
+            None => Ok(output),
+        };
+        let original = there(Output::load(self.original, self.facts, Some(self.meter))?)?;
         known(self.text, original.vocabulary())?;
         // Those of the tensors that make logits.
         let mut perturbed = HashMap::new();
@@ -188,14 +243,14 @@ impl Walk<'_, '_> {
             if names.contains(&name) {
                 let mut output = Output::load(self.original, self.facts, None)?;
                 output.replace(name, self.packed.matrix(name)?);
-                perturbed.insert(*place, output);
+                perturbed.insert(*place, there(output)?);
             }
         }
         let mut divergences = vec![Divergence::default(); group.len()];
         for positions in scored(self.text).chunks((LOGITS / original.vocabulary()).max(1)) {
             let logits = |output: &Output, stream: usize| {
                 let rows = positions.iter().flat_map(|token| &rows[stream * one + token * width..][..width]);
-                output.logits(rows.copied().collect(), 1, &mut |_, _, _| {})
+                output.logits(rows.copied().collect(), 1)
             };
             let reference = logits(&original, 0)?;
             for (n, ((part, place), divergence)) in group.iter().zip(&mut divergences).enumerate() {
