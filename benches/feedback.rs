@@ -3,7 +3,7 @@
 //!     cargo bench --bench feedback
 //!
 //! A matrix of random weights, with inputs whose columns go together: the time of the root of the Gram matrix, and the
-//! weights a second that are quantized with it. Eight sweeps take about 24 · columns additions of products a weight.
+//! weights a second that are quantized with it. Eight sweeps take about 9 · columns additions of products a weight.
 
 use std::time::Instant;
 use tuck::feedback::{self, Hessian};

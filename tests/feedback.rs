@@ -77,7 +77,8 @@ fn costs(weights: &[f32], format: &Format, blocks: &[u8], gram: &[f32], columns:
 /// The search of the format, with H's diagonal as importance.
 fn searched(weights: &[f32], format: &Format, gram: &[f32], columns: usize) -> Vec<u8> {
     let diagonal: Vec<f32> = (0..columns).map(|i| gram[i * columns + i]).collect();
-    let factors: Vec<f32> = tuck::imatrix::factors(&diagonal).collect();
+    let damped: Vec<f32> = tuck::imatrix::factors(&diagonal).map(|factor| factor + 0.01).collect();
+    let factors: Vec<f32> = tuck::imatrix::factors(&damped).collect();
     let importance = Some(Importance { columns: &factors, first: 0 });
     let mut blocks = vec![0; format.bytes(weights.len() as u64) as usize];
     (format.quantize)(weights, Search { importance, effort: Effort::Best }, &mut blocks);
@@ -233,7 +234,6 @@ fn calibrated(folder: &Path) -> PathBuf {
         imatrix.to_str().unwrap(),
         "--gram",
         gram.to_str().unwrap(),
-        "--process-output",
         "--chunks",
         "6",
     ]);

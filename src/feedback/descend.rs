@@ -1,14 +1,14 @@
 //! Coordinate descent: sweeps over the columns that change one number at a time where that lowers the cost.
 //!
 //! With e a row's error and g = e · H, a change of a number by t adds t · v to the row's weights, v the direction that the number
-//! stands for, and changes the cost by t² · vHvᵀ − 2 t · g·v.
+//! stands for, and changes the cost by t² · vHvᵀ − 2 t · g·v. In each block of columns the levels come first, then what
+//! sub-blocks store, then the scales of all; what the block has changed by then goes into g of all columns in one product.
 
 use super::Stopped;
 use super::band::{Band, Errors};
 use super::hessian::Block;
 use super::product::{Operand, add_product, dot};
 use super::refit::refit;
-use super::root::BLOCK;
 use crate::quant::{Apart, Parts};
 use crate::wide::wide;
 
@@ -66,10 +66,7 @@ pub(super) fn descend(
     let mut numbers = Numbers::read(parts, blocks);
     let cost = |errors: &Errors| errors.costs(columns).iter().sum::<f64>();
     let mut costs = vec![cost(&errors)];
-    for sweep in 0..sweeps {
-        if sweep > 0 {
-            refit(band, parts, &mut numbers, &mut errors, stop)?;
-        }
+    for _ in 0..sweeps {
         let mut moved = false;
         for block in &band.hessian.blocks {
             if stop() {
@@ -91,12 +88,11 @@ fn sweep_block(band: &Band<'_>, parts: &Parts, block: &Block, numbers: &mut Numb
     let Block { start, width, .. } = *block;
     let columns = band.hessian.columns;
     let mut change = vec![0.0; band.rows * width];
-    let mut g = [0.0; BLOCK];
+    let mut g = vec![0.0; band.rows * width];
     let mut moved = false;
-    for (row, change) in change.chunks_exact_mut(width).enumerate() {
+    for (row, (change, g)) in change.chunks_exact_mut(width).zip(g.chunks_exact_mut(width)).enumerate() {
         let at = row * columns + start;
         let (weights, subs) = (parts.format.block_weights, parts.sub);
-        let g = &mut g[..width];
         g.copy_from_slice(&errors.g[at..at + width]);
         let mut part = Part {
             h: &block.matrix,
@@ -110,15 +106,17 @@ fn sweep_block(band: &Band<'_>, parts: &Parts, block: &Block, numbers: &mut Numb
         };
         moved |= wide(|| part.sweep(parts));
     }
+    moved |= refit(band, parts, block, numbers, &g, &mut change);
     if moved {
-        errors.add(&change, block.start, width, band);
+        errors.add(&change, block, band);
     }
     moved
 }
 
 impl Errors {
-    /// Takes changes of the weights of `width` columns from `start` on off the errors.
-    pub(super) fn add(&mut self, change: &[f32], start: usize, width: usize, band: &Band<'_>) {
+    /// Takes changes of the weights in the columns of a block off the errors.
+    fn add(&mut self, change: &[f32], block: &Block, band: &Band<'_>) {
+        let Block { start, width, .. } = *block;
         let columns = band.hessian.columns;
         for (e, change) in self.e.chunks_exact_mut(columns).zip(change.chunks_exact(width)) {
             e[start..start + width].iter_mut().zip(change).for_each(|(e, change)| *e -= change);

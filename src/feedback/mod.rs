@@ -5,8 +5,8 @@
 //!
 //! [`carry`] goes through the columns from left to right: the later weights make good, as far as they can, what the earlier
 //! ones lost in rounding (E. Frantar et al., "GPTQ", arXiv 2210.17323). [`descend`] then goes through all columns again and
-//! again and changes one number at a time, a code, a scale, a minimum, wherever that lowers the cost, and fits all scales of
-//! super-blocks at once. It begins at the better of what feedback and the plain search found, row by row, and never rises.
+//! again and changes one number at a time, a code, a scale, a minimum, wherever that lowers the cost, and fits the scales of
+//! super-blocks. It begins at the better of what feedback and the plain search found, row by row, and never rises.
 //!
 //! Rows are treated in bands of [`BAND`], blocks of columns by products of matrices; the bands run in parallel, and each gives
 //! the same bytes whatever the number of threads.

@@ -1,40 +1,34 @@
-//! All scales of super-blocks of a row at once, by least squares in the whole of H.
+//! The scales of super-blocks of a row in a block of columns at once, by least squares.
 //!
-//! The row's weights are a sum of directions, one for each d and each dmin; the steps t along them that lower the cost most
-//! solve (V · H · Vᵀ) t = V · g. What has many blocks is fitted in groups of them, one after another.
+//! The row's weights there are a sum of directions, one for each d and each dmin; the steps t along them that lower the cost
+//! most solve (V · H · Vᵀ) t = V · g. What other columns lose is in g. The scales of all columns at once gain no more, for
+//! several times the arithmetic (measured on the sample model).
 
-use super::Stopped;
-use super::band::{Band, Errors};
+use super::band::Band;
 use super::descend::Numbers;
+use super::hessian::Block;
 use super::product::{Operand, add_product, dot};
 use crate::quant::Parts;
 use crate::wide::wide;
-
-/// The most numbers that are fitted at once: a row's system has as many rows and columns.
-const TOGETHER: usize = 64;
+use std::cmp::Ordering;
 
 /// Added to the diagonal of a system, in units of it, so that directions that hardly differ do no harm.
 const RIDGE: f64 = 1e-5;
 
-/// Fits d and dmin of all blocks of a band.
+/// Fits d and dmin of a band's blocks in the columns of `block`, where `g` is the product of the errors with H, by row. Adds
+/// what the weights change by to `change`. Says whether anything changed.
 pub(super) fn refit(
     band: &Band<'_>,
     parts: &Parts,
+    block: &Block,
     numbers: &mut Numbers,
-    errors: &mut Errors,
-    stop: Stopped<'_>,
-) -> Option<()> {
-    let kinds = 1 + usize::from(parts.has_min());
-    let most = TOGETHER / kinds * parts.format.block_weights;
-    for start in (0..band.hessian.columns).step_by(most) {
-        let width = most.min(band.hessian.columns - start);
-        let group = Group { band, parts, kinds, start, width };
-        let directions = group.directions(numbers);
-        let systems = group.systems(&directions, stop)?;
-        let change = group.fit(&directions, &systems, numbers, errors);
-        errors.add(&change, start, width, band);
-    }
-    Some(())
+    g: &[f32],
+    change: &mut [f32],
+) -> bool {
+    let group = Group { band, parts, kinds: 1 + usize::from(parts.has_min()), columns: block };
+    let directions = group.directions(numbers);
+    let systems = group.systems(&directions);
+    group.fit(&directions, &systems, numbers, g, change)
 }
 
 /// Neighbouring blocks of every row of a band.
@@ -43,8 +37,7 @@ struct Group<'a> {
     parts: &'a Parts,
     /// Numbers of a block: d, and dmin where there is one.
     kinds: usize,
-    start: usize,
-    width: usize,
+    columns: &'a Block,
 }
 
 impl Group<'_> {
@@ -54,18 +47,19 @@ impl Group<'_> {
 
     /// Numbers that are fitted in a row.
     fn unknowns(&self) -> usize {
-        self.width / self.block() * self.kinds
+        self.columns.width / self.block() * self.kinds
     }
 
     /// By row and kind, what each column's weight changes by with its block's number.
     fn directions(&self, numbers: &Numbers) -> Vec<f32> {
-        let mut all = vec![0.0; self.band.rows * self.kinds * self.width];
-        for (row, directions) in all.chunks_exact_mut(self.kinds * self.width).enumerate() {
-            let at = row * self.band.hessian.columns + self.start;
-            for j in 0..self.width {
+        let Block { start, width, .. } = *self.columns;
+        let mut all = vec![0.0; self.band.rows * self.kinds * width];
+        for (row, directions) in all.chunks_exact_mut(self.kinds * width).enumerate() {
+            let at = row * self.band.hessian.columns + start;
+            for j in 0..width {
                 let sub = (at + j) / self.parts.sub;
                 directions[j] = numbers.scales[sub] * numbers.levels[at + j];
-                if let Some(direction) = directions.get_mut(self.width + j) {
+                if let Some(direction) = directions.get_mut(width + j) {
                     *direction = -numbers.mins[sub];
                 }
             }
@@ -74,31 +68,25 @@ impl Group<'_> {
     }
 
     /// V · H · Vᵀ of each row.
-    fn systems(&self, directions: &[f32], stop: Stopped<'_>) -> Option<Vec<f64>> {
-        let (unknowns, block, columns) = (self.unknowns(), self.block(), self.band.hessian.columns);
+    fn systems(&self, directions: &[f32]) -> Vec<f64> {
+        let (unknowns, block, width) = (self.unknowns(), self.block(), self.columns.width);
         let lines = self.band.rows * self.kinds;
         let mut systems = vec![0.0; self.band.rows * unknowns * unknowns];
-        let mut products = vec![0.0; lines * self.width];
-        for first in (0..self.width).step_by(block) {
-            if stop() {
-                return None;
-            }
+        let mut products = vec![0.0; lines * width];
+        for first in (0..width).step_by(block) {
             // H is symmetric, so only what comes from the block on is needed.
-            let rest = self.width - first;
+            let rest = width - first;
             let products = &mut products[..lines * rest];
             products.fill(0.0);
-            let h = Operand::rows(
-                &self.band.hessian.matrix[(self.start + first) * columns + self.start + first..],
-                columns,
-            );
-            let own = Operand::rows(&directions[first..], self.width);
+            let h = Operand::rows(&self.columns.matrix[first * width + first..], width);
+            let own = Operand::rows(&directions[first..], width);
             add_product((products, rest), 1.0, own, h, [lines, block, rest]);
             for (row, system) in systems.chunks_exact_mut(unknowns * unknowns).enumerate() {
                 for kind in 0..self.kinds {
                     let product = &products[(row * self.kinds + kind) * rest..][..rest];
                     let i = first / block * self.kinds + kind;
                     for other in 0..self.kinds {
-                        let direction = &directions[(row * self.kinds + other) * self.width + first..][..rest];
+                        let direction = &directions[(row * self.kinds + other) * width + first..][..rest];
                         let pairs = product.chunks_exact(block).zip(direction.chunks_exact(block)).enumerate();
                         for (later, (product, direction)) in pairs {
                             let j = (first / block + later) * self.kinds + other;
@@ -110,30 +98,31 @@ impl Group<'_> {
                 }
             }
         }
-        Some(systems)
+        systems
     }
 
-    /// Changes the numbers of each row where that lowers its cost. Returns what its weights change by.
-    fn fit(&self, directions: &[f32], systems: &[f64], numbers: &mut Numbers, errors: &Errors) -> Vec<f32> {
-        let (unknowns, block, columns) = (self.unknowns(), self.block(), self.band.hessian.columns);
-        let mut change = vec![0.0; self.band.rows * self.width];
-        let rows = change.chunks_exact_mut(self.width).zip(directions.chunks_exact(self.kinds * self.width));
-        for (row, ((change, directions), system)) in rows.zip(systems.chunks_exact(unknowns * unknowns)).enumerate() {
-            let at = row * columns + self.start;
-            let g = &errors.g[at..at + self.width];
-            let direction = |i: usize| &directions[i % self.kinds * self.width + i / self.kinds * block..][..block];
+    /// Changes the numbers of each row where that lowers its cost.
+    fn fit(&self, directions: &[f32], systems: &[f64], numbers: &mut Numbers, g: &[f32], change: &mut [f32]) -> bool {
+        let (unknowns, block, width) = (self.unknowns(), self.block(), self.columns.width);
+        let rows = change.chunks_exact_mut(width).zip(g.chunks_exact(width));
+        let rows = rows.zip(directions.chunks_exact(self.kinds * width)).zip(systems.chunks_exact(unknowns * unknowns));
+        let mut moved = false;
+        for (row, (((change, g), directions), system)) in rows.enumerate() {
+            let direction = |i: usize| &directions[i % self.kinds * width + i / self.kinds * block..][..block];
             let along: Vec<f64> =
                 (0..unknowns).map(|i| dot(direction(i), &g[i / self.kinds * block..][..block])).collect();
             let Some(wanted) = solve(system, &along) else { continue };
-            let first = at / block;
+            let first = (row * self.band.hessian.columns + self.columns.start) / block;
             let number = |i: usize| match i % self.kinds {
                 0 => numbers.d[first + i / self.kinds],
                 _ => numbers.dmin[first + i / self.kinds],
             };
             let steps: Vec<f32> = wanted.iter().enumerate().map(|(i, step)| self.step(i, number(i), *step)).collect();
-            if cost(system, &along, &steps) >= 0.0 {
+            // Also true for what is no number.
+            if cost(system, &along, &steps).partial_cmp(&0.0) != Some(Ordering::Less) {
                 continue;
             }
+            moved = true;
             for (i, step) in steps.iter().enumerate() {
                 let place = first + i / self.kinds;
                 match i % self.kinds {
@@ -144,7 +133,7 @@ impl Group<'_> {
                 change.iter_mut().zip(direction(i)).for_each(|(change, v)| *change += step * v);
             }
         }
-        change
+        moved
     }
 
     /// The step to the number that can be stored.

@@ -69,7 +69,9 @@ pub(super) fn gather(
         })
         .collect();
     let mut programs = (0..walk.layers()).map(|layer| walk.program(layer)).collect::<Result<Vec<_>, _>>()?;
-    if request.output_matrix {
+    // Packing with Gram matrices wants that of the output too.
+    let with_output = request.output_matrix || request.gram.is_some();
+    if with_output {
         programs.push(forward::output(model, walk.facts())?.0);
     }
     let key = key(request, text);
@@ -118,7 +120,7 @@ pub(super) fn gather(
             saved = Instant::now();
         }
     }
-    if request.output_matrix {
+    if with_output {
         walk.settle()?;
         let normed = walk.normed()?;
         let tokens: Vec<usize> = (0..text.tokens.len()).collect();
@@ -130,6 +132,9 @@ pub(super) fn gather(
         }
         if let (Some(grams), Some(program)) = (&mut grams, programs.last()) {
             grams.write(program, &activations)?;
+            if !request.output_matrix {
+                activations.matrices.retain(|name, _| !program.matrices().any(|other| other == name));
+            }
         }
     }
     Ok(Gathered { activations, grams, resumed })
