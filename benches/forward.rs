@@ -16,6 +16,9 @@ use tuck::gpu::forward::{Multiply, Runner, Weights};
 use tuck::gpu::{self, Adapter, Checks};
 use tuck::quant::{F16, F32, FORMATS, FormatRef, Q4_K, Q6_K, Q8_0, Search};
 
+/// Runs before anything is timed.
+const WARM: Duration = Duration::from_millis(300);
+
 /// Prints what it measures on a device.
 type Bench = fn(&Adapter);
 
@@ -66,19 +69,20 @@ fn time(
 ) -> Duration {
     let width = program.widths[0];
     let stream = runner.stream(&numbers(tokens * width, 1), width).unwrap();
-    let mut best = Duration::MAX;
-    for round in 0..3 {
-        let times = if round == 0 { 1 } else { times };
+    let mut run = |times: u32| {
         let start = Instant::now();
         for _ in 0..times {
-            runner.advance(weights, program, (&stream, 0..tokens), chunk).unwrap();
+            runner.advance(weights, program, (&stream, 0..tokens), chunk, None).unwrap();
         }
         runner.wait().unwrap();
-        if round > 0 {
-            best = best.min(start.elapsed() / times);
-        }
+        start.elapsed() / times
+    };
+    // Clocks rise only while there is work.
+    let warm = Instant::now();
+    while warm.elapsed() < WARM {
+        run(times);
     }
-    best
+    (0..3).map(|_| run(times)).min().unwrap_or(Duration::MAX)
 }
 
 /// Products of many rows, in every way to multiply.
@@ -115,7 +119,7 @@ fn products(adapter: &Adapter) {
 
 fn error_of(runner: &mut Runner, program: &Program, weights: &Weights, matrices: &Matrices) -> f64 {
     let mut rows = numbers(200 * program.widths[0], 5);
-    let found = runner.run(weights, program, &mut rows, Register(1), 200).unwrap();
+    let found = runner.run(weights, program, &mut rows, Register(1), 200, None).unwrap();
     let on_cpu = cpu::forward::Runner { matrices, chunk: 200 };
     let expected = on_cpu.run(program, &mut rows, Register(1), &mut |_, _, _| {});
     let square = |x: f32| f64::from(x) * f64::from(x);
@@ -273,7 +277,9 @@ fn model(adapter: &Adapter) {
         runner.load(&mut weights, &output, &matrices).unwrap();
         let mut seconds = |tokens: usize, chunk: usize, program: &Program| {
             let batch = runner.batch(&weights, program, RESIDUAL, chunk).unwrap().min(tokens);
-            time(&mut runner, program, &weights, (batch, chunk), 8).as_secs_f64() * tokens as f64 / batch as f64
+            time(&mut runner, program, &weights, (batch, chunk), if tokens == 1 { 256 } else { 8 }).as_secs_f64()
+                * tokens as f64
+                / batch as f64
         };
         // The second half of each chunk is scored.
         let scored = f64::from(shape.layers) * seconds(tokens, chunk, &layer) + seconds(tokens / 2, 1, &output);

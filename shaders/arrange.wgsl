@@ -11,7 +11,7 @@ struct Params {
     width: u32,
     // The same of the input.
     from_width: u32,
-    // The first column that is taken.
+    // The first column that is taken, or the first number that is written.
     column: u32,
 }
 
@@ -43,6 +43,10 @@ fn main(
             } else {
                 output[number] = other[row * (params.width - params.from_width) + column - params.from_width];
             }
+        }
+        case 2u: {
+            // Behind what is there.
+            output[params.column + number] = input[number];
         }
         default: {
             // The rows that a list names.

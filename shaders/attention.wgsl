@@ -1,5 +1,6 @@
-// Attention of 8 queries of a head to the keys before them in their chunk, for up to 128 columns of the values: a
-// workgroup. Keys are looked at 32 at a time with a running maximum, so scores need no memory but the workgroup's. Twin:
+// Attention of 32 queries of a head to the keys before them in their chunk, for up to 128 columns of the values: a
+// workgroup. Keys are looked at 32 at a time with a running maximum, so scores need no memory but the workgroup's. An
+// invocation has four queries: of each the products with four of the keys, and four fours of columns. Twin:
 // src/cpu/forward/attention.rs.
 //#include shared/forward.wgsl
 //#include shared/activation.wgsl
@@ -12,7 +13,7 @@ struct Params {
     // Fours of numbers in a query or key head, and in a value head.
     key: u32,
     value: u32,
-    // Tokens before a chunk, whose keys and values come first; tokens of a chunk, and blocks of 8 queries in it.
+    // Tokens before a chunk, whose keys and values come first; tokens of a chunk, and blocks of 32 queries in it.
     past: u32,
     chunk: u32,
     blocks: u32,
@@ -36,18 +37,24 @@ struct Params {
 // Slopes of the heads, then their sinks.
 @group(0) @binding(5) var<storage, read> of_heads: array<f32>;
 
-const QUERIES: u32 = 8u;
-const LANES: u32 = 8u;
+const QUERIES: u32 = 32u;
 const KEYS: u32 = 32u;
+// Queries that are next to each other in a workgroup, and invocations that share a query.
+const ROWS: u32 = 8u;
+const LANES: u32 = 8u;
 const LEAST: f32 = -3.0e38;
 
 // Fours of numbers of heads that are staged at a time, and from row to row of them, so that banks differ.
-const FOURS: u32 = 32u;
+const FOURS: u32 = 16u;
 const PITCH: u32 = FOURS + 1u;
+const SHARES: u32 = KEYS + 1u;
 
 var<workgroup> q_tile: array<vec4f, QUERIES * PITCH>;
+// Of keys, and then of values.
 var<workgroup> k_tile: array<vec4f, KEYS * PITCH>;
-var<workgroup> shares: array<f32, QUERIES * KEYS>;
+var<workgroup> shares: array<f32, QUERIES * SHARES>;
+// The largest score that each invocation found for a query.
+var<workgroup> peaks: array<f32, QUERIES * LANES>;
 
 // Where the rows of the head's queries and keys begin in this chunk.
 struct Text {
@@ -61,21 +68,37 @@ struct Text {
 
 // Stages fours of numbers from `four` on: of the queries, and of the keys from `tile` on; zeros beyond them.
 fn stage(text: Text, tile: u32, four: u32, invocation: u32) {
-    for (var i = invocation; i < QUERIES * FOURS; i += 64u) {
-        let query = text.begin + i / FOURS;
+    let column = four + invocation % FOURS;
+    //#unroll
+    for (var i = 0u; i < 8u; i++) {
+        let row = i * 4u + invocation / FOURS;
+        let query = text.begin + row;
         var x = vec4f(0.0);
-        if query < params.chunk && four + i % FOURS < params.key {
-            x = queries[((text.queries + query) * params.heads + text.head) * params.key + four + i % FOURS];
+        if query < params.chunk && column < params.key {
+            x = queries[((text.queries + query) * params.heads + text.head) * params.key + column];
         }
-        q_tile[i / FOURS * PITCH + i % FOURS] = x;
+        q_tile[row * PITCH + invocation % FOURS] = x;
+        let key = tile + row;
+        var y = vec4f(0.0);
+        if key < text.last && column < params.key {
+            y = keys[((text.keys + key) * params.kv_heads + text.kv_head) * params.key + column];
+        }
+        k_tile[row * PITCH + invocation % FOURS] = y;
     }
-    for (var i = invocation; i < KEYS * FOURS; i += 64u) {
-        let key = tile + i / FOURS;
+}
+
+// Stages fours of columns of the values, from `four` on.
+fn stage_values(text: Text, tile: u32, four: u32, invocation: u32) {
+    let column = four + invocation % FOURS;
+    //#unroll
+    for (var i = 0u; i < 8u; i++) {
+        let row = i * 4u + invocation / FOURS;
+        let key = tile + row;
         var x = vec4f(0.0);
-        if key < text.last && four + i % FOURS < params.key {
-            x = keys[((text.keys + key) * params.kv_heads + text.kv_head) * params.key + four + i % FOURS];
+        if key < text.last && column < params.value {
+            x = values[((text.keys + key) * params.kv_heads + text.kv_head) * params.value + column];
         }
-        k_tile[i / FOURS * PITCH + i % FOURS] = x;
+        k_tile[row * PITCH + invocation % FOURS] = x;
     }
 }
 
@@ -97,91 +120,129 @@ fn main(
     let begin = block % params.blocks * QUERIES;
     let row = invocation / LANES;
     let lane = invocation % LANES;
-    let own = begin + row;
-    // Beyond the chunk's last query another is computed again, and not written.
-    let query_row = min(own, params.chunk - 1u);
-    let query = params.past + query_row;
     let last = params.past + min(begin + QUERIES, params.chunk);
     let seen = params.past + begin + 1u;
     let start = select(0u, seen - params.window, seen > params.window) / KEYS * KEYS;
-    let seen_from = select(0u, query + 1u - params.window, query + 1u > params.window);
     let kv_head = head / (params.heads / params.kv_heads);
     let place = Text(text, keys_text, begin, last, head, kv_head);
-    let v = (keys_text * params.kv_heads + kv_head) * params.value;
     var slope = 0.0;
     if params.sloped == 1u {
         slope = of_heads[head];
     }
-    var sums: array<vec4f, 4>;
     var most = LEAST;
     var all = 0.0;
     if params.sunk == 1u {
         most = of_heads[params.heads + head];
         all = 1.0;
     }
+    //#repeat i 4
+    // Beyond the chunk's last query another is computed again, and not written.
+    let query$i = params.past + min(begin + row + $iu * ROWS, params.chunk - 1u);
+    let seen_from$i = select(0u, query$i + 1u - params.window, query$i + 1u > params.window);
+    var most$i = most;
+    var all$i = all;
+    //#repeat c 4
+    var sum$i_$c = vec4f();
+    //#end
+    //#end
     for (var tile = start; tile < last; tile += KEYS) {
-        var products: array<vec4f, 4>;
+        //#repeat i 4
+        //#repeat n 4
+        var score$i_$n = 0.0;
+        //#end
+        //#end
         for (var four = 0u; four < params.key; four += FOURS) {
             stage(place, tile, four, invocation);
             workgroupBarrier();
             for (var d = 0u; d < min(FOURS, params.key - four); d++) {
-                let q = q_tile[row * PITCH + d];
-                for (var n = 0u; n < 4u; n++) {
-                    products[n] += q * k_tile[(n * LANES + lane) * PITCH + d];
-                }
+                //#repeat i 4
+                let q$i = q_tile[(row + $iu * ROWS) * PITCH + d];
+                //#end
+                //#repeat n 4
+                let k$n = k_tile[($nu * LANES + lane) * PITCH + d];
+                //#repeat i 4
+                score$i_$n += dot(q$i, k$n);
+                //#end
+                //#end
             }
             workgroupBarrier();
         }
-        for (var n = 0u; n < 4u; n++) {
-            let key = tile + n * LANES + lane;
+        //#repeat i 4
+        var peak$i = LEAST;
+        //#repeat n 4
+        {
+            let key = tile + $nu * LANES + lane;
             var score = LEAST;
-            if key <= query && key >= seen_from {
-                score = dot(products[n], vec4f(1.0)) * params.scale;
+            if key <= query$i && key >= seen_from$i {
+                score = score$i_$n * params.scale;
                 if params.softcap > 0.0 {
                     score = params.softcap * hyperbolic_tangent(score / params.softcap);
                 }
-                score -= slope * f32(query - key);
+                score -= slope * f32(query$i - key);
             }
-            shares[row * KEYS + n * LANES + lane] = score;
+            score$i_$n = score;
+            peak$i = max(peak$i, score);
         }
+        //#end
+        peaks[(row + $iu * ROWS) * LANES + lane] = peak$i;
+        //#end
         workgroupBarrier();
-        var tile_most = most;
-        for (var i = 0u; i < KEYS; i++) {
-            tile_most = max(tile_most, shares[row * KEYS + i]);
+        //#repeat i 4
+        var tile_most$i = most$i;
+        //#unroll
+        for (var l = 0u; l < LANES; l++) {
+            tile_most$i = max(tile_most$i, peaks[(row + $iu * ROWS) * LANES + l]);
         }
-        workgroupBarrier();
-        for (var i = lane; i < KEYS; i += LANES) {
-            let score = shares[row * KEYS + i];
-            shares[row * KEYS + i] = select(exp(score - tile_most), 0.0, score == LEAST);
-        }
-        workgroupBarrier();
-        let fade = exp(most - tile_most);
-        most = tile_most;
-        all *= fade;
-        for (var c = 0u; c < 4u; c++) {
-            sums[c] *= fade;
-        }
+        //#repeat n 4
+        shares[(row + $iu * ROWS) * SHARES + $nu * LANES + lane] =
+            select(exp(score$i_$n - tile_most$i), 0.0, score$i_$n == LEAST);
+        //#end
+        let fade$i = exp(most$i - tile_most$i);
+        most$i = tile_most$i;
+        all$i *= fade$i;
+        //#repeat c 4
+        sum$i_$c *= fade$i;
+        //#end
+        //#end
         let keys_here = min(KEYS, last - tile);
-        for (var i = 0u; i < keys_here; i++) {
-            let share = shares[row * KEYS + i];
-            all += share;
-            let at = v + (tile + i) * params.kv_heads * params.value;
-            for (var c = 0u; c < 4u; c++) {
-                let column = part * 32u + c * LANES + lane;
-                if column < params.value {
-                    sums[c] += share * values[at + column];
-                }
+        if (part * 2u + 0u) * FOURS < params.value {
+            stage_values(place, tile, (part * 2u + 0u) * FOURS, invocation);
+            workgroupBarrier();
+            for (var n = 0u; n < keys_here; n++) {
+                let v0 = k_tile[n * PITCH + lane];
+                let v1 = k_tile[n * PITCH + LANES + lane];
+                //#repeat i 4
+                let share$i = shares[(row + $iu * ROWS) * SHARES + n];
+                all$i += share$i;
+                sum$i_0 += share$i * v0;
+                sum$i_1 += share$i * v1;
+                //#end
             }
+            workgroupBarrier();
         }
-        workgroupBarrier();
-    }
-    if own < params.chunk {
-        let to = ((text + own) * params.heads + head) * params.value;
-        for (var c = 0u; c < 4u; c++) {
-            let column = part * 32u + c * LANES + lane;
-            if column < params.value {
-                output[to + column] = sums[c] / all;
+        if (part * 2u + 1u) * FOURS < params.value {
+            stage_values(place, tile, (part * 2u + 1u) * FOURS, invocation);
+            workgroupBarrier();
+            for (var n = 0u; n < keys_here; n++) {
+                let v0 = k_tile[n * PITCH + lane];
+                let v1 = k_tile[n * PITCH + LANES + lane];
+                //#repeat i 4
+                let share$i = shares[(row + $iu * ROWS) * SHARES + n];
+                sum$i_2 += share$i * v0;
+                sum$i_3 += share$i * v1;
+                //#end
             }
+            workgroupBarrier();
         }
     }
+    //#repeat i 4
+    if begin + row + $iu * ROWS < params.chunk {
+        let to = ((text + begin + row + $iu * ROWS) * params.heads + head) * params.value;
+        //#repeat c 4
+        if part * 32u + $cu * LANES + lane < params.value {
+            output[to + part * 32u + $cu * LANES + lane] = sum$i_$c / all$i;
+        }
+        //#end
+    }
+    //#end
 }

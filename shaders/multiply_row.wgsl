@@ -1,4 +1,4 @@
-// A few rows times a matrix whose blocks are unpacked as they are read: 32 invocations take four rows of the matrix, each a
+// A few rows times a matrix whose blocks are unpacked as they are read: 32 invocations take two rows of the matrix, each a
 // part of 32 weights at a time.
 //#include shared/number/f32.wgsl
 //#include shared/forward.wgsl
@@ -21,8 +21,8 @@ struct Params {
     row: u32,
 }
 
-// Rows of x; at most 4.
-override TOKENS: u32 = 1u;
+// Rows of x.
+const TOKENS: u32 = {tokens}u;
 
 @group(0) @binding(0) var<storage, read> input: array<u32>;
 @group(0) @binding(1) var<storage, read_write> output: array<f32>;
@@ -32,23 +32,23 @@ override TOKENS: u32 = 1u;
 
 const LANES: u32 = 32u;
 // Rows of the matrix that the lanes of one take, and such bands in a workgroup.
-const HEIGHT: u32 = 4u;
-const BANDS: u32 = 2u;
+const HEIGHT: u32 = 2u;
+const BANDS: u32 = 4u;
 // From one four of a part to the next in workgroup memory: one more than the lanes, so that banks differ.
 const PITCH: u32 = LANES + 1u;
 
-// The products so far, of each token and row; the row whose weights come next; what they are multiplied by.
-var<private> sums: array<f32, 16>;
-var<private> row: u32;
-var<private> x: array<array<Quad, 8>, 4>;
+// The products so far of a row whose weights come, by token; where the numbers lie that they are multiplied by.
+var<private> sums: vec4f;
+var<private> own: u32;
 
 // What the lanes of a band multiply their parts by, and their sums at the end.
-var<workgroup> tile: array<Quad, 4 * 8 * PITCH>;
-var<workgroup> partial: array<f32, 16 * BANDS * LANES>;
+var<workgroup> tile: array<Quad, TOKENS * 8 * PITCH>;
+var<workgroup> partial: array<f32, TOKENS * HEIGHT * BANDS * LANES>;
 
 fn put(w: u32, weights: vec4f) {
+    //#unroll
     for (var t = 0u; t < TOKENS; t++) {
-        sums[t * HEIGHT + row] += dot(x[t][w], weights);
+        sums[t] += dot(tile[(t * 8u + w) * PITCH + own], weights);
     }
 }
 
@@ -62,7 +62,7 @@ fn stage(invocation: u32, part: u32) {
     }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(128)
 fn main(
     @builtin(workgroup_id) id: vec3u,
     @builtin(num_workgroups) groups: vec3u,
@@ -77,41 +77,40 @@ fn main(
     let first = (group * BANDS + band) * HEIGHT;
     // Beyond the last row another is computed again, and not stored.
     let last = params.outputs - 1u;
+    own = lane;
+    //#repeat r HEIGHT
+    var sum$r = vec4f();
+    //#end
     for (var begin = 0u; begin < params.parts; begin += LANES) {
         stage(invocation, begin);
         workgroupBarrier();
         let part = begin + lane;
         if part < params.parts {
-            for (var t = 0u; t < TOKENS; t++) {
-                for (var w = 0u; w < 8u; w++) {
-                    x[t][w] = tile[(t * 8u + w) * PITCH + lane];
-                }
-            }
-            row = 0u;
-            unpack((params.row + min(first, last)) * params.parts + part);
-            row = 1u;
-            unpack((params.row + min(first + 1u, last)) * params.parts + part);
-            row = 2u;
-            unpack((params.row + min(first + 2u, last)) * params.parts + part);
-            row = 3u;
-            unpack((params.row + min(first + 3u, last)) * params.parts + part);
+            //#repeat r HEIGHT
+            sums = sum$r;
+            unpack((params.row + min(first + $ru, last)) * params.parts + part);
+            sum$r = sums;
+            //#end
         }
         workgroupBarrier();
     }
-    for (var i = 0u; i < HEIGHT * TOKENS; i++) {
-        partial[(i * BANDS + band) * LANES + lane] = sums[i];
+    //#repeat r HEIGHT
+    //#unroll
+    for (var t = 0u; t < TOKENS; t++) {
+        partial[((t * HEIGHT + $ru) * BANDS + band) * LANES + lane] = sum$r[t];
     }
+    //#end
     workgroupBarrier();
     // An invocation adds up a sum of its band.
-    let own = first + lane % HEIGHT;
-    if lane < HEIGHT * TOKENS && own < params.outputs {
+    let out = first + lane % HEIGHT;
+    if lane < HEIGHT * TOKENS && out < params.outputs {
         var sum = 0.0;
         for (var i = 0u; i < LANES; i++) {
             sum += partial[(lane * BANDS + band) * LANES + i];
         }
         if params.bias > 0u {
-            sum += biases[params.bias - 1u + own];
+            sum += biases[params.bias - 1u + out];
         }
-        output[params.y_first + lane / HEIGHT * params.y_step + own] = sum;
+        output[params.y_first + lane / HEIGHT * params.y_step + out] = sum;
     }
 }

@@ -21,8 +21,9 @@ fn main(
     if group >= params.count {
         return;
     }
-    let token = group / params.across * TILE;
-    let out = group % params.across * TILE;
+    let tile = tile_of(group);
+    let token = tile.x * TILE;
+    let out = tile.y * TILE;
     let mine_x = lane / 16u;
     let mine_w = lane % 16u;
     var sums: array<vec4f, 16>;
@@ -32,6 +33,7 @@ fn main(
             let place = i % STEP * TILE + row / 4u;
             let x = x_quad(token + row, k + i % STEP);
             let w = w_quad(out + row, k + i % STEP);
+            //#unroll
             for (var j = 0u; j < 4u; j++) {
                 x_tile[place + j * TILE / 4u][row % 4u] = x[j];
                 w_tile[place + j * TILE / 4u][row % 4u] = w[j];
@@ -43,6 +45,7 @@ fn main(
             let w1 = vec4f(w_tile[j * TILE / 4u + 16u + mine_w]);
             let x0 = vec4f(x_tile[j * TILE / 4u + mine_x]);
             let x1 = vec4f(x_tile[j * TILE / 4u + 16u + mine_x]);
+            //#unroll
             for (var i = 0u; i < 4u; i++) {
                 sums[2u * i] += x0[i] * w0;
                 sums[2u * i + 1u] += x0[i] * w1;
@@ -52,8 +55,10 @@ fn main(
         }
         workgroupBarrier();
     }
+    //#unroll
     for (var i = 0u; i < 8u; i++) {
         let own = token + i / 4u * 64u + 4u * mine_x + i % 4u;
+        //#unroll
         for (var j = 0u; j < 4u; j++) {
             store(own, out + 4u * mine_w + j, sums[2u * i][j]);
             store(own, out + 64u + 4u * mine_w + j, sums[2u * i + 1u][j]);

@@ -52,10 +52,11 @@
 //!
 //! [`forward`] records a program for each layer, from the tensors that are there. The measure jobs walk a text through them:
 //! a layer's weights are read (or quantized in memory, where a recipe is measured that was never written), used for all of
-//! the text, and dropped; [`cpu`] runs the programs. The candidate and its reference walk side by side, and the logits
+//! the text, and dropped; [`gpu::forward`] runs the programs, or [`cpu`] where there is no GPU. The candidate and its reference walk side by side, and the logits
 //! of a few tokens at a time are scored and dropped. Calibration observes the inputs of matrices on the same walk, and keeps a
 //! state beside its output to go on from. Sensitivity lets a stream of the text part from the original at each tensor that is
-//! quantized alone, and takes all streams through the later layers together. Only answers (`tuck compare`) hold all of a
+//! quantized alone, and takes all streams through the later layers together. On a GPU the text's rows stay there from layer
+//! to layer, sums of squares and of x·xᵀ are made there, and so are the keys and values of an answer. Only answers (`tuck compare`) hold all of a
 //! model in memory, with the keys and values of the text so far.
 //!
 //! # How a mix is chosen

@@ -42,6 +42,37 @@ fn gram_matrices_have_the_squares_in_their_diagonals() {
     assert!(gram.read("blk.99.attn_q.weight").unwrap().is_none());
 }
 
+#[test]
+fn every_device_gathers_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let on = |device: &str| {
+        let [output, gram] =
+            ["imatrix", "gram"].map(|name| folder.path().join(format!("{name} {}.gguf", device.len())));
+        let text = ["--chunks", "3", "--ctx", "130", "--process-output", "--device", device];
+        calibrate(&common::sample(), &output, &[&text[..], &["--gram", gram.to_str().unwrap()]].concat());
+        (Imatrix::open(&output).unwrap(), Gram::open(&gram).unwrap())
+    };
+    let (expected, grams) = on("cpu");
+    let devices = tuck::gpu::devices();
+    assert!(!devices.is_empty(), "no GPU driver: apt-get install mesa-vulkan-drivers libvulkan1");
+    for device in devices {
+        let (found, own_grams) = on(device.name());
+        assert!(found.columns.keys().eq(expected.columns.keys()), "{device}");
+        assert_eq!(found.counts, expected.counts, "{device}");
+        for (name, squares) in &expected.columns {
+            let [own, other] = [&own_grams, &grams].map(|grams| grams.read(name).unwrap().unwrap());
+            assert_eq!(own.counts, other.counts);
+            let pairs = [(&found.columns[name], squares), (&own.means, &other.means)];
+            for (own, other) in pairs {
+                let square = |x: f32| f64::from(x) * f64::from(x);
+                let apart: f64 = own.iter().zip(other).map(|(a, b)| square(a - b)).sum();
+                let error = (apart / other.iter().map(|x| square(*x)).sum::<f64>()).sqrt();
+                assert!(own.len() == other.len() && error < 1e-3, "{name} on {device}: {error}");
+            }
+        }
+    }
+}
+
 /// Ends a calibration when it has kept a state, and as often as it is faster than that begins again.
 fn kill_on_the_way(model: &Path, output: &Path, more: &[&str]) {
     let state = output.with_extension("gguf.partial");

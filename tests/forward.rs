@@ -97,7 +97,7 @@ fn logits_of_every_family_on_every_device_equal_llama_cpps() {
         every_family(&mut |program, matrices, rows, wanted| {
             let mut weights = gpu::forward::Weights::default();
             runner.load(&mut weights, program, matrices).unwrap();
-            runner.run(&weights, program, rows, wanted, COUNT).unwrap()
+            runner.run(&weights, program, rows, wanted, COUNT, None).unwrap()
         });
     }
 }

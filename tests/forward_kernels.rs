@@ -80,7 +80,7 @@ impl Case {
         let mut expected = on_cpu.run(&self.program, &mut rows, wanted, &mut |_, _, _| {});
         let mut weights = Weights::default();
         runner.load(&mut weights, &self.program, &self.matrices).unwrap();
-        let mut found = runner.run(&weights, &self.program, &mut own, wanted, self.chunk).unwrap();
+        let mut found = runner.run(&weights, &self.program, &mut own, wanted, self.chunk, None).unwrap();
         if wanted == RESIDUAL {
             (expected, found) = (rows, own);
         }
@@ -307,7 +307,7 @@ fn rows_stay_on_a_device() {
         let streams = [0, 1].map(|_| runner.stream(&rows, 96).unwrap());
         assert_eq!(Stream::step(96), 2);
         for tokens in [0..20, 20..42] {
-            runner.advance(&Weights::default(), &case.program, (&streams[0], tokens), 1).unwrap();
+            runner.advance(&Weights::default(), &case.program, (&streams[0], tokens), 1, None).unwrap();
         }
         let halves: Vec<f32> = rows.iter().map(|x| 0.5 * x).collect();
         assert_eq!(runner.rows(&streams[0]).unwrap(), halves, "{device}");
@@ -315,6 +315,59 @@ fn rows_stay_on_a_device() {
         let [difference, all] = runner.difference(&streams[0], &streams[1]).unwrap();
         let squares: f64 = rows.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
         assert!((all / squares - 1.0).abs() < 1e-5 && (4.0 * difference / squares - 1.0).abs() < 1e-5, "{device}");
+    }
+}
+
+/// In so little memory that rows and sums come in parts.
+#[test]
+fn sums_of_what_goes_into_matrices_are_those_of_the_processor() {
+    let heads = Op::HeadLinear { weight: "weight".to_owned(), heads: 3 };
+    let heads = Case::new("heads", heads, &[96], 60).with("weight", &F32, &[32, 20, 3]).tokens(42);
+    let wide = Op::Linear { weight: "weight".to_owned(), bias: None };
+    let wide = Case::new("wide", wide, &[612], 20).with("weight", &F32, &[612, 20]).tokens(1101);
+    let cases: Vec<Case> = expert_cases().into_iter().chain([heads, wide, linear(&F32, 7)]).collect();
+    for device in devices() {
+        let mut runner = Runner::with(&device, Some(12 << 20), Multiply::best(&device), Checks::On).unwrap();
+        for Case { name, program, matrices, tokens, chunk } in &cases {
+            let mut expected = std::collections::BTreeMap::new();
+            let shared = program.shared_inputs();
+            let on_cpu = cpu::forward::Runner { matrices, chunk: *chunk };
+            let mut rows = numbers(tokens * program.widths[0], 3);
+            let mut own = rows.clone();
+            on_cpu.run(program, &mut rows, RESIDUAL, &mut |name, expert, rows| {
+                if !shared.iter().any(|(matrix, owner)| matrix == name && owner == name) {
+                    return;
+                }
+                let shape = &matrices[name].shape;
+                let (columns, experts) = (shape[0] as usize, shape.get(2).map_or(1, |experts| *experts as usize));
+                let zeros = || (vec![0; experts], vec![0.0f32; experts * columns * columns]);
+                let (counts, gram) = expected.entry(name.to_owned()).or_insert_with(zeros);
+                counts[expert] += (rows.len() / columns) as u64;
+                cpu::forward::add_gram(rows, columns, &mut gram[expert * columns * columns..][..columns * columns]);
+            });
+            let mut weights = Weights::default();
+            runner.load(&mut weights, program, matrices).unwrap();
+            let mut sums = runner.sums(&weights, program, true).unwrap();
+            runner.run(&weights, program, &mut own, RESIDUAL, *chunk, Some(&mut sums)).unwrap();
+            let found = runner.summed(&sums).unwrap();
+            assert!(found.keys().eq(expected.keys()), "{name} on {device}");
+            for ((matrix, found), (counts, gram)) in found.iter().zip(expected.values()) {
+                assert_eq!(&found.counts, counts, "{name}, {matrix} on {device}");
+                let columns = matrices[matrix].shape[0] as usize;
+                let diagonals = gram.chunks(columns * columns).flat_map(|gram| gram.iter().step_by(columns + 1));
+                let diagonals: Vec<f32> = diagonals.copied().collect();
+                let errors = [error(&diagonals, &found.squares), error(gram, found.gram.as_ref().unwrap())];
+                // What went in may come from a product in half precision.
+                let most = if runner.name().contains("f16") { 2e-3 } else { 1e-5 };
+                assert!(errors.iter().all(|error| *error < most), "{name}, {matrix} on {device}: {errors:?}");
+            }
+        }
+        let wide = &cases[cases.len() - 2];
+        let mut small = Runner::with(&device, Some(1 << 20), Multiply::best(&device), Checks::Off).unwrap();
+        let mut weights = Weights::default();
+        small.load(&mut weights, &wide.program, &wide.matrices).unwrap();
+        let refused = small.sums(&weights, &wide.program, true).err().expect("a Gram matrix of 1.5 MB").to_string();
+        assert!(refused.contains("Gram matrix of weight"), "{refused}");
     }
 }
 

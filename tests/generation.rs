@@ -96,6 +96,33 @@ fn two_models_part_where_their_choices_differ() {
     assert!(shown.contains("They part after") && shown.contains('»'), "{shown}");
 }
 
+/// A second prompt begins anew, and one is longer than what goes through the model at a time.
+#[test]
+fn every_device_says_the_same() {
+    let sample = common::sample();
+    let long = "The quick brown fox jumps over the lazy dog. ".repeat(30);
+    let on = |device: &str| {
+        let prompts = ["--prompt", PROMPTS[0], "--prompt", PROMPTS[6], "--prompt", &long];
+        let more = ["--tokens", "24", "--raw", "--ignore-eos", "--device", device];
+        compare(&[&[sample.to_str().unwrap()], &prompts[..], &more[..]].concat())
+    };
+    let expected = on("cpu");
+    let devices = tuck::gpu::devices();
+    assert!(!devices.is_empty(), "no GPU driver: apt-get install mesa-vulkan-drivers libvulkan1");
+    for device in devices {
+        let found = on(device.name());
+        assert!(found["device"].as_str().unwrap().contains(device.name()), "{}", found["device"]);
+        for (found, expected) in
+            found["comparisons"].as_array().unwrap().iter().zip(expected["comparisons"].as_array().unwrap())
+        {
+            assert_eq!(found["answers"][0]["tokens"], expected["answers"][0]["tokens"], "{device}");
+            assert_eq!(found["prompt_tokens"], expected["prompt_tokens"]);
+        }
+    }
+    let tokens = expected["comparisons"][2]["prompt_tokens"].as_u64().unwrap();
+    assert!(tokens > 256, "the long prompt has {tokens} tokens");
+}
+
 #[test]
 fn chance_is_the_same_for_the_same_seed() {
     let sample = common::sample();

@@ -78,7 +78,7 @@ fn what_is_written_is_read_back() {
     for source in [of_the_sample("gguf"), of_the_sample("dat"), folder.path().join("experts.gguf")] {
         let original = Imatrix::open(&source).unwrap();
         let written = folder.path().join("written.gguf");
-        fs::write(&written, original.encode().unwrap()).unwrap();
+        fs::write(&written, Imatrix { path: written.clone(), ..original.clone() }.encode().unwrap()).unwrap();
 
         let again = Imatrix::open(&written).unwrap();
         let about = |i: &Imatrix| (i.datasets.clone(), i.chunks, i.chunk_tokens, i.counts.clone());
@@ -91,6 +91,15 @@ fn what_is_written_is_read_back() {
             assert_eq!(again.columns[name], numbers(&peer["tensors"][name]["means"]), "{name}, read by gguf");
         }
     }
+    let theirs = of_the_sample("dat");
+    let original = Imatrix::open(&theirs).unwrap();
+    let written = folder.path().join("written.dat");
+    fs::write(&written, Imatrix { path: written.clone(), ..original.clone() }.encode().unwrap()).unwrap();
+    let again = Imatrix::open(&written).unwrap();
+    let about = |i: &Imatrix| (i.datasets.clone(), i.chunks, i.chunk_tokens, i.counts.clone());
+    assert_eq!(about(&again), about(&original));
+    assert_eq!(fs::metadata(&written).unwrap().len(), fs::metadata(&theirs).unwrap().len());
+    original.columns.iter().for_each(|(name, columns)| assert_near(&again.columns[name], columns, name));
 }
 
 #[test]

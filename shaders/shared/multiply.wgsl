@@ -57,3 +57,13 @@ fn store(token: u32, out: u32, product: f32) {
         output[params.y_first + token * params.y_step + out] = y;
     }
 }
+
+// The tile of tokens and the tile of outputs of a workgroup. Neighbours have few of either, so that what they read is still
+// in caches.
+fn tile_of(group: u32) -> vec2u {
+    const BAND: u32 = 8u;
+    let band = group / (BAND * params.across) * BAND;
+    let height = min(BAND, params.count / params.across - band);
+    let place = group - band * params.across;
+    return vec2u(band + place % height, place / height);
+}

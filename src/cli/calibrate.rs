@@ -1,5 +1,6 @@
 //! `tuck calibrate`.
 
+use super::computing::Computing;
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{CalibrateReport, CalibrateRequest, Command, EventKind};
 use crate::units;
@@ -19,7 +20,7 @@ pub(super) struct Arguments {
     /// model's chat template writes down. Without it, a text in sixteen languages and code that comes with Tuck.
     #[arg(long, value_name = "FILE")]
     text: Option<PathBuf>,
-    /// The file to write, in llama.cpp's GGUF form.
+    /// The file to write, as llama.cpp reads it: a GGUF, or its older form where the name ends with .dat.
     #[arg(long, short, value_name = "OUT.gguf", default_value = "imatrix.gguf")]
     output: PathBuf,
     /// Tokens of a chunk.
@@ -38,6 +39,8 @@ pub(super) struct Arguments {
     /// Also gather for the matrix that makes logits.
     #[arg(long)]
     process_output: bool,
+    #[command(flatten)]
+    computing: Computing,
     /// Replace the output where it exists.
     #[arg(long)]
     force: bool,
@@ -61,6 +64,7 @@ fn calibrate(arguments: &Arguments) -> Result<(), Quit> {
         gram: arguments.gram.clone(),
         save_every: Duration::from_secs(arguments.save_every),
         output_matrix: arguments.process_output,
+        computing: arguments.computing.choice(),
         path: arguments.output.clone(),
         overwrite: arguments.force,
     };
@@ -82,6 +86,7 @@ fn calibrate(arguments: &Arguments) -> Result<(), Quit> {
             "gram": arguments.gram,
             "resumed_at_layer": report.resumed,
             "starved": starved.collect::<Vec<_>>(),
+            "device": report.device,
             "seconds": report.elapsed.as_secs_f64(),
         }));
     } else {

@@ -1,5 +1,6 @@
 //! `tuck compare`.
 
+use super::computing::Computing;
 use super::importance::Importance;
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{Command, CompareReport, CompareRequest, Comparison, EventKind, Parting, Subject};
@@ -60,6 +61,8 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = 0, value_name = "NUMBER")]
     seed: u64,
     #[command(flatten)]
+    computing: Computing,
+    #[command(flatten)]
     importance: Importance,
     /// Print the report as JSON.
     #[arg(long)]
@@ -101,6 +104,7 @@ fn compare(arguments: &Arguments) -> Result<(), Quit> {
         tokens: arguments.tokens,
         sampling,
         stops: !arguments.ignore_eos,
+        computing: arguments.computing.choice(),
     };
     let end = session.run_telling(Command::Compare(request), |told| match told {
         _ if arguments.json => {}
@@ -170,6 +174,7 @@ fn as_json(report: &CompareReport) -> Json {
         "models": report.subjects.iter().map(|(path, recipe)| json!({ "path": path, "type": recipe })).collect::<Vec<_>>(),
         "comparisons": report.comparisons.iter().map(comparison).collect::<Vec<_>>(),
         "score": report.agreement,
+        "device": report.device,
         "seconds": report.elapsed.as_secs_f64(),
     })
 }
@@ -243,5 +248,5 @@ fn print_summary(report: &CompareReport) {
         line("Same answer", units::percent(agreement.same_answer));
     }
     let tokens: usize = report.comparisons.iter().flat_map(|c| &c.answers).map(|answer| answer.tokens.len()).sum();
-    line("Time", format!("{} for {tokens} tokens", units::duration(report.elapsed)));
+    line("Time", format!("{} for {tokens} tokens on {}", units::duration(report.elapsed), report.device));
 }

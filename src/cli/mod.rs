@@ -3,6 +3,7 @@
 mod adapter;
 mod calibrate;
 mod compare;
+mod computing;
 mod curve;
 mod devices;
 mod effort;

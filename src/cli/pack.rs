@@ -9,7 +9,8 @@ use super::mix::report::Chosen;
 use super::output;
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{
-    Command, DeviceChoice, EventKind, MeasureReport, OpenRequest, OutputReport, PackOutput, PackReport, PackRequest,
+    Command, Computing, DeviceChoice, EventKind, MeasureReport, OpenRequest, OutputReport, PackOutput, PackReport,
+    PackRequest,
 };
 use crate::imatrix::Imatrix;
 use crate::model::lint::{self, Severity};
@@ -157,10 +158,13 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     for finding in lint::check(&model).iter().filter(|finding| finding.severity >= Severity::Caution) {
         eprintln!("tuck: {}: {finding}; {}", finding.severity.label(), lower(&finding.advice));
     }
+    let device = DeviceChoice::parse(&arguments.device);
+    let computing = Computing { device: device.clone(), memory: None };
     let mut chosen = None;
     if arguments.goal.is_given() {
         let level = arguments.effort.unwrap_or_default();
-        let found = arguments.goal.choose(&mut session, &model, (recipes.remove(0), level), arguments.split())?;
+        let found =
+            arguments.goal.choose(&mut session, &model, (recipes.remove(0), level), arguments.split(), &computing)?;
         if let (Some(path), Some(mix)) = (&arguments.goal.recipe_out, &found.recipe.mix) {
             let written = std::fs::write(path, Mix::write(&found.recipe, mix));
             written.map_err(|error| Quit::Failed(format!("{}: {error}", path.display())))?;
@@ -176,9 +180,7 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     };
     let outputs: Vec<PackOutput> = recipes.into_iter().map(output).collect::<Result<_, _>>().map_err(Quit::Failed)?;
     let measured = match (&chosen, &arguments.goal.measure) {
-        (Some(chosen), Some(text)) => {
-            Some(measure(&mut session, &model, &chosen.recipe, text.as_deref(), &arguments.device)?)
-        }
+        (Some(chosen), Some(text)) => Some(measure(&mut session, &model, &chosen.recipe, text.as_deref(), &computing)?),
         _ => None,
     };
     let mix_json = |json: Json| with_mix(json, chosen.as_ref(), measured.as_deref());
@@ -207,7 +209,7 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
         split: arguments.split(),
         overwrite: arguments.force,
         allow_nonfinite: arguments.allow_nonfinite,
-        device: DeviceChoice::parse(&arguments.device),
+        device,
     };
     let EventKind::Packed(report) = session.run(Command::Pack(request))? else {
         return Err(Quit::Failed("the engine gave no report".to_owned()));

@@ -1,5 +1,6 @@
 //! `tuck sensitivity`.
 
+use super::computing::Computing;
 use super::importance::Importance;
 use super::session::{Quit, Session, exit, print_json};
 use super::svg::{MUTED, Svg, TEXT};
@@ -35,6 +36,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "COUNT")]
     streams: Option<usize>,
     #[command(flatten)]
+    computing: Computing,
+    #[command(flatten)]
     importance: Importance,
     /// Draw a map by layer and role into this file.
     #[arg(long, value_name = "FILE.svg")]
@@ -59,6 +62,7 @@ fn measure(arguments: &Arguments) -> Result<(), Quit> {
         context: arguments.context,
         chunks: Some(arguments.chunks),
         streams: arguments.streams,
+        computing: arguments.computing.choice(),
     };
     let EventKind::Sensitive(report) = session.run(Command::Sensitivity(request))? else {
         return Err(Quit::Failed("the engine gave no report".to_owned()));
@@ -82,6 +86,7 @@ fn measure(arguments: &Arguments) -> Result<(), Quit> {
             "chunks": report.chunks,
             "context": report.context,
             "tensors": report.tensors.iter().map(tensor).collect::<Vec<_>>(),
+            "device": report.device,
             "seconds": report.elapsed.as_secs_f64(),
         }));
     } else {

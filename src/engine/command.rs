@@ -133,9 +133,7 @@ pub struct MeasureRequest {
     /// At most so many chunks.
     pub chunks: Option<usize>,
     /// Where to compute.
-    pub device: DeviceChoice,
-    /// Bytes of a GPU's memory that may be used; without, most of what is free.
-    pub device_memory: Option<u64>,
+    pub computing: Computing,
 }
 
 /// What to measure the sensitivity of.
@@ -153,6 +151,8 @@ pub struct SensitivityRequest {
     pub chunks: Option<usize>,
     /// Tensors that are measured in one pass over the layers; without, as many as fit into 1 GiB.
     pub streams: Option<usize>,
+    /// Where to compute.
+    pub computing: Computing,
 }
 
 /// A model that answers.
@@ -179,6 +179,8 @@ pub struct CompareRequest {
     pub sampling: Sampling,
     /// Whether answers stop at the tokens that end them; if not, these are never chosen.
     pub stops: bool,
+    /// Where to compute.
+    pub computing: Computing,
 }
 
 /// What to gather an importance matrix of.
@@ -198,6 +200,8 @@ pub struct CalibrateRequest {
     pub save_every: Duration,
     /// Whether the matrix that makes logits gets an entry too.
     pub output_matrix: bool,
+    /// Where to compute.
+    pub computing: Computing,
     /// The file to write.
     pub path: PathBuf,
     /// Whether it may be replaced.
@@ -221,6 +225,17 @@ pub struct StatisticsRequest {
     pub path: Option<PathBuf>,
     /// What a recipe says that they are of.
     pub expected: Option<Identity>,
+    /// Where to compute.
+    pub computing: Computing,
+}
+
+/// Where forward passes are computed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Computing {
+    /// The device.
+    pub device: DeviceChoice,
+    /// Bytes of a GPU's memory that may be used; without, most of what is free.
+    pub memory: Option<u64>,
 }
 
 /// Where to compute.

@@ -1,6 +1,6 @@
 //! The devices the worker owns: found on first use, opened on first use, kept until one is lost.
 
-use super::command::DeviceChoice;
+use super::command::{Computing, DeviceChoice};
 use super::event::Device;
 use super::worker::Stop;
 use crate::cpu::CpuRunner;
@@ -51,14 +51,10 @@ impl Devices {
         Ok(runner)
     }
 
-    /// What runs forward passes on the chosen device, in so many bytes of its memory; none where that is the processor.
-    pub(super) fn forward(
-        &mut self,
-        choice: &DeviceChoice,
-        memory: Option<u64>,
-    ) -> Result<Option<forward::Runner>, Stop> {
-        let found = self.adapter(choice)?;
-        Ok(found.map(|adapter| forward::Runner::new(&adapter, memory)).transpose()?)
+    /// What runs forward passes on the chosen device; none where that is the processor.
+    pub(super) fn forward(&mut self, computing: &Computing) -> Result<Option<forward::Runner>, Stop> {
+        let found = self.adapter(&computing.device)?;
+        Ok(found.map(|adapter| forward::Runner::new(&adapter, computing.memory)).transpose()?)
     }
 
     /// The chosen adapter; none is the processor.

@@ -281,6 +281,8 @@ pub struct SensitivityReport {
     pub chunks: usize,
     /// Tokens of each.
     pub context: usize,
+    /// Where it was computed.
+    pub device: String,
     /// Start to finish.
     pub elapsed: Duration,
 }
@@ -318,6 +320,8 @@ pub struct CompareReport {
     pub comparisons: Vec<Arc<Comparison>>,
     /// How far two models agree over all prompts.
     pub agreement: Option<Agreement>,
+    /// Where it was computed.
+    pub device: String,
     /// Start to finish.
     pub elapsed: Duration,
 }
@@ -382,6 +386,8 @@ pub struct CalibrateReport {
     /// By the name of a tensor of experts, those that too few tokens reached for their columns to be told apart: their
     /// numbers, and how many tokens each saw.
     pub starved: Vec<(String, Vec<(usize, u64)>)>,
+    /// Where it was computed.
+    pub device: String,
     /// Start to finish.
     pub elapsed: Duration,
 }

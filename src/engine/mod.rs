@@ -10,8 +10,8 @@ mod sample;
 mod worker;
 
 pub use command::{
-    AdapterRequest, CalibrateRequest, Command, CompareRequest, DeviceChoice, JobId, MeasureRequest, OpenRequest,
-    PackOutput, PackRequest, SensitivityRequest, StatisticsRequest, Subject, VerifyRequest,
+    AdapterRequest, CalibrateRequest, Command, CompareRequest, Computing, DeviceChoice, JobId, MeasureRequest,
+    OpenRequest, PackOutput, PackRequest, SensitivityRequest, StatisticsRequest, Subject, VerifyRequest,
 };
 pub use event::{
     Answer, CalibrateReport, CompareReport, Comparison, Device, Event, EventKind, MeasureReport, Mismatch,

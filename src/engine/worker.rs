@@ -168,15 +168,17 @@ fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -
         }
         Command::OpenImatrix(path) => Ok(EventKind::Imatrix(Arc::new(Imatrix::open(&path)?))),
         Command::Pack(request) => Ok(EventKind::Packed(Arc::new(jobs::pack::run(devices, &request, context)?))),
-        Command::Compare(request) => Ok(EventKind::Compared(Arc::new(jobs::measure::compare(&request, context)?))),
+        Command::Compare(request) => {
+            Ok(EventKind::Compared(Arc::new(jobs::measure::compare(devices, &request, context)?)))
+        }
         Command::Sensitivity(request) => {
-            Ok(EventKind::Sensitive(Arc::new(jobs::measure::sensitivity(&request, context)?)))
+            Ok(EventKind::Sensitive(Arc::new(jobs::measure::sensitivity(devices, &request, context)?)))
         }
         Command::Calibrate(request) => {
-            Ok(EventKind::Calibrated(Arc::new(jobs::measure::calibrate(&request, context)?)))
+            Ok(EventKind::Calibrated(Arc::new(jobs::measure::calibrate(devices, &request, context)?)))
         }
         Command::Statistics(request) => {
-            Ok(EventKind::Statistics(Arc::new(jobs::measure::statistics(&request, context)?)))
+            Ok(EventKind::Statistics(Arc::new(jobs::measure::statistics(devices, &request, context)?)))
         }
         Command::Measure(request) => Ok(EventKind::Measured(Arc::new(jobs::measure::run(devices, &request, context)?))),
         Command::Pull(request, access) => jobs::pull::run(&request, access, context),

@@ -43,6 +43,16 @@ impl Activations {
             own.iter_mut().zip(part).for_each(|(sum, part)| *sum += f64::from(part));
         }
     }
+
+    /// Adds sums by column over so many rows, of one expert of a matrix after another.
+    pub fn add_sums(&mut self, name: &str, sums: &[f32], counts: &[u64]) {
+        let all = self
+            .matrices
+            .entry(name.to_owned())
+            .or_insert_with(|| Squares { sums: vec![0.0; sums.len()], counts: vec![0; counts.len()] });
+        all.sums.iter_mut().zip(sums).for_each(|(all, sum)| *all += f64::from(*sum));
+        all.counts.iter_mut().zip(counts).for_each(|(all, count)| *all += count);
+    }
 }
 
 impl Squares {

@@ -1,5 +1,6 @@
 //! Runs recordings, and programs of the forward pass, on a GPU: the one place that names wgpu.
 
+mod compose;
 mod device;
 pub mod forward;
 mod memory;

@@ -1,5 +1,6 @@
 //! The shaders, embedded, and what it takes to run them: one list.
 
+use super::compose::compose;
 use crate::graph::Kernel;
 
 /// A shader: a file of `shaders/`, named after its kernel.
@@ -84,7 +85,8 @@ pub static SHADERS: &[Shader] = shaders! {
     "dequantize_iq1_m" 32,
 };
 
-static INCLUDES: &[(&str, &str)] = includes! {
+/// The files that shaders include.
+pub(super) static INCLUDES: &[(&str, &str)] = includes! {
     "shared/activation.wgsl",
     "shared/affine.wgsl",
     "shared/affine_block.wgsl",
@@ -111,10 +113,6 @@ static INCLUDES: &[(&str, &str)] = includes! {
     "shared/k_super.wgsl",
     "shared/lattice.wgsl",
     "shared/level_weights.wgsl",
-    "shared/matrix/large.wgsl",
-    "shared/matrix/medium.wgsl",
-    "shared/matrix/small.wgsl",
-    "shared/matrix/wide.wgsl",
     "shared/multiply.wgsl",
     "shared/number/f16.wgsl",
     "shared/number/f32.wgsl",
@@ -175,7 +173,7 @@ impl Shader {
         found.unwrap_or_else(|| panic!("no shader is called {name}"))
     }
 
-    /// The WGSL with every `//#include` line replaced by the file it names, each file once.
+    /// The WGSL with all that it includes.
     pub fn wgsl(&self) -> String {
         compose(self.source, &[])
     }
@@ -183,31 +181,5 @@ impl Shader {
     /// Whether it has the constant `source`, the ggml type of the weights it reads.
     pub fn reads_floats(&self) -> bool {
         self.name.starts_with("quantize_")
-    }
-}
-
-/// A shader with every `//#include` line replaced by the file it names, each file once. `{kind}` in such a line stands for
-/// what `choices` say of it.
-pub(super) fn compose(source: &str, choices: &[(&str, &str)]) -> String {
-    let mut wgsl = String::new();
-    include(source, choices, &mut Vec::new(), &mut wgsl);
-    wgsl
-}
-
-fn include(source: &str, choices: &[(&str, &str)], seen: &mut Vec<String>, wgsl: &mut String) {
-    for line in source.lines() {
-        let Some(path) = line.strip_prefix("//#include ") else {
-            wgsl.push_str(line);
-            wgsl.push('\n');
-            continue;
-        };
-        let choose = |path: String, (kind, choice): &(&str, &str)| path.replace(&format!("{{{kind}}}"), choice);
-        let path = choices.iter().fold(path.trim().to_owned(), choose);
-        if !seen.contains(&path) {
-            let found = INCLUDES.iter().find(|(name, _)| *name == path);
-            let source = found.unwrap_or_else(|| panic!("no shader file {path}")).1;
-            seen.push(path);
-            include(source, choices, seen, wgsl);
-        }
     }
 }

@@ -13,7 +13,9 @@ use super::picker::Picker;
 use super::quality::Quality;
 use super::table::Table;
 use crate::checkpoint::{Adapter, Kind};
-use crate::engine::{AdapterRequest, Device, DeviceChoice, Event, EventKind, JobId, OpenRequest, PackReport, Progress};
+use crate::engine::{
+    AdapterRequest, Computing, Device, DeviceChoice, Event, EventKind, JobId, OpenRequest, PackReport, Progress,
+};
 use crate::fit::Memory;
 use crate::model::Model;
 use crate::recipe::{Preset, preset_from_name};
@@ -285,6 +287,11 @@ impl Column {
 }
 
 impl State {
+    /// Where forward passes are computed.
+    pub(super) fn computing(&self) -> Computing {
+        Computing { device: self.device.clone(), memory: None }
+    }
+
     /// Takes in what the engine tells. Events of jobs nobody waits for any more change nothing.
     pub fn apply(&mut self, event: Event) {
         let job = Some(event.job);

@@ -14,6 +14,29 @@ use std::io::{ErrorKind, Read};
 /// An entry has three numbers, a letter and a value at least.
 const LEAST_ENTRY: u64 = 4 + 1 + 4 + 4 + 4;
 
+/// The bytes of a file. What is read from it differs from `imatrix` by the rounding of a product and a quotient, and in the
+/// counts: there is one for all entries.
+pub(super) fn encode(imatrix: &Imatrix) -> Result<Vec<u8>, String> {
+    let chunks = imatrix.chunks.max(1);
+    let mut out = (imatrix.columns.len() as u32).to_le_bytes().to_vec();
+    let text = |out: &mut Vec<u8>, text: &str| {
+        out.extend((text.len() as u32).to_le_bytes());
+        out.extend(text.as_bytes());
+    };
+    for (name, columns) in &imatrix.columns {
+        if name.len() > MAX_TENSOR_NAME {
+            return Err(format!("the name {name} is longer than {MAX_TENSOR_NAME} bytes, the most that ggml holds"));
+        }
+        text(&mut out, name);
+        out.extend(chunks.to_le_bytes());
+        out.extend((columns.len() as u32).to_le_bytes());
+        out.extend(columns.iter().flat_map(|column| (column * chunks as f32).to_le_bytes()));
+    }
+    out.extend(chunks.to_le_bytes());
+    text(&mut out, imatrix.datasets.first().map_or("", String::as_str));
+    Ok(out)
+}
+
 /// Reads a file of `bytes` bytes.
 pub(super) fn read(input: impl Read, bytes: u64) -> Result<Imatrix, String> {
     if bytes > MAX_BYTES {

@@ -67,9 +67,11 @@ impl Imatrix {
         Ok(Self { path: path.to_owned(), ..read.map_err(refuse)? })
     }
 
-    /// The bytes of a file in the form of a GGUF, which llama.cpp reads.
+    /// The bytes of a file, in the older form where its path ends with `.dat` and of a GGUF otherwise. llama.cpp reads both.
     pub fn encode(&self) -> Result<Vec<u8>, ImatrixError> {
-        gguf::encode(self).map_err(|problem| self.refuse(problem))
+        let is_older = self.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("dat"));
+        let bytes = if is_older { dat::encode(self) } else { gguf::encode(self) };
+        bytes.map_err(|problem| self.refuse(problem))
     }
 
     /// Keeps the entries whose name contains one of `parts`, as `--include-weights` of llama-quantize does.

@@ -2,6 +2,7 @@
 const PARTS: u32 = 1u;
 
 fn unpack(part: u32) {
+    //#unroll
     for (var w = 0u; w < 8u; w++) {
         let at = part * 16u + 2u * w;
         let words = vec2u(input[at], input[at + 1u]);

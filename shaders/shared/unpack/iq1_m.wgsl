@@ -9,11 +9,13 @@ fn unpack(part: u32) {
     let s = part % 8u;
     let bytes = part / 8u * 56u;
     var bits = 0u;
+    //#unroll
     for (var i = 0u; i < 4u; i++) {
         bits |= (half_at(bytes + 48u + 2u * i) >> 12u) << (4u * i);
     }
     let d = f16_decode(bits);
     let scales = half_at(bytes + 48u + s / 2u * 2u) >> (s % 2u * 6u);
+    //#unroll
     for (var j = 0u; j < 4u; j++) {
         let scale = d * (2.0 * f32((scales >> (j / 2u * 3u)) & 7u) + 1.0);
         let nibble = byte_at(bytes + 32u + 2u * s + j / 2u) >> (j % 2u * 4u);

@@ -10,6 +10,7 @@ fn unpack(part: u32) {
     let bytes = part / 8u * 50u;
     let bits = half_at(bytes + 34u + 2u * s);
     let scale = scale_at(bytes) * (2.0 * f32((bits >> 12u) & 7u) + 1.0);
+    //#unroll
     for (var j = 0u; j < 4u; j++) {
         let index = byte_at(bytes + 2u + 4u * s + j) | (((bits >> (3u * j)) & 7u) << 8u);
         let point = index | ((bits >> 15u) << 16u);

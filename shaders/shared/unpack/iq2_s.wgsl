@@ -11,6 +11,7 @@ fn unpack(part: u32) {
     let d = scale_at(bytes);
     let scales = byte_at(bytes + 74u + s);
     let high = byte_at(bytes + 66u + s);
+    //#unroll
     for (var j = 0u; j < 4u; j++) {
         let scale = d * (0.5 + f32((scales >> (j / 2u * 4u)) & 15u)) * 0.25;
         let point = byte_at(bytes + 2u + 4u * s + j) | (((high >> (2u * j)) & 3u) << 8u);

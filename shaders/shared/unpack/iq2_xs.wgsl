@@ -10,6 +10,7 @@ fn unpack(part: u32) {
     let bytes = part / 8u * 74u;
     let d = scale_at(bytes);
     let scales = byte_at(bytes + 66u + s);
+    //#unroll
     for (var j = 0u; j < 4u; j++) {
         let scale = d * (0.5 + f32((scales >> (j / 2u * 4u)) & 15u)) * 0.25;
         let both = half_at(bytes + 2u + 8u * s + 2u * j);

@@ -11,6 +11,7 @@ fn unpack(part: u32) {
     let bytes = block + 2u + 8u * s;
     let bits = word_at(bytes + 4u);
     let scale = scale_at(block) * (0.5 + f32(bits >> 28u)) * 0.25;
+    //#unroll
     for (var j = 0u; j < 4u; j++) {
         let point = byte_at(bytes + j);
         let signs = eight_signs(bits >> (7u * j));

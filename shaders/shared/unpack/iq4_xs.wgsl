@@ -10,6 +10,7 @@ fn unpack(part: u32) {
     let low = (byte_at(bytes + 4u + s / 2u) >> (s % 2u * 4u)) & 15u;
     let high = (half_at(bytes + 2u) >> (2u * s)) & 3u;
     let scale = scale_at(bytes) * (f32(low | (high << 4u)) - 32.0);
+    //#unroll
     for (var w = 0u; w < 4u; w++) {
         let codes = word_at(bytes + 8u + 16u * s + 4u * w);
         put(w, scale * level_weights(codes));

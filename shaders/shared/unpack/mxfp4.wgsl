@@ -19,9 +19,11 @@ fn scaled(e: u32, level: f32) -> f32 {
 fn unpack(part: u32) {
     let bytes = part * 17u;
     let e = byte_at(bytes);
+    //#unroll
     for (var w = 0u; w < 4u; w++) {
         var low: vec4f;
         var high: vec4f;
+        //#unroll
         for (var i = 0u; i < 4u; i++) {
             let byte = byte_at(bytes + 1u + 4u * w + i);
             low[i] = scaled(e, LEVELS[byte & 15u]);

@@ -7,6 +7,7 @@ const PARTS: u32 = 2u;
 
 fn unpack(part: u32) {
     let bytes = part / 2u * 36u;
+    //#unroll
     for (var w = 0u; w < 4u; w++) {
         let sub = part % 2u * 2u + w / 2u;
         let d = half_scale(byte_at(bytes + sub));

@@ -8,6 +8,7 @@ fn unpack(part: u32) {
     let d = scale_at(bytes + 80u);
     let dmin = scale_at(bytes + 82u);
     let scales = half_at(bytes + 2u * s);
+    //#unroll
     for (var w = 0u; w < 8u; w++) {
         let scale = byte_of(scales, w / 4u);
         let codes = (word_at(bytes + 16u + s / 4u * 32u + 4u * w) >> (2u * (s % 4u))) & 0x03030303u;

@@ -6,6 +6,7 @@ fn unpack(part: u32) {
     let s = part % 8u;
     let bytes = part / 8u * 110u;
     let d = scale_at(bytes + 108u);
+    //#unroll
     for (var w = 0u; w < 8u; w++) {
         let sub = 2u * s + w / 4u;
         let low = (byte_at(bytes + 96u + sub % 8u) >> (sub / 8u * 4u)) & 15u;

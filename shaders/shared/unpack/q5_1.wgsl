@@ -8,6 +8,7 @@ fn unpack(part: u32) {
     let d = f16_decode(input[word] & 0xffffu);
     let m = f16_decode(input[word] >> 16u);
     let high = input[word + 1u];
+    //#unroll
     for (var w = 0u; w < 4u; w++) {
         let codes = input[word + 2u + w];
         put(w, vec4f(low_codes(codes, high >> (4u * w))) * d + m);

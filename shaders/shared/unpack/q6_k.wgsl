@@ -12,6 +12,7 @@ fn unpack(part: u32) {
     let low_at = bytes + half * 64u + (quarter & 1u) * 32u;
     let high_at = bytes + 128u + half * 32u;
     let scales = unpack4xI8(half_at(bytes + 192u + 2u * s));
+    //#unroll
     for (var w = 0u; w < 8u; w++) {
         let low = (word_at(low_at + 4u * w) >> (4u * (quarter >> 1u))) & 0x0f0f0f0fu;
         let high = (word_at(high_at + 4u * w) >> (2u * quarter)) & 0x03030303u;

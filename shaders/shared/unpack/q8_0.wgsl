@@ -9,6 +9,7 @@ fn unpack(part: u32) {
     let first = (at + 2u) >> 2u;
     let shift = ((at + 2u) & 2u) << 3u;
     var word = input[first];
+    //#unroll
     for (var w = 0u; w < 8u; w++) {
         var codes = word;
         if shift == 16u || w < 7u {

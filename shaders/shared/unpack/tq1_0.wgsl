@@ -22,6 +22,7 @@ fn digit(bytes: u32, at: u32) -> f32 {
 fn unpack(part: u32) {
     let bytes = part / 8u * 54u;
     let d = scale_at(bytes + 52u);
+    //#unroll
     for (var w = 0u; w < 8u; w++) {
         let at = part % 8u * 32u + 4u * w;
         put(w, d * vec4f(digit(bytes, at), digit(bytes, at + 1u), digit(bytes, at + 2u), digit(bytes, at + 3u)));

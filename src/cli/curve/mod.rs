@@ -2,6 +2,7 @@
 
 mod picture;
 
+use super::computing::Computing;
 use super::mix::report::{print_standards, standard_json};
 use super::mix::{Mixing, measure};
 use super::session::{Quit, Session, exit, print_json};
@@ -33,9 +34,8 @@ pub(super) struct Arguments {
     /// The text to measure on. Without it, the evaluation text of the sample model.
     #[arg(long, value_name = "FILE")]
     measure_text: Option<PathBuf>,
-    /// Where to measure: auto, cpu, or part of a name that tuck devices lists.
-    #[arg(long, default_value = "auto", value_name = "NAME")]
-    device: String,
+    #[command(flatten)]
+    computing: Computing,
     /// Draw the curve into this file.
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
@@ -67,13 +67,13 @@ fn curve(arguments: &Arguments) -> Result<(), Quit> {
     let failed = |error: &dyn std::fmt::Display| Quit::Failed(error.to_string());
     let mut session = Session::start();
     let model = session.open(&arguments.path)?;
-    let observed = arguments.mixing.observe(&mut session, &model, arguments.effort)?;
+    let computing = arguments.computing.choice();
+    let observed = arguments.mixing.observe(&mut session, &model, arguments.effort, &computing)?;
     let kept = preset_from_name("COPY").map(Recipe::new).ok_or_else(|| failed(&"there is no COPY"))?;
     let mixer = arguments.mixing.mixer(&model, &observed, kept, arguments.effort).map_err(|error| failed(&error))?;
     let mut measured = Vec::new();
     for mixed in spread(&mixer, arguments.measure) {
-        let report =
-            measure(&mut session, &model, &mixed.recipe, arguments.measure_text.as_deref(), &arguments.device)?;
+        let report = measure(&mut session, &model, &mixed.recipe, arguments.measure_text.as_deref(), &computing)?;
         measured.push(Measured { total: mixed.total, divergence: report.divergence.mean() });
     }
     let report = Report { model: &model, points: mixer.points().collect(), measured, standards: mixer.standards() };

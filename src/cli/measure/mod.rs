@@ -2,9 +2,10 @@
 
 mod picture;
 
+use crate::cli::computing::Computing;
 use crate::cli::importance::Importance;
 use crate::cli::session::{Quit, Session, exit, print_json};
-use crate::engine::{Command, DeviceChoice, EventKind, MeasureReport, MeasureRequest};
+use crate::engine::{Command, EventKind, MeasureReport, MeasureRequest};
 use crate::eval::Estimate;
 use crate::recipe::Recipe;
 use crate::units;
@@ -36,12 +37,8 @@ pub(super) struct Arguments {
     /// At most so many chunks of the text.
     #[arg(long, value_name = "COUNT")]
     chunks: Option<usize>,
-    /// Where to compute: auto, cpu, or part of a name that tuck devices lists.
-    #[arg(long, default_value = "auto", value_name = "NAME")]
-    device: String,
-    /// At most so many bytes of a GPU's memory, such as 1G; without it, most of what is free.
-    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
-    device_memory: Option<u64>,
+    #[command(flatten)]
+    computing: Computing,
     #[command(flatten)]
     importance: Importance,
     /// Draw the divergence of tokens and the error of layers into this file.
@@ -73,8 +70,7 @@ fn measure(arguments: &Arguments) -> Result<(), Quit> {
         text: arguments.text.clone(),
         context: arguments.context,
         chunks: arguments.chunks,
-        device: DeviceChoice::parse(&arguments.device),
-        device_memory: arguments.device_memory,
+        computing: arguments.computing.choice(),
     };
     let EventKind::Measured(report) = session.run(Command::Measure(request))? else {
         return Err(Quit::Failed("the engine gave no report".to_owned()));

@@ -4,7 +4,7 @@ use super::Mixing;
 use super::report::Chosen;
 use crate::cli::fit::machines;
 use crate::cli::session::{Quit, Session};
-use crate::engine::{Command, EventKind};
+use crate::engine::{Command, Computing, EventKind};
 use crate::fit::{Fitter, Machine, Settings, Subject};
 use crate::model::Model;
 use crate::recipe::{Level, Mix, Mixed, Mixer, Plan, Recipe, RecipeError, Split};
@@ -59,16 +59,17 @@ impl Goal {
         model: &Arc<Model>,
         (base, level): (Recipe, Level),
         split: Split,
+        computing: &Computing,
     ) -> Result<Chosen, Quit> {
         let failed = |error: &dyn std::fmt::Display| Quit::Failed(error.to_string());
         if let Some(path) = &self.recipe {
             let (recipe, mix) = Mix::open(path).map_err(|error| failed(&error))?;
             let (level, identity) = (mix.level, mix.identity.clone());
-            let report = self.mixing.statistics(session, model, None, Some(identity))?;
+            let report = self.mixing.statistics(session, model, (None, Some(identity)), computing)?;
             let recipe = Recipe { mix: Some(Arc::new(mix)), ..recipe.with_statistics(&report.statistics, level) };
             return Ok(Chosen::given(recipe, report));
         }
-        let observed = self.mixing.observe(session, model, level)?;
+        let observed = self.mixing.observe(session, model, level, computing)?;
         let mixer = self.mixing.mixer(model, &observed, base, level).map_err(|error| failed(&error))?;
         let (budget, mixed) = match &self.target {
             Some(name) => (None, self.fitting(session, model, &mixer, name)?),

@@ -5,7 +5,7 @@ pub(super) mod report;
 
 use super::session::{Quit, Session};
 use crate::engine::{
-    Command, DeviceChoice, EventKind, MeasureReport, MeasureRequest, StatisticsReport, StatisticsRequest,
+    Command, Computing, EventKind, MeasureReport, MeasureRequest, StatisticsReport, StatisticsRequest,
 };
 use crate::imatrix::Identity;
 use crate::model::Model;
@@ -61,8 +61,8 @@ impl Mixing {
         &self,
         session: &mut Session,
         model: &Arc<Model>,
-        level: Option<Level>,
-        expected: Option<Identity>,
+        (level, expected): (Option<Level>, Option<Identity>),
+        computing: &Computing,
     ) -> Result<Arc<StatisticsReport>, Quit> {
         let request = StatisticsRequest {
             model: Arc::clone(model),
@@ -72,6 +72,7 @@ impl Mixing {
             types: self.types().to_vec(),
             path: self.statistics.clone(),
             expected,
+            computing: computing.clone(),
         };
         // What came before a cancel stays in the file.
         let end = session.run(Command::Statistics(request)).map_err(|quit| match quit {
@@ -85,8 +86,14 @@ impl Mixing {
     }
 
     /// Finds or makes what a level of effort chooses by.
-    pub(super) fn observe(&self, session: &mut Session, model: &Arc<Model>, level: Level) -> Result<Observed, Quit> {
-        let report = self.statistics(session, model, Some(level), None)?;
+    pub(super) fn observe(
+        &self,
+        session: &mut Session,
+        model: &Arc<Model>,
+        level: Level,
+        computing: &Computing,
+    ) -> Result<Observed, Quit> {
+        let report = self.statistics(session, model, (Some(level), None), computing)?;
         let prediction = Prediction::new(&report.statistics, level.is_measured());
         Ok(Observed { report, prediction })
     }
@@ -112,7 +119,7 @@ pub(super) fn measure(
     model: &Arc<Model>,
     recipe: &Recipe,
     text: Option<&Path>,
-    device: &str,
+    computing: &Computing,
 ) -> Result<Arc<MeasureReport>, Quit> {
     let request = MeasureRequest {
         candidate: Arc::clone(model),
@@ -121,8 +128,7 @@ pub(super) fn measure(
         text: text.map(Path::to_owned),
         context: model.hparams.context.min(512) as usize,
         chunks: None,
-        device: DeviceChoice::parse(device),
-        device_memory: None,
+        computing: computing.clone(),
     };
     match session.run(Command::Measure(request))? {
         EventKind::Measured(report) => Ok(report),

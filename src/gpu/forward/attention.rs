@@ -7,7 +7,7 @@ use crate::forward::Attention;
 use crate::graph::RunError;
 
 /// Queries of a workgroup, and columns of the values: as in shaders/attention.wgsl.
-const QUERIES: u64 = 8;
+const QUERIES: u64 = 32;
 const COLUMNS: u64 = 128;
 
 /// From rows of queries, keys and values, each the heads side by side. The keys and values of each chunk begin with those

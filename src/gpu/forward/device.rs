@@ -21,6 +21,10 @@ const SUBMISSION_COST: [u64; 2] = [1 << 40, 1 << 31];
 const PANEL: u64 = 128 << 20;
 /// Bytes of parameters in a buffer of them.
 const ARENA: u64 = 1 << 16;
+/// Dispatches that are submitted together, where they are small.
+const CALLS: usize = 64;
+/// No more of what was bound is kept.
+const GROUPS_KEPT: usize = 1 << 14;
 /// Workgroup size of kernels that count invocations.
 const WORKGROUP: u64 = 64;
 
@@ -79,6 +83,8 @@ pub(super) struct Device {
     pipelines: HashMap<Variant, wgpu::ComputePipeline>,
     tables: HashMap<u32, View>,
     nothing: View,
+    /// What was bound lately: making these again takes longer than small dispatches do.
+    groups: HashMap<Vec<(wgpu::Buffer, u64, u64)>, wgpu::BindGroup>,
     calls: Vec<Call>,
     cost: u64,
     arenas: Vec<wgpu::Buffer>,
@@ -119,6 +125,7 @@ impl Device {
             is_cpu: adapter.is_cpu(),
             layout,
             pipelines: HashMap::new(),
+            groups: HashMap::new(),
             calls: Vec::new(),
             cost: 0,
             arenas: Vec::new(),
@@ -163,6 +170,12 @@ impl Device {
         View { buffer, offset: 0, bytes }
     }
 
+    /// Memory for numbers that nobody gives back.
+    pub(super) fn keep(&mut self, label: &str, bytes: u64) -> View {
+        let buffer = self.create(label, bytes, Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST);
+        View { buffer, offset: 0, bytes }
+    }
+
     /// Gives memory back. What was recorded with it runs before what is recorded with it from now on.
     pub(super) fn give(&mut self, view: View) {
         self.free.push(view.buffer);
@@ -170,6 +183,7 @@ impl Device {
 
     /// Frees memory that nobody has.
     pub(super) fn trim(&mut self) {
+        self.groups.clear();
         self.allocated.fetch_sub(self.free.drain(..).map(|buffer| buffer.size()).sum::<u64>(), Ordering::Relaxed);
     }
 
@@ -242,21 +256,30 @@ impl Device {
             .chain([(1, to.clone()), (2, params)])
             .collect();
         let entries: Vec<wgpu::BindGroupEntry<'_>> = views.iter().map(|(number, view)| view.entry(*number)).collect();
-        let group = self.open.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout: &self.layout,
-            entries: &entries,
+        let key = views.iter().map(|(_, view)| (view.buffer.clone(), view.offset, view.bytes)).collect();
+        let group = self.groups.entry(key).or_insert_with(|| {
+            self.open.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: None,
+                layout: &self.layout,
+                entries: &entries,
+            })
         });
+        let group = group.clone();
         let pipeline = self.pipeline(variant);
         self.calls.push(Call { pipeline, group, columns: groups.0, rows: groups.1 });
     }
 
     fn pipeline(&mut self, variant: Variant) -> wgpu::ComputePipeline {
-        let compile = || {
-            let constants = variant.constants();
-            self.open.compile(variant.kernel, variant.wgsl(), self.checks, &self.layout, &constants)
-        };
+        let compile = || self.open.compile(variant.kernel, variant.wgsl(), self.checks, &self.layout, &[]);
         self.pipelines.entry(variant).or_insert_with(compile).clone()
+    }
+
+    /// Runs what was recorded, if it is worth its while.
+    pub(super) fn submit_some(&mut self) -> Result<(), RunError> {
+        if self.groups.len() > GROUPS_KEPT {
+            self.groups.clear();
+        }
+        if self.calls.len() < CALLS { Ok(()) } else { self.submit() }
     }
 
     /// Runs what was recorded.

@@ -5,6 +5,7 @@ use super::device::{Device, Reads, View, Work};
 use super::kernels::Variant;
 use super::product::{Part, Rows, To, multiply};
 use super::rows::{Arrange, Each, Place, arrange, each};
+use super::sums::Sums;
 use super::weights::Weights;
 use crate::forward::Experts;
 use crate::graph::RunError;
@@ -15,9 +16,9 @@ pub(super) fn experts(
     multiplication: Multiply,
     how: &Experts,
     weights: &Weights,
-    [x, logits]: [&View; 2],
-    tokens: u64,
+    ([x, logits], tokens): ([&View; 2], u64),
     to: &View,
+    mut sums: Option<&mut Sums>,
 ) -> Result<(), RunError> {
     let used = how.used as u64;
     let [gate, up, down] = how.matrices.each_ref().map(|name| weights.matrix(name));
@@ -33,11 +34,14 @@ pub(super) fn experts(
     arrange(device, Arrange::Gather { list: &list }, x, &seen, rows * hidden, hidden)?;
     let halves = [take(device, inner), take(device, inner)];
     let biases = how.biases.each_ref().map(|name| weights.vector(name));
-    let each_expert = |device: &mut Device, n: usize, matrix, from: &View, to: &View, [width, out]: [u64; 2]| {
+    let mut each_expert = |device: &mut Device, n: usize, matrix, from: &View, to: &View, [width, out]: [u64; 2]| {
         let x = Rows::new(device, multiplication, from, rows, width)?;
         let mut row = 0;
         for (expert, count) in (0..).zip(&counts).filter(|(_, count)| **count > 0) {
             let part = Part { row, rows: *count, column: 0 };
+            if let Some(sums) = sums.as_deref_mut() {
+                sums.add(device, multiplication, (&how.matrices[n], expert), (from, part, width))?;
+            }
             let bias = biases[n].map(|view| (view, expert * out));
             multiply(device, multiplication, (&x, part), (matrix, expert), bias, To { view: to, first: 0, step: out })?;
             row += count;

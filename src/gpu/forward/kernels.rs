@@ -1,6 +1,6 @@
 //! The kernels of the forward pass, and the variants of each: one list.
 
-use crate::gpu::shaders::compose;
+use crate::gpu::compose::compose;
 use crate::quant::FORMATS;
 
 /// A file of `shaders/`, and what its includes and constants leave open.
@@ -11,8 +11,6 @@ struct Kernel {
     formats: bool,
     /// Precisions it multiplies in.
     numbers: &'static [&'static str],
-    /// Sizes of its tiles.
-    sizes: &'static [&'static str],
     /// How many rows it takes.
     tokens: &'static [u32],
 }
@@ -27,13 +25,9 @@ macro_rules! kernel {
 }
 
 const fn kernel(name: &'static str, source: &'static str) -> Kernel {
-    Kernel { name, source, formats: false, numbers: &[""], sizes: &[""], tokens: &[0] }
+    Kernel { name, source, formats: false, numbers: &[""], tokens: &[0] }
 }
 
-/// Tiles of the kernel for matrix units.
-pub(super) const SIZES: &[&str] = &["small", "medium", "large", "wide"];
-/// Of that whose matrices are written out.
-pub(super) const WRITTEN_OUT: &[&str] = &["large", "wide"];
 /// The most rows that the kernel for few rows takes.
 pub(super) const FEW: usize = 4;
 
@@ -47,11 +41,12 @@ static KERNELS: &[Kernel] = &[
     kernel!("mix"),
     kernel!("halve"),
     kernel!("difference"),
+    kernel!("squares"),
+    kernel!("transpose"),
     kernel!("panel" formats: true, numbers: &["f32", "f16"]),
     kernel!("multiply_plain"),
     kernel!("multiply_tile" numbers: &["f32", "f16"]),
-    kernel!("multiply_matrix" sizes: SIZES),
-    kernel!("multiply_matrix_written_out" sizes: WRITTEN_OUT),
+    kernel!("multiply_matrix"),
     kernel!("multiply_row" formats: true, tokens: &[1, 2, 3, 4]),
 ];
 
@@ -64,8 +59,6 @@ pub struct Variant {
     pub format: &'static str,
     /// What it multiplies.
     pub number: &'static str,
-    /// Of its tiles.
-    pub size: &'static str,
     /// Rows it takes.
     pub tokens: u32,
 }
@@ -81,12 +74,7 @@ impl Variant {
         let found = KERNELS.iter().find(|kernel| kernel.name == self.kernel);
         let source = found.unwrap_or_else(|| panic!("no kernel is called {}", self.kernel)).source;
         let format = self.format.to_ascii_lowercase();
-        compose(source, &[("format", &format), ("number", self.number), ("size", self.size)])
-    }
-
-    /// Its pipeline constants.
-    pub fn constants(&self) -> Vec<(&'static str, f64)> {
-        if self.tokens > 0 { vec![("TOKENS", self.tokens.into())] } else { Vec::new() }
+        compose(source, &[("format", &format), ("number", self.number), ("tokens", &self.tokens.to_string())])
     }
 }
 
@@ -98,10 +86,8 @@ pub fn variants() -> impl Iterator<Item = Variant> {
     KERNELS.iter().flat_map(move |kernel| {
         formats(kernel).into_iter().flat_map(move |format| {
             kernel.numbers.iter().flat_map(move |number| {
-                kernel.sizes.iter().flat_map(move |size| {
-                    let variant = Variant { kernel: kernel.name, format, number, size, tokens: 0 };
-                    kernel.tokens.iter().map(move |tokens| Variant { tokens: *tokens, ..variant })
-                })
+                let variant = Variant { kernel: kernel.name, format, number, tokens: 0 };
+                kernel.tokens.iter().map(move |tokens| Variant { tokens: *tokens, ..variant })
             })
         })
     })

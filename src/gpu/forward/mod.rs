@@ -9,24 +9,36 @@ mod device;
 mod experts;
 mod kernels;
 mod multiply;
+mod past;
 mod plan;
 mod product;
 mod rows;
 mod stream;
+mod sums;
 mod weights;
 
 pub use kernels::{Variant, variants};
 pub use multiply::Multiply;
+pub use past::Past;
 pub use stream::Stream;
+pub use sums::{Summed, Sums};
 pub use weights::Weights;
 
 use super::{Adapter, Checks};
-use crate::forward::{Matrices, Op, Program, RESIDUAL, Register, Rope, Step};
+use crate::forward::{Matrices, Matrix, Op, Program, RESIDUAL, Register, Rope, Step};
 use crate::graph::RunError;
 use device::{Device, View};
 use product::{Part, Rows, To, multiply};
 use rows::{Arrange, Each, Place, arrange, each};
+use std::collections::BTreeMap;
 use std::ops::Range;
+
+/// What a run has beside weights and rows.
+#[derive(Default)]
+struct Beside<'a> {
+    past: Option<&'a Past>,
+    sums: Option<&'a mut Sums>,
+}
 
 /// Runs programs over rows of text.
 pub struct Runner {
@@ -63,8 +75,14 @@ impl Runner {
         plan::check(&self.device, weights, program)
     }
 
+    /// Puts one matrix on the device, to be exchanged for that of a program.
+    pub fn load_matrix(&mut self, name: &str, matrix: &Matrix) -> Result<Weights, RunError> {
+        Weights::of_one(&mut self.device, name, matrix)
+    }
+
     /// Runs a program, whose weights are loaded, on rows of the residual stream, which come back changed, with the rows of
-    /// the register wanted. The rows are those of whole chunks of so many tokens, whose positions count from 0.
+    /// the register wanted. The rows are those of whole chunks of so many tokens, whose positions count from 0. What goes
+    /// into the program's matrices is added to `sums`.
     pub fn run(
         &mut self,
         weights: &Weights,
@@ -72,6 +90,7 @@ impl Runner {
         rows: &mut [f32],
         wanted: Register,
         chunk: usize,
+        mut sums: Option<&mut Sums>,
     ) -> Result<Vec<f32>, RunError> {
         let width = program.widths[RESIDUAL.0];
         let batch = self.batch(weights, program, wanted, chunk)?;
@@ -79,7 +98,8 @@ impl Runner {
         for rows in rows.chunks_mut(batch * width) {
             let stream = self.stream(rows, width)?;
             let tokens = stream.tokens();
-            let register = self.pass((weights, program), stream.view(), tokens, wanted, chunk)?;
+            let beside = Beside { past: None, sums: sums.as_deref_mut() };
+            let register = self.pass((weights, program), stream.view(), tokens, wanted, chunk, beside)?;
             if wanted == RESIDUAL {
                 rows.copy_from_slice(&self.rows(&stream)?);
             } else {
@@ -119,16 +139,75 @@ impl Runner {
     }
 
     /// Runs a program on some rows that stay on the device: as many as [`Runner::batch`] says, from a multiple of
-    /// [`Stream::step`] on.
+    /// [`Stream::step`] on. What goes into the program's matrices is added to `sums`.
     pub fn advance(
         &mut self,
         weights: &Weights,
         program: &Program,
         (stream, tokens): (&Stream, Range<usize>),
         chunk: usize,
+        sums: Option<&mut Sums>,
     ) -> Result<(), RunError> {
         let rows = stream.part(tokens.clone());
-        self.pass((weights, program), &rows, tokens.len(), RESIDUAL, chunk).map(|_| ())
+        let beside = Beside { past: None, sums };
+        self.pass((weights, program), &rows, tokens.len(), RESIDUAL, chunk, beside).map(|_| ())
+    }
+
+    /// Sums, still zero, of what will go into the matrices of a program whose weights are loaded: of squares by column, and
+    /// with `grams` of x·xᵀ.
+    pub fn sums(&mut self, weights: &Weights, program: &Program, grams: bool) -> Result<Sums, RunError> {
+        Sums::new(&mut self.device, (weights, program), self.budget, grams)
+    }
+
+    /// Sums in memory, by the names of matrices.
+    pub fn summed(&mut self, sums: &Sums) -> Result<BTreeMap<String, Summed>, RunError> {
+        sums.read(&mut self.device)
+    }
+
+    /// Room for what a program, whose weights are loaded, sees of a text of so many tokens.
+    pub fn past(&mut self, program: &Program, tokens: usize) -> Result<Past, RunError> {
+        Past::new(&mut self.device, program, tokens)
+    }
+
+    /// Runs a program on all rows of a stream, which follow what it has seen. A program has a past of its own for each text.
+    pub fn go_on(
+        &mut self,
+        weights: &Weights,
+        program: &Program,
+        stream: &Stream,
+        past: &mut Past,
+    ) -> Result<(), RunError> {
+        let tokens = stream.tokens();
+        past.check(&self.device, tokens)?;
+        let beside = Beside { past: Some(past), sums: None };
+        self.pass((weights, program), stream.view(), tokens, RESIDUAL, tokens, beside)?;
+        past.tokens += tokens as u64;
+        Ok(())
+    }
+
+    /// What a program that looks at no positions makes of the last row of a stream.
+    pub fn last(
+        &mut self,
+        weights: &Weights,
+        program: &Program,
+        stream: &Stream,
+        wanted: Register,
+    ) -> Result<Vec<f32>, RunError> {
+        let [tokens, width] = stream.size();
+        let first = (tokens - 1) as usize / Stream::step(width as usize) * Stream::step(width as usize);
+        let rows = tokens as usize - first;
+        let part = stream.part(first..tokens as usize);
+        let register = self.pass((weights, program), &part, rows, wanted, rows, Beside::default())?;
+        let bytes = 4 * program.widths[wanted.0] as u64;
+        let last = View { offset: register.offset + (rows as u64 - 1) * bytes, bytes, ..register.clone() };
+        let found = self.device.read(&last)?;
+        self.device.give(register);
+        Ok(found)
+    }
+
+    /// Bytes of the device's memory that may be used.
+    pub fn budget(&self) -> u64 {
+        self.budget
     }
 
     /// The sums of the squared difference of two streams of the same size, and of the squares of the second.
@@ -144,7 +223,9 @@ impl Runner {
     /// Waits until all that was asked for is done.
     pub fn wait(&mut self) -> Result<(), RunError> {
         self.device.submit()?;
-        self.device.wait(None)
+        self.device.wait(None)?;
+        self.device.trim();
+        Ok(())
     }
 
     fn pass(
@@ -154,9 +235,10 @@ impl Runner {
         tokens: usize,
         wanted: Register,
         chunk: usize,
+        mut beside: Beside<'_>,
     ) -> Result<View, RunError> {
         let tokens = tokens as u64;
-        let place = Place { chunk: chunk as u64, past: 0 };
+        let place = Place { chunk: chunk as u64, past: beside.past.map_or(0, |past| past.tokens) };
         let last_use = program.last_uses(wanted);
         let mut registers: Vec<Option<View>> = vec![None; program.widths.len()];
         registers[RESIDUAL.0] = Some(residual.clone());
@@ -166,13 +248,13 @@ impl Runner {
                 Some(view) => view.clone(),
                 None => self.device.take(4 * tokens * width),
             };
-            self.step(weights, program, step, &registers, &to, tokens, place)?;
+            self.step(weights, program, step, &registers, &to, tokens, place, &mut beside)?;
             registers[step.to.0] = Some(to);
             for register in step.from.iter().chain([&step.to]).filter(|register| last_use[register.0] == number) {
                 registers[register.0].take().into_iter().for_each(|view| self.device.give(view));
             }
         }
-        self.device.submit()?;
+        self.device.submit_some()?;
         Ok(registers[wanted.0].take().unwrap_or_else(|| residual.clone()))
     }
 
@@ -186,6 +268,7 @@ impl Runner {
         to: &View,
         tokens: u64,
         place: Place,
+        beside: &mut Beside<'_>,
     ) -> Result<(), RunError> {
         let (width, from_width) = (program.widths[step.to.0] as u64, program.widths[step.from[0].0] as u64);
         let from = |i: usize| registers[step.from[i].0].as_ref().expect("a step reads what was written");
@@ -202,6 +285,9 @@ impl Runner {
                 let matrix = (weights.matrix(weight), 0);
                 let bias = weights.vector(bias).map(|view| (view, 0));
                 let y = To { view: to, first: 0, step: width };
+                if let Some(sums) = beside.sums.as_deref_mut() {
+                    sums.add(device, self.multiply, (weight, 0), (from(0), x.all(), from_width))?;
+                }
                 multiply(device, self.multiply, (&x, x.all()), matrix, bias, y)?;
                 x.free(device);
             }
@@ -210,6 +296,9 @@ impl Runner {
                 let heads = *heads as u64;
                 for head in 0..heads {
                     let part = Part { column: head * from_width / heads, ..x.all() };
+                    if let Some(sums) = beside.sums.as_deref_mut() {
+                        sums.add(device, self.multiply, (weight, head), (from(0), part, from_width))?;
+                    }
                     let y = To { view: to, first: head * width / heads, step: width };
                     multiply(device, self.multiply, (&x, part), (weights.matrix(weight), head), None, y)?;
                 }
@@ -247,11 +336,15 @@ impl Runner {
                     (None, Some(_)) => Some(device.upload("slopes", bytemuck::cast_slice(&attention::slopes(how)))),
                     (sinks, _) => weights.vector(sinks).cloned(),
                 };
-                let qkv = [from(0), from(1), from(2)];
-                attention::attention(device, how, qkv, slopes.as_ref(), tokens, place, to)?;
+                let [keys, values] = match beside.past {
+                    Some(past) => past.extend(device, [from(1), from(2)], tokens)?,
+                    None => [from(1), from(2)],
+                };
+                attention::attention(device, how, [from(0), keys, values], slopes.as_ref(), tokens, place, to)?;
             }
             Op::Experts(how) => {
-                experts::experts(device, self.multiply, how, weights, [from(0), from(1)], tokens, to)?;
+                let sums = beside.sums.as_deref_mut();
+                experts::experts(device, self.multiply, how, weights, ([from(0), from(1)], tokens), to, sums)?;
             }
             Op::Activate(activation) => number(device, Each::Activate(*activation))?,
             Op::Gate(activation) => number(device, Each::Gate(*activation, from(1)))?,

@@ -1,6 +1,6 @@
 //! Ways to multiply rows with a matrix: one list, each for what a device can do.
 
-use super::kernels::{SIZES, Variant, WRITTEN_OUT};
+use super::kernels::Variant;
 use crate::gpu::device::Adapter;
 use std::fmt;
 
@@ -13,16 +13,11 @@ pub enum Multiply {
     Single,
     /// The same with numbers in half precision, summed in single.
     Half,
-    /// On matrix units, in half precision and summed in single; the tile is that of shaders/shared/matrix.
-    Matrix(&'static str),
-    /// The same with the matrices of a subgroup written out.
-    WrittenOut(&'static str),
+    /// On matrix units, in half precision and summed in single.
+    Matrix,
 }
 
 impl Multiply {
-    /// That which is fastest where matrices are large.
-    const BEST: &str = "large";
-
     /// Those that a device can do.
     pub fn of(adapter: &Adapter) -> Vec<Self> {
         let features = adapter.adapter.features();
@@ -30,8 +25,7 @@ impl Multiply {
         if features.contains(wgpu::Features::SHADER_F16) {
             all.push(Self::Half);
             if features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) && has_matrices(adapter) {
-                all.extend(SIZES.iter().map(|size| Self::Matrix(size)));
-                all.extend(WRITTEN_OUT.iter().map(|size| Self::WrittenOut(size)));
+                all.push(Self::Matrix);
             }
         }
         all
@@ -40,7 +34,7 @@ impl Multiply {
     /// The fastest of them.
     pub fn best(adapter: &Adapter) -> Self {
         let all = Self::of(adapter);
-        let best = if adapter.is_cpu() { Self::Plain } else { Self::WrittenOut(Self::BEST) };
+        let best = if adapter.is_cpu() { Self::Plain } else { Self::Matrix };
         if all.contains(&best) { best } else { Self::Single }
     }
 
@@ -49,9 +43,7 @@ impl Multiply {
         match self {
             Self::Plain | Self::Single => wgpu::Features::empty(),
             Self::Half => wgpu::Features::SHADER_F16,
-            Self::Matrix(_) | Self::WrittenOut(_) => {
-                wgpu::Features::SHADER_F16 | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
-            }
+            Self::Matrix => wgpu::Features::SHADER_F16 | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
         }
     }
 
@@ -59,7 +51,7 @@ impl Multiply {
     pub(super) fn number(self) -> &'static str {
         match self {
             Self::Plain | Self::Single => "f32",
-            Self::Half | Self::Matrix(_) | Self::WrittenOut(_) => "f16",
+            Self::Half | Self::Matrix => "f16",
         }
     }
 
@@ -74,18 +66,8 @@ impl Multiply {
         match self {
             Self::Plain => (Variant::of("multiply_plain"), [16, 128]),
             Self::Single | Self::Half => (tile, [128, 128]),
-            Self::Matrix(size) => (Variant { size, ..Variant::of("multiply_matrix") }, tile_of(size)),
-            Self::WrittenOut(size) => (Variant { size, ..Variant::of("multiply_matrix_written_out") }, tile_of(size)),
+            Self::Matrix => (Variant::of("multiply_matrix"), [256, 128]),
         }
-    }
-}
-
-/// Rows and outputs of the tile of that name in shaders/shared/matrix.
-fn tile_of(size: &str) -> [u64; 2] {
-    match size {
-        "small" => [64, 64],
-        "wide" => [128, 256],
-        _ => [128, 128],
     }
 }
 
@@ -95,8 +77,7 @@ impl fmt::Display for Multiply {
             Self::Plain => f.write_str("f32, no workgroup memory"),
             Self::Single => f.write_str("f32, tiles"),
             Self::Half => f.write_str("f16 into f32, tiles"),
-            Self::Matrix(size) => write!(f, "f16 into f32, matrix units, {size} tiles"),
-            Self::WrittenOut(size) => write!(f, "f16 into f32, matrix units, {size} tiles written out"),
+            Self::Matrix => f.write_str("f16 into f32, matrix units"),
         }
     }
 }

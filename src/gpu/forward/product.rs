@@ -180,7 +180,7 @@ fn panels(
 }
 
 /// Rows times a matrix (its memory, first row, rows, columns) of numbers in the precision of the rows.
-fn tiles(
+pub(super) fn tiles(
     device: &mut Device,
     how: Multiply,
     (x, part): (&Rows, Part),

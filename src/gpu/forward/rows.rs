@@ -70,6 +70,8 @@ pub(super) enum Arrange<'a> {
     Columns { first: usize, group: u64 },
     /// Of each head so many numbers, then those of the other.
     Join { width: u64, other: &'a View },
+    /// From this number of the output on.
+    Append { at: u64 },
     /// The rows of these numbers.
     Gather { list: &'a View },
 }
@@ -86,7 +88,8 @@ pub(super) fn arrange(
     let (work, from_width, first, other) = match how {
         Arrange::Columns { first, group } => (0, group, first, None),
         Arrange::Join { width, other } => (1, width, 0, Some(other)),
-        Arrange::Gather { list } => (2, width, 0, Some(list)),
+        Arrange::Append { at } => (2, width, at as usize, None),
+        Arrange::Gather { list } => (3, width, 0, Some(list)),
     };
     let params = [count as u32, work, width as u32, from_width as u32, first as u32];
     let reads = Reads { input: Some(from), third: other, ..Reads::default() };

@@ -71,6 +71,23 @@ impl Weights {
         device.open.check(self.bytes)
     }
 
+    /// One matrix by itself.
+    pub(super) fn of_one(device: &mut Device, name: &str, matrix: &Matrix) -> Result<Self, RunError> {
+        let before = device.allocated();
+        let matrices = HashMap::from([(name.to_owned(), Stored::new(device, name, matrix))]);
+        let bytes = device.allocated() - before;
+        let own = Self { matrices, vectors: HashMap::new(), bytes, all: device.allocated.clone() };
+        device.open.check(bytes)?;
+        Ok(own)
+    }
+
+    /// Changes a matrix with that of the same name in others. Both count the bytes of what they came with.
+    pub fn exchange(&mut self, name: &str, others: &mut Self) {
+        if let (Some(own), Some(other)) = (self.matrices.get_mut(name), others.matrices.get_mut(name)) {
+            std::mem::swap(own, other);
+        }
+    }
+
     /// A matrix. It is there: the program was loaded.
     pub(super) fn matrix(&self, name: &str) -> &Stored {
         &self.matrices[name]
@@ -103,6 +120,11 @@ impl Stored {
             (first..last, device.upload(name, bytes))
         });
         Self { pieces: pieces.collect(), format: matrix.format, inputs, outputs }
+    }
+
+    /// How many matrices there are.
+    pub(super) fn count(&self) -> u64 {
+        self.pieces.last().map_or(0, |(rows, _)| rows.end) / self.outputs
     }
 
     /// The rows of a matrix, buffer by buffer.

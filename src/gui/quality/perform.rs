@@ -44,7 +44,7 @@ impl App {
 
     /// Begins with the next of what is to be measured, if nothing runs.
     pub(in crate::gui) fn measure_next(&mut self) {
-        let device = self.state.device.clone();
+        let computing = self.state.computing();
         let Some(opened) = self.state.opened.as_mut().filter(|opened| opened.quality.running.is_none()) else { return };
         let Some(trial) = opened.quality.waiting.pop_front() else { return };
         let settings = opened.quality.settings.clone();
@@ -55,8 +55,7 @@ impl App {
             text: settings.text.clone(),
             context: settings.context,
             chunks: settings.chunks,
-            device,
-            device_memory: None,
+            computing,
         };
         let job = self.engine.submit(Command::Measure(request));
         let work = Work::Measuring(Box::new(trial), settings);
@@ -64,6 +63,7 @@ impl App {
     }
 
     fn ask_both(&mut self) {
+        let computing = self.state.computing();
         let Some(opened) = self.state.opened.as_mut().filter(|opened| opened.choice.is_valid()) else { return };
         let trial = opened.trial();
         let Quality { running: None, prompt, tokens, .. } = &opened.quality else { return };
@@ -80,6 +80,7 @@ impl App {
             tokens: *tokens,
             sampling: Sampling::GREEDY,
             stops: true,
+            computing,
         };
         let answers = Answers::new(["Original".to_owned(), trial.name], prompt.clone());
         let job = self.engine.submit(Command::Compare(request));

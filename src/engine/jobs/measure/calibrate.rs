@@ -1,17 +1,21 @@
 //! Gathering an importance matrix: the squares of what goes into each matrix while a text runs through the model.
 
 use super::gather::{Beside, Gathered, Grams, gather};
+use super::gpu;
 use super::state;
 use super::text::{BuiltIn, Text};
 use super::walk::Walk;
 use super::weights::Weights;
 use crate::engine::command::CalibrateRequest;
+use crate::engine::device::Devices;
 use crate::engine::event::{CalibrateReport, Stage};
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::imatrix::Imatrix;
+use std::cell::RefCell;
 use std::io::Write;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,7 +23,11 @@ use std::time::Instant;
 const FEW: u64 = 32;
 
 /// Gathers what a request names, and writes it.
-pub(in crate::engine) fn calibrate(request: &CalibrateRequest, context: &Context<'_>) -> Result<CalibrateReport, Stop> {
+pub(in crate::engine) fn calibrate(
+    devices: &mut Devices,
+    request: &CalibrateRequest,
+    context: &Context<'_>,
+) -> Result<CalibrateReport, Stop> {
     let started = Instant::now();
     let (model, path) = (&*request.model, &*request.path);
     for path in request.gram.iter().map(|path| &**path).chain([path]) {
@@ -31,7 +39,8 @@ pub(in crate::engine) fn calibrate(request: &CalibrateRequest, context: &Context
         }
     }
     let text = Text::read(request.text.as_deref(), BuiltIn::Calibration, model, request.context, request.chunks)?;
-    let mut walk = Walk::new(Weights::new(model, None), &text, None)?;
+    let gpu = devices.forward(&request.computing)?.map(|runner| Rc::new(RefCell::new(runner)));
+    let mut walk = Walk::new(Weights::new(model, None), &text, gpu.clone())?;
     let meter = Meter::new(context, Stage::Calibrating, walk.bytes());
     let Gathered { activations: gathered, grams, resumed } =
         gather(request, &Beside::default(), &mut walk, &text, &meter)?;
@@ -54,7 +63,13 @@ pub(in crate::engine) fn calibrate(request: &CalibrateRequest, context: &Context
     write(path, &imatrix.encode()?, request.overwrite)?;
     // There may be none, and one that stays is known to be of no use by its key.
     let _ = std::fs::remove_file(state::path(path));
-    Ok(CalibrateReport { imatrix: Arc::new(imatrix), resumed, starved: starved.collect(), elapsed: started.elapsed() })
+    Ok(CalibrateReport {
+        imatrix: Arc::new(imatrix),
+        resumed,
+        starved: starved.collect(),
+        device: gpu::name(gpu.as_ref()),
+        elapsed: started.elapsed(),
+    })
 }
 
 /// Writes a file whole or not at all.

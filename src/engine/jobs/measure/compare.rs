@@ -1,10 +1,12 @@
 //! Letting models answer the same prompts, in step with each other as long as they say the same.
 
+use super::gpu::{self, Gpu};
 use super::same_tokens;
 use super::speaker::Speaker;
 use super::weights::Weights;
 use crate::chat::{Message, Template};
-use crate::engine::command::{CompareRequest, Subject};
+use crate::engine::command::{CompareRequest, DeviceChoice, Subject};
+use crate::engine::device::Devices;
 use crate::engine::event::{Answer, CompareReport, Comparison, EventKind, Parting, Preference, Spoken, Stage};
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
@@ -13,11 +15,18 @@ use crate::forward::{Sampling, probability};
 use crate::model::{CHAT_TEMPLATE, Model};
 use crate::recipe::{Plan, Recipe};
 use crate::tokenizer::{Decoder, Encoder};
+use crate::units;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// Lets the models of a request answer its prompts.
-pub(in crate::engine) fn compare(request: &CompareRequest, context: &Context<'_>) -> Result<CompareReport, Stop> {
+pub(in crate::engine) fn compare(
+    devices: &mut Devices,
+    request: &CompareRequest,
+    context: &Context<'_>,
+) -> Result<CompareReport, Stop> {
     let started = Instant::now();
     let first = match &request.subjects[..] {
         [one] => &one.model,
@@ -45,7 +54,8 @@ pub(in crate::engine) fn compare(request: &CompareRequest, context: &Context<'_>
     }
     let total = weights.iter().map(Weights::bytes).sum();
     let meter = Meter::new(context, Stage::Generating, total);
-    let load = |weights| Speaker::load(weights, longest, &meter);
+    let gpu = find_gpu(devices, request, total, context)?;
+    let load = |weights| Speaker::load(weights, longest, gpu.as_ref(), &meter);
     let mut speakers = weights.into_iter().map(load).collect::<Result<Vec<_>, _>>()?;
     let room = Room { decoder: Decoder::of(&first.metadata), request, meter: &meter, context };
     let mut comparisons = Vec::new();
@@ -63,8 +73,30 @@ pub(in crate::engine) fn compare(request: &CompareRequest, context: &Context<'_>
         subjects: request.subjects.iter().map(subject).collect(),
         agreement: (request.subjects.len() == 2).then(|| Agreement::of(pairs)),
         comparisons,
+        device: gpu::name(gpu.as_ref()),
         elapsed: started.elapsed(),
     })
+}
+
+/// Where models of so many bytes answer: on the chosen GPU. Where it was not chosen by name and they do not fit it, on the
+/// processor.
+fn find_gpu(
+    devices: &mut Devices,
+    request: &CompareRequest,
+    bytes: u64,
+    context: &Context<'_>,
+) -> Result<Option<Gpu>, Stop> {
+    let Some(runner) = devices.forward(&request.computing)? else { return Ok(None) };
+    if request.computing.device == DeviceChoice::Auto && bytes > runner.budget() {
+        context.warn(format!(
+            "the weights take {}, and {} has {} for them; the processor answers instead",
+            units::bytes(bytes),
+            runner.name(),
+            units::bytes(runner.budget())
+        ));
+        return Ok(None);
+    }
+    Ok(Some(Rc::new(RefCell::new(runner))))
 }
 
 /// A prompt as the model is given it, no longer than what it was made for.
@@ -123,8 +155,7 @@ impl Room<'_, '_> {
         let mut logits = Vec::new();
         for speaker in speakers.iter_mut() {
             speaker.begin();
-            logits.push(speaker.read(tokens)?);
-            self.meter.advance(0, "")?;
+            logits.push(speaker.read(tokens, self.meter)?);
         }
         let mut answers: Vec<Growing> = speakers.iter().map(|_| Growing::default()).collect();
         let mut parted = None;
@@ -150,9 +181,8 @@ impl Room<'_, '_> {
             }
             for ((answer, speaker), logits) in answers.iter().zip(speakers.iter_mut()).zip(&mut logits) {
                 if let (false, Some(last)) = (answer.ended, answer.tokens.last()) {
-                    *logits = speaker.read(&[*last])?;
+                    *logits = speaker.read(&[*last], self.meter)?;
                 }
-                self.meter.advance(0, "")?;
             }
         }
         let answers = answers.into_iter().map(|answer| {

@@ -10,6 +10,7 @@ use crate::engine::worker::Stop;
 use crate::eval::Activations;
 use crate::forward::{self, Program};
 use crate::gguf::Metadata;
+use crate::gpu::forward::Summed;
 use crate::imatrix::{GramPlan, GramWriter};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -98,12 +99,16 @@ pub(super) fn gather(
     let mut saved = Instant::now();
     for layer in resumed.unwrap_or(0)..walk.layers() {
         let program = &programs[layer as usize];
-        let mut observe = |name: &str, expert: usize, rows: &[f32]| {
-            let (columns, experts) = sizes[name];
-            activations.add(name, expert, experts, columns, rows);
-            grams.iter_mut().for_each(|grams| grams.add(name, expert, rows));
-        };
-        walk.layer(layer, meter, &mut observe)?;
+        if let Some(summed) = walk.layer_summed(layer, meter, grams.is_some())? {
+            take(program, summed, &mut activations, grams.as_mut());
+        } else {
+            let mut observe = |name: &str, expert: usize, rows: &[f32]| {
+                let (columns, experts) = sizes[name];
+                activations.add(name, expert, experts, columns, rows);
+                grams.iter_mut().for_each(|grams| grams.add(name, expert, rows));
+            };
+            walk.layer(layer, meter, &mut observe)?;
+        }
         grams.iter_mut().try_for_each(|grams| grams.write(program, &activations))?;
         if saved.elapsed() >= request.save_every {
             grams.iter().try_for_each(Grams::flush)?;
@@ -112,15 +117,13 @@ pub(super) fn gather(
         }
     }
     if request.output_matrix {
-        let output = walk.output(meter)?;
-        let mut observe = |name: &str, expert: usize, rows: &[f32]| {
-            let (columns, experts) = sizes[name];
-            activations.add(name, expert, experts, columns, rows);
-            grams.iter_mut().for_each(|grams| grams.add(name, expert, rows));
-        };
+        walk.settle()?;
+        let normed = walk.normed()?;
         let tokens: Vec<usize> = (0..text.tokens.len()).collect();
         for tokens in tokens.chunks(BATCH) {
-            walk.logits(&output, tokens, &mut observe)?;
+            let rows = walk.output_input(&normed, tokens);
+            activations.add(&normed.matrix, 0, 1, sizes[normed.matrix.as_str()].0, &rows);
+            grams.iter_mut().for_each(|grams| grams.add(&normed.matrix, 0, &rows));
             meter.advance(0, "")?;
         }
         if let (Some(grams), Some(program)) = (&mut grams, programs.last()) {
@@ -128,6 +131,24 @@ pub(super) fn gather(
         }
     }
     Ok(Gathered { activations, grams, resumed })
+}
+
+/// Takes what a GPU summed up of a program. Matrices with the same input share it.
+fn take(
+    program: &Program,
+    mut summed: BTreeMap<String, Summed>,
+    activations: &mut Activations,
+    grams: Option<&mut Grams>,
+) {
+    for (name, owner) in program.shared_inputs() {
+        activations.add_sums(&name, &summed[&owner].squares, &summed[&owner].counts);
+    }
+    if let Some(grams) = grams {
+        let own = summed.iter_mut().filter(|(name, _)| grams.kept.contains(*name));
+        let own = own.filter_map(|(name, summed)| Some((name.clone(), summed.gram.take()?)));
+        let own: Vec<_> = own.collect();
+        grams.sums.extend(own);
+    }
 }
 
 /// What a state has to be of to be any use: the model with its files as they are now, the text, and what is asked for.

@@ -2,13 +2,19 @@
 
 use crate::engine::meter::Meter;
 use crate::engine::worker::Stop;
-use crate::forward::{Matrices, Program, RESIDUAL, Register};
-use crate::gpu::forward::{Runner, Stream, Weights};
+use crate::forward::{Matrices, Matrix, Program, RESIDUAL, Register};
+use crate::gpu::forward::{Past, Runner, Stream, Summed, Sums, Weights};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// A GPU that several walks compute on.
 pub(super) type Gpu = Rc<RefCell<Runner>>;
+
+/// What is told of where it was computed.
+pub(super) fn name(gpu: Option<&Gpu>) -> String {
+    gpu.map_or_else(|| "CPU".to_owned(), |runner| runner.borrow().name())
+}
 
 /// A program whose tensors lie on a GPU.
 pub(super) struct Loaded {
@@ -22,6 +28,26 @@ impl Loaded {
         let mut weights = Weights::default();
         gpu.borrow_mut().load(&mut weights, program, matrices)?;
         Ok(Self { gpu: Rc::clone(gpu), weights })
+    }
+
+    /// Takes rows of the residual stream through the program with some of its matrices changed.
+    pub(super) fn pass_with(
+        &mut self,
+        changed: &[(&str, Matrix)],
+        program: &Program,
+        chunk: usize,
+        rows: &mut [f32],
+        meter: Option<&Meter<'_, '_>>,
+    ) -> Result<(), Stop> {
+        let load = |(name, matrix): &(&str, Matrix)| self.gpu.borrow_mut().load_matrix(name, matrix);
+        let mut others = changed.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+        let mut exchange = |weights: &mut Weights| {
+            changed.iter().zip(&mut others).for_each(|((name, _), other)| weights.exchange(name, other));
+        };
+        exchange(&mut self.weights);
+        let passed = self.pass(program, chunk, rows, meter, None);
+        exchange(&mut self.weights);
+        passed
     }
 
     /// Tokens that go through the program at a time.
@@ -38,13 +64,40 @@ impl Loaded {
         chunk: usize,
         rows: &mut [f32],
         meter: Option<&Meter<'_, '_>>,
+        mut sums: Option<&mut Sums>,
     ) -> Result<(), Stop> {
         let batch = self.batch(program, chunk)?;
         for rows in rows.chunks_mut(batch * program.widths[RESIDUAL.0]) {
-            self.run(program, chunk, rows, RESIDUAL)?;
+            let mut gpu = self.gpu.borrow_mut();
+            gpu.run(&self.weights, program, rows, RESIDUAL, chunk, sums.as_deref_mut())?;
             meter.map_or(Ok(()), |meter| meter.advance(0, ""))?;
         }
         Ok(())
+    }
+
+    /// Sums, still zero, of what will go into the program's matrices; with `grams` of x·xᵀ too.
+    pub(super) fn sums(&self, program: &Program, grams: bool) -> Result<Sums, Stop> {
+        Ok(self.gpu.borrow_mut().sums(&self.weights, program, grams)?)
+    }
+
+    /// Sums in memory, by the names of matrices.
+    pub(super) fn summed(&self, sums: &Sums) -> Result<BTreeMap<String, Summed>, Stop> {
+        Ok(self.gpu.borrow_mut().summed(sums)?)
+    }
+
+    /// Room for what the program sees of a text of so many tokens.
+    pub(super) fn past(&self, program: &Program, tokens: usize) -> Result<Seen, Stop> {
+        Ok(Seen(self.gpu.borrow_mut().past(program, tokens)?))
+    }
+
+    /// Takes rows that follow what the program has seen through it.
+    pub(super) fn go_on(&self, program: &Program, stream: &Stream, seen: &mut Seen) -> Result<(), Stop> {
+        Ok(self.gpu.borrow_mut().go_on(&self.weights, program, stream, &mut seen.0)?)
+    }
+
+    /// What the program makes of the last row of a stream.
+    pub(super) fn last(&self, program: &Program, stream: &Stream, wanted: Register) -> Result<Vec<f32>, Stop> {
+        Ok(self.gpu.borrow_mut().last(&self.weights, program, stream, wanted)?)
     }
 
     /// The rows of a register that the program makes of rows of the residual stream.
@@ -55,7 +108,17 @@ impl Loaded {
         rows: &mut [f32],
         wanted: Register,
     ) -> Result<Vec<f32>, Stop> {
-        Ok(self.gpu.borrow_mut().run(&self.weights, program, rows, wanted, chunk)?)
+        Ok(self.gpu.borrow_mut().run(&self.weights, program, rows, wanted, chunk, None)?)
+    }
+}
+
+/// What a program on a GPU has seen of a text.
+pub(super) struct Seen(Past);
+
+impl Seen {
+    /// Forgets the text.
+    pub(super) fn begin(&mut self) {
+        self.0.begin();
     }
 }
 
@@ -79,12 +142,19 @@ impl Resident {
     }
 
     /// Takes all of it through a program.
-    pub(super) fn pass(&self, loaded: &Loaded, program: &Program, meter: Option<&Meter<'_, '_>>) -> Result<(), Stop> {
+    pub(super) fn pass(
+        &self,
+        loaded: &Loaded,
+        program: &Program,
+        meter: Option<&Meter<'_, '_>>,
+        mut sums: Option<&mut Sums>,
+    ) -> Result<(), Stop> {
         let batch = loaded.batch(program, self.chunk)?.max(self.chunk);
         for stream in &self.streams {
             for first in (0..stream.tokens()).step_by(batch) {
                 let tokens = first..stream.tokens().min(first + batch);
-                self.gpu.borrow_mut().advance(&loaded.weights, program, (stream, tokens), self.chunk)?;
+                let mut gpu = self.gpu.borrow_mut();
+                gpu.advance(&loaded.weights, program, (stream, tokens), self.chunk, sums.as_deref_mut())?;
                 meter.map_or(Ok(()), |meter| meter.advance(0, ""))?;
             }
         }

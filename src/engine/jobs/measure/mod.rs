@@ -54,7 +54,7 @@ pub(in crate::engine) fn run(
     let plan = request.recipe.as_ref().map(|recipe| Plan::new(candidate, recipe)).transpose()?;
     let bits_per_weight = plan.as_ref().map(|plan| plan.bits_per_weight);
     let text = Text::read(request.text.as_deref(), BuiltIn::Evaluation, candidate, request.context, request.chunks)?;
-    let gpu = devices.forward(&request.device, request.device_memory)?.map(|runner| Rc::new(RefCell::new(runner)));
+    let gpu = devices.forward(&request.computing)?.map(|runner| Rc::new(RefCell::new(runner)));
     let mut walks = vec![Walk::new(Weights::new(candidate, plan), &text, gpu.clone())?];
     if let Some(reference) = &request.reference {
         same_tokens(candidate, reference)?;
@@ -82,7 +82,7 @@ pub(in crate::engine) fn run(
         chunks: text.chunks(),
         context: text.chunk,
         text: text.name,
-        device: gpu.map_or_else(|| "CPU".to_owned(), |runner| runner.borrow().name()),
+        device: gpu::name(gpu.as_ref()),
         elapsed: started.elapsed(),
     })
 }
@@ -162,7 +162,7 @@ fn score(walks: &[Walk<'_>], text: &Text, meter: &Meter<'_, '_>) -> Result<Diver
     for positions in scored(text).chunks((LOGITS / most).max(1)) {
         let pairs = walks.iter().zip(&outputs);
         let logits: Vec<Vec<f32>> =
-            pairs.map(|(walk, output)| walk.logits(output, positions, &mut |_, _, _| {})).collect::<Result<_, _>>()?;
+            pairs.map(|(walk, output)| walk.logits(output, positions)).collect::<Result<_, _>>()?;
         divergence.append(score_rows(&logits[0], logits.get(1).map(Vec::as_slice), positions, text));
         meter.advance(0, "")?;
     }

@@ -4,12 +4,9 @@
 //! W. E. Deming and F. F. Stephan, 1940). The root is half way between the error and none: within a role errors differ a
 //! hundredfold from layer to layer, for so do the residual streams that they are added to, and what they cause far less.
 
-use super::sensitivity::sets;
-use super::text::Text;
-use crate::engine::worker::{Context, Stop};
+use super::sensitivity::{Setting, sets};
+use crate::engine::worker::Stop;
 use crate::imatrix::{Alone, Statistics, Tables};
-use crate::model::Model;
-use crate::recipe::Plan;
 
 /// Bands of as many layers each.
 const BANDS: u64 = 4;
@@ -17,14 +14,8 @@ const BANDS: u64 = 4;
 const ROUNDS: usize = 30;
 
 /// Fills in what tensors cause that are `wanted`, by their places in the model's list.
-pub(super) fn reckon(
-    model: &Model,
-    plan: &Plan,
-    statistics: &mut Statistics,
-    text: &Text,
-    wanted: &[usize],
-    context: &Context<'_>,
-) -> Result<(), Stop> {
+pub(super) fn reckon(setting: Setting<'_, '_>, statistics: &mut Statistics, wanted: &[usize]) -> Result<(), Stop> {
+    let Setting { model, plan, text, .. } = setting;
     let layers = model.tensors.iter().filter_map(|tensor| tensor.layer()).max().map_or(1, |last| last + 1);
     let mut all: Vec<Vec<usize>> = Vec::new();
     let mut keys: Vec<String> = Vec::new();
@@ -50,7 +41,7 @@ pub(super) fn reckon(
     };
     let members: Vec<(usize, Option<usize>)> = wanted.iter().map(of_tensor).collect();
     let mut measured = vec![None; all.len()];
-    sets(model, plan, text, None, &all, context, &mut |found| {
+    sets(setting, None, &all, &mut |found| {
         found.iter().for_each(|(set, divergence)| measured[*set] = Some(divergence.value));
         Ok(())
     })?;

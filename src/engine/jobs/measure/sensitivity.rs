@@ -5,24 +5,39 @@
 //! tensors. Where their streams do not fit into memory together, the tensors are cut into groups, and each group's pass
 //! begins at its first layer.
 
+use super::gpu::{self, Gpu, Loaded};
 use super::text::{BuiltIn, Text};
 use super::walk::{Output, facts, pass};
 use super::weights::{Weights, stored_bytes};
 use super::{LOGITS, known, score_rows, scored};
 use crate::engine::command::SensitivityRequest;
+use crate::engine::device::Devices;
 use crate::engine::event::{Sensitivity, SensitivityReport, Stage};
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::eval::{Divergence, Estimate};
-use crate::forward::{self, Facts, Matrices, Program};
+use crate::forward::{self, Facts, Matrices, Matrix, Program};
 use crate::model::Model;
 use crate::recipe::Plan;
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Instant;
 
 const EMBEDDING: &str = "token_embd.weight";
 /// Bytes of streams that are in memory at a time.
 const STREAMS: usize = 1 << 30;
+
+/// What is measured, on what, and where.
+#[derive(Clone, Copy)]
+pub(super) struct Setting<'a, 'c> {
+    pub(super) model: &'a Model,
+    /// What tensors are quantized to.
+    pub(super) plan: &'a Plan,
+    pub(super) text: &'a Text,
+    pub(super) gpu: Option<&'a Gpu>,
+    pub(super) context: &'a Context<'c>,
+}
 
 /// Takes numbers of sets and their mean KL divergences.
 type Tell<'a> = &'a mut dyn FnMut(&[(usize, Estimate)]) -> Result<(), Stop>;
@@ -38,6 +53,7 @@ struct Part {
 
 /// Measures what a request names.
 pub(in crate::engine) fn sensitivity(
+    devices: &mut Devices,
     request: &SensitivityRequest,
     context: &Context<'_>,
 ) -> Result<SensitivityReport, Stop> {
@@ -47,7 +63,9 @@ pub(in crate::engine) fn sensitivity(
     let text = Text::read(request.text.as_deref(), BuiltIn::Evaluation, model, request.context, request.chunks)?;
     let mut tensors = Vec::new();
     let each: Vec<Vec<usize>> = (0..model.tensors.len()).map(|place| vec![place]).collect();
-    sets(model, &plan, &text, request.streams, &each, context, &mut |found| {
+    let gpu = devices.forward(&request.computing)?.map(|runner| Rc::new(RefCell::new(runner)));
+    let setting = Setting { model, plan: &plan, text: &text, gpu: gpu.as_ref(), context };
+    sets(setting, request.streams, &each, &mut |found| {
         tensors.extend(found.iter().map(|(place, divergence)| {
             let (tensor, format) = (&model.tensors[*place], plan.tensors[*place].format);
             let bytes = format.bytes(tensor.weights());
@@ -69,6 +87,7 @@ pub(in crate::engine) fn sensitivity(
         chunks: text.chunks(),
         context: text.chunk,
         text: text.name.clone(),
+        device: gpu::name(gpu.as_ref()),
         elapsed: started.elapsed(),
     })
 }
@@ -77,14 +96,12 @@ pub(in crate::engine) fn sensitivity(
 /// plan changes them, are quantized and all others are not. In one pass over the layers `streams` sets, or as many as fit into
 /// memory. Tells numbers of sets and mean KL divergences, pass by pass, in the order in which the forward pass comes to them.
 pub(super) fn sets(
-    model: &Model,
-    plan: &Plan,
-    text: &Text,
+    setting: Setting<'_, '_>,
     streams: Option<usize>,
     sets: &[Vec<usize>],
-    context: &Context<'_>,
     tell: Tell<'_>,
 ) -> Result<(), Stop> {
+    let Setting { model, plan, text, gpu, context } = setting;
     let (original, packed) = (Weights::new(model, None), Weights::new(model, Some(plan.clone())));
     let facts = facts(&original, text.chunk)?;
     let parts = parts(&original, &packed, &facts)?;
@@ -102,7 +119,7 @@ pub(super) fn sets(
         parts[first..].iter().map(|part| part.bytes).sum::<u64>()
     });
     let meter = Meter::new(context, Stage::Measuring, passes.sum());
-    let walk = Walk { original: &original, packed: &packed, facts: &facts, parts: &parts, text, meter: &meter };
+    let walk = Walk { original: &original, packed: &packed, facts: &facts, parts: &parts, text, gpu, meter: &meter };
     // The original before the first part of a group.
     let mut base = Vec::new();
     for (n, group) in trials.chunks(most).enumerate() {
@@ -173,7 +190,15 @@ struct Walk<'a, 'c> {
     facts: &'a Facts,
     parts: &'a [Part],
     text: &'a Text,
+    /// Where it computes, if not on the processor.
+    gpu: Option<&'a Gpu>,
     meter: &'a Meter<'a, 'c>,
+}
+
+/// The tensors of a part, where it is computed.
+enum Tensors {
+    Here(Matrices),
+    There(Loaded),
 }
 
 impl Walk<'_, '_> {
@@ -190,7 +215,7 @@ impl Walk<'_, '_> {
             if next == Some(n) {
                 *base = rows[..one].to_vec();
             }
-            let mut matrices = self.original.of(&part.program, Some(self.meter))?;
+            let mut tensors = self.tensors(&part.program)?;
             let begun = rows.len() / one - 1;
             let mut beginning = Vec::new();
             for trial in group[begun..].iter().filter(|trial| trial.first() == n) {
@@ -199,18 +224,18 @@ impl Walk<'_, '_> {
                     true => self.packed.rows(EMBEDDING, &self.text.tokens)?,
                     false => rows[..one].to_vec(),
                 };
-                self.changed(n, trial, &mut matrices, &mut stream)?;
+                self.pass(n, &mut tensors, Some(trial), &mut stream)?;
                 beginning.extend(stream);
             }
             // Streams in a row that nothing changes in this part go through it together.
             let mut from = 0;
             for (stream, trial) in group[..begun].iter().enumerate().filter(|(_, trial)| trial.of(n).next().is_some()) {
                 let own = (stream + 1) * one;
-                self.pass(n, &matrices, &mut rows[from..own])?;
-                self.changed(n, trial, &mut matrices, &mut rows[own..own + one])?;
+                self.pass(n, &mut tensors, None, &mut rows[from..own])?;
+                self.pass(n, &mut tensors, Some(trial), &mut rows[own..own + one])?;
                 from = own + one;
             }
-            self.pass(n, &matrices, &mut rows[from..])?;
+            self.pass(n, &mut tensors, None, &mut rows[from..])?;
             rows.extend(beginning);
         }
         if next == Some(last) {
@@ -223,29 +248,47 @@ impl Walk<'_, '_> {
         &self.original.model.tensors[place].name
     }
 
-    fn pass(&self, part: usize, matrices: &Matrices, rows: &mut [f32]) -> Result<(), Stop> {
-        let program = &self.parts[part].program;
-        pass(program, matrices, self.text.chunk, rows, Some(self.meter), &mut |_, _, _| {})
+    /// Loads the tensors of a program.
+    fn tensors(&self, program: &Program) -> Result<Tensors, Stop> {
+        let matrices = self.original.of(program, Some(self.meter))?;
+        Ok(match self.gpu {
+            None => Tensors::Here(matrices),
+            Some(gpu) => Tensors::There(Loaded::new(gpu, program, &matrices)?),
+        })
     }
 
-    /// Takes a stream through a part with the tensors of a set quantized.
-    fn changed(&self, part: usize, trial: &Trial, matrices: &mut Matrices, stream: &mut [f32]) -> Result<(), Stop> {
-        let mut own = Vec::new();
-        for place in trial.of(part) {
-            let name = self.name(place);
-            if let Some(matrix) = matrices.get_mut(name) {
-                own.push((name.to_owned(), std::mem::replace(matrix, self.packed.matrix(name)?)));
+    /// Takes rows through a part, in which the tensors of a set are as they would be packed.
+    fn pass(&self, part: usize, tensors: &mut Tensors, set: Option<&Trial>, rows: &mut [f32]) -> Result<(), Stop> {
+        let (program, chunk, meter) = (&self.parts[part].program, self.text.chunk, Some(self.meter));
+        let names = set.into_iter().flat_map(|set| set.of(part)).map(|place| self.name(place));
+        let names = names.filter(|name| program.tensors().any(|known| known == *name));
+        let mut changed: Vec<(&str, Matrix)> =
+            names.map(|name| Ok::<_, Stop>((name, self.packed.matrix(name)?))).collect::<Result<_, _>>()?;
+        match tensors {
+            Tensors::There(loaded) if changed.is_empty() => loaded.pass(program, chunk, rows, meter, None),
+            Tensors::There(loaded) => loaded.pass_with(&changed, program, chunk, rows, meter),
+            Tensors::Here(matrices) => {
+                let exchange = |matrices: &mut Matrices, changed: &mut [(&str, Matrix)]| {
+                    for (name, matrix) in changed {
+                        std::mem::swap(matrix, matrices.get_mut(*name).expect("the program has it"));
+                    }
+                };
+                exchange(matrices, &mut changed);
+                let passed = pass(program, matrices, chunk, rows, meter, &mut |_, _, _| {});
+                exchange(matrices, &mut changed);
+                passed
             }
         }
-        self.pass(part, matrices, stream)?;
-        matrices.extend(own);
-        Ok(())
     }
 
     /// How far the predictions of streams are from those of the original.
     fn diverge(&self, group: &[Trial], rows: &[f32], one: usize) -> Result<Vec<Divergence>, Stop> {
         let (last, width) = (self.parts.len() - 1, self.original.model.hparams.hidden as usize);
-        let original = Output::load(self.original, self.facts, Some(self.meter))?;
+        let there = |output: Output| match self.gpu {
+            Some(gpu) => output.on(gpu),
+            None => Ok(output),
+        };
+        let original = there(Output::load(self.original, self.facts, Some(self.meter))?)?;
         known(self.text, original.vocabulary())?;
         // Those of the sets with tensors that make logits.
         let mut perturbed = HashMap::new();
@@ -260,13 +303,15 @@ impl Walk<'_, '_> {
                 };
                 output.replace(name, self.packed.matrix(name)?);
             }
-            perturbed.extend(output.map(|output| (trial.set, output)));
+            if let Some(output) = output {
+                perturbed.insert(trial.set, there(output)?);
+            }
         }
         let mut divergences = vec![Divergence::default(); group.len()];
         for positions in scored(self.text).chunks((LOGITS / original.vocabulary()).max(1)) {
             let logits = |output: &Output, stream: usize| {
                 let rows = positions.iter().flat_map(|token| &rows[stream * one + token * width..][..width]);
-                output.logits(rows.copied().collect(), 1, &mut |_, _, _| {})
+                output.logits(rows.copied().collect(), 1)
             };
             let reference = logits(&original, 0)?;
             for (n, (trial, divergence)) in group.iter().zip(&mut divergences).enumerate() {

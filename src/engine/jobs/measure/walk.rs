@@ -7,8 +7,10 @@ use super::weights::Weights;
 use crate::cpu::forward::{Matrices, Matrix, Observe, Runner};
 use crate::engine::meter::Meter;
 use crate::engine::worker::Stop;
-use crate::forward::{self, Facts, Program, RESIDUAL, Register, Unsupported};
+use crate::forward::{self, Facts, Op, Program, RESIDUAL, Register, Step, Unsupported};
+use crate::gpu::forward::{Stream, Summed};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// Tokens that go through a layer at a time.
 const BATCH: usize = 2048;
@@ -42,29 +44,44 @@ impl Output {
     }
 
     /// Computes on a GPU from now on.
-    fn on(self, gpu: &Gpu) -> Result<Self, Stop> {
+    pub(super) fn on(self, gpu: &Gpu) -> Result<Self, Stop> {
         let loaded = Some(Loaded::new(gpu, &self.program, &self.matrices)?);
         Ok(Self { matrices: Matrices::new(), loaded, ..self })
     }
 
-    /// Computes with another matrix from now on, on the processor.
+    /// Computes with another matrix from now on; before it goes to a GPU.
     pub(super) fn replace(&mut self, name: &str, matrix: Matrix) {
         self.matrices.insert(name.to_owned(), matrix);
     }
 
-    /// The logits of rows of the residual stream, row by row. A GPU shows nobody what it multiplies.
-    pub(super) fn logits(&self, mut rows: Vec<f32>, chunk: usize, observe: Observe<'_>) -> Result<Vec<f32>, Stop> {
+    /// The logits of rows of the residual stream, row by row.
+    pub(super) fn logits(&self, mut rows: Vec<f32>, chunk: usize) -> Result<Vec<f32>, Stop> {
         if let Some(loaded) = &self.loaded {
             return loaded.run(&self.program, chunk, &mut rows, self.logits);
         }
         let runner = Runner { matrices: &self.matrices, chunk };
-        Ok(runner.run(&self.program, &mut rows, self.logits, observe))
+        Ok(runner.run(&self.program, &mut rows, self.logits, &mut |_, _, _| {}))
+    }
+
+    /// The logits of the last row of a stream that is on the GPU it computes on.
+    pub(super) fn last(&self, stream: &Stream) -> Result<Vec<f32>, Stop> {
+        let loaded = self.loaded.as_ref().expect("rows are where the output is");
+        loaded.last(&self.program, stream, self.logits)
     }
 
     /// Tokens that it has logits for.
     pub(super) fn vocabulary(&self) -> usize {
         self.program.widths[self.logits.0]
     }
+}
+
+/// What goes into the matrix that makes logits.
+pub(super) struct Normed {
+    /// Its name.
+    pub(super) matrix: String,
+    program: Program,
+    input: Register,
+    matrices: Matrices,
 }
 
 impl From<Unsupported> for Stop {
@@ -155,9 +172,48 @@ impl<'a> Walk<'a> {
         let loaded = Loaded::new(gpu, program, &matrices)?;
         drop(matrices);
         match &self.resident {
-            Some(resident) => resident.pass(&loaded, program, meter),
-            None => loaded.pass(program, self.chunk, &mut self.rows, meter),
+            Some(resident) => resident.pass(&loaded, program, meter, None),
+            None => loaded.pass(program, self.chunk, &mut self.rows, meter, None),
         }
+    }
+
+    /// Goes through a layer with all of the text on the GPU that it computes on, and returns what went into its matrices; with
+    /// `grams` x·xᵀ too. None where it computes on the processor.
+    pub(super) fn layer_summed(
+        &mut self,
+        number: u64,
+        meter: &Meter<'_, '_>,
+        grams: bool,
+    ) -> Result<Option<BTreeMap<String, Summed>>, Stop> {
+        let Some(gpu) = &self.gpu else { return Ok(None) };
+        let program = self.program(number)?;
+        let loaded = Loaded::new(gpu, &program, &self.weights.of(&program, Some(meter))?)?;
+        let mut sums = loaded.sums(&program, grams)?;
+        match &self.resident {
+            Some(resident) => resident.pass(&loaded, &program, Some(meter), Some(&mut sums))?,
+            None => loaded.pass(&program, self.chunk, &mut self.rows, Some(meter), Some(&mut sums))?,
+        }
+        Ok(Some(loaded.summed(&sums)?))
+    }
+
+    /// Loads what comes before the matrix that makes logits.
+    pub(super) fn normed(&self) -> Result<Normed, Stop> {
+        let (mut program, _) = forward::output(self.weights.model, &self.facts)?;
+        let is_matrix = |step: &Step| matches!(step.op, Op::Linear { .. });
+        let place = program.steps.iter().position(is_matrix).expect("logits are a product");
+        let input = program.steps[place].from[0];
+        let matrix = program.matrices().next().expect("the same step").clone();
+        program.steps.truncate(place);
+        let matrices = self.weights.of(&program, None)?;
+        Ok(Normed { matrix, program, input, matrices })
+    }
+
+    /// The rows that go into that matrix, of some tokens; after [`Walk::settle`].
+    pub(super) fn output_input(&self, normed: &Normed, tokens: &[usize]) -> Vec<f32> {
+        let mut rows = self.some_rows(tokens);
+        let runner = Runner { matrices: &normed.matrices, chunk: tokens.len() };
+        let found = runner.run(&normed.program, &mut rows, normed.input, &mut |_, _, _| {});
+        if normed.input == RESIDUAL { rows } else { found }
     }
 
     /// Loads what makes logits.
@@ -170,10 +226,13 @@ impl<'a> Walk<'a> {
     }
 
     /// The logits of some tokens, row by row.
-    pub(super) fn logits(&self, output: &Output, tokens: &[usize], observe: Observe<'_>) -> Result<Vec<f32>, Stop> {
+    pub(super) fn logits(&self, output: &Output, tokens: &[usize]) -> Result<Vec<f32>, Stop> {
+        output.logits(self.some_rows(tokens), self.chunk)
+    }
+
+    fn some_rows(&self, tokens: &[usize]) -> Vec<f32> {
         let width = self.width();
-        let rows: Vec<f32> = tokens.iter().flat_map(|token| &self.rows[token * width..][..width]).copied().collect();
-        output.logits(rows, self.chunk, observe)
+        tokens.iter().flat_map(|token| &self.rows[token * width..][..width]).copied().collect()
     }
 
     fn width(&self) -> usize {

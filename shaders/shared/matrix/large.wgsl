@@ -1,6 +1,0 @@
-// A workgroup's tile of tokens and outputs, and a subgroup's part of it, in matrices of 16 by 16.
-const TOKENS: u32 = 128u;
-const OUTPUTS: u32 = 128u;
-const TALL: u32 = 4u;
-const WIDE: u32 = 4u;
-const INVOCATIONS: u32 = 128u;
