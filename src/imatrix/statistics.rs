@@ -43,7 +43,9 @@ pub struct Identity {
 impl Identity {
     /// A file name of its own.
     pub fn file_name(&self) -> String {
-        let short = |digest: &str| digest.chars().take(16).collect::<String>();
+        // What a file says may be anything.
+        let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+        let short = |digest: &str| digest.chars().filter(plain).take(16).collect::<String>();
         format!("statistics-{}-{}.gguf", short(&self.model), short(&self.text))
     }
 }
@@ -269,4 +271,15 @@ fn floats(file: &File, table: &TensorInfo, expected: u64) -> Result<Vec<f32>, St
     let mut bytes = vec![0; table.bytes as usize];
     read_at(file, table.offset, &mut bytes).map_err(|error| format!("the table {name} could not be read: {error}"))?;
     Ok(bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_leads_nowhere_else() {
+        let identity = Identity { model: "../../../etc/passwd/and/more".to_owned(), text: "512-\u{0}a/b".to_owned() };
+        assert_eq!(identity.file_name(), "statistics-etcpasswdandmore-512-ab.gguf");
+    }
 }

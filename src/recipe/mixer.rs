@@ -225,3 +225,23 @@ fn options(base: &Recipe, prediction: &Prediction, tensor: &Tensor, types: &[For
 fn padded(model: &Model, bytes: u64) -> u64 {
     bytes.next_multiple_of(model.alignment)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::Source;
+
+    #[test]
+    fn rows_decide_what_a_tensor_may_be() {
+        let types = |columns: u64, types: &[FormatRef]| {
+            let shape = vec![columns, 2];
+            let source = Source::Computed(Vec::new());
+            let tensor = Tensor { name: String::new(), stored_name: String::new(), format: &Q8_0, shape, source };
+            types_of(&tensor, types).iter().map(|format| format.name).collect::<Vec<_>>()
+        };
+        assert_eq!(types(512, USUAL_TYPES), ["Q2_K", "Q3_K", "IQ4_XS", "Q4_K", "Q5_K", "Q6_K", "Q8_0"]);
+        assert_eq!(types(576, USUAL_TYPES), ["Q8_0", "Q4_0", "IQ4_NL", "Q4_1", "Q5_0", "Q5_1"]);
+        assert_eq!(types(576, &[&Q8_0, &Q5_0]), ["Q8_0", "Q5_0"]);
+        assert_eq!(types(100, USUAL_TYPES), [""; 0]);
+    }
+}

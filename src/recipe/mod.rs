@@ -182,7 +182,8 @@ impl Recipe {
         if self.mix.is_some() { MIX } else { self.preset.name }
     }
 
-    /// The same with what statistics say of importance, as a level of effort makes use of it.
+    /// The same with what statistics say of importance, as a level of effort makes use of it. This is the one place where
+    /// statistics enter a recipe; their Gram matrices are in the file at [`Statistics::path`].
     pub fn with_statistics(self, statistics: &Statistics, level: Level) -> Self {
         Self { imatrix: Some(Arc::clone(&statistics.imatrix)), effort: level.effort(), ..self }
     }

@@ -10,6 +10,10 @@ use crate::imatrix::{Alone, Statistics, Tables, TensorStatistics};
 use crate::quant::{FormatRef, Q3_K, Q4_0};
 use std::collections::HashMap;
 
+/// Tensors lose no more together than so many times the sum of what they lose alone: the sample at 2.6 bits a weight, where
+/// every tensor is at its smallest.
+const MOST_TOGETHER: f64 = 1.5;
+
 /// Losses of a model's tensors.
 #[derive(Clone, Debug, Default)]
 pub struct Prediction {
@@ -51,7 +55,7 @@ impl Prediction {
 
     /// What tensors lose together whose losses have this sum.
     pub fn together(&self, sum: f64) -> f64 {
-        sum * (1.0 + self.interaction * sum)
+        sum * (1.0 + self.interaction * sum).min(MOST_TOGETHER)
     }
 
     /// The KL divergence, in nats, that a tensor causes in a format; none where nothing is known of it. What stays as it is

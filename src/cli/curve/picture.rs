@@ -59,12 +59,13 @@ pub(super) fn draw(report: &Report<'_>) -> String {
         let at = place(standard.total.bytes, standard.total.loss);
         dot(&mut svg, at, STANDARD, &format!("{}: {:.6} predicted", standard.preset.name, standard.total.loss));
         // Names keep apart where points do not.
-        let mut label = (at.0 + 8.0, at.1 - 6.0);
+        let (shift, anchor) = if at.0 > right - 72.0 { (-8.0, "end") } else { (8.0, "start") };
+        let mut label = (at.0 + shift, at.1 - 6.0);
         while taken.iter().any(|other| (label.0 - other.0).abs() < 64.0 && (label.1 - other.1).abs() < 12.0) {
             label.1 -= 12.0;
         }
         taken.push(label);
-        svg.text(label, 11.0, STANDARD, "start", standard.preset.name);
+        svg.text(label, 11.0, STANDARD, anchor, standard.preset.name);
     }
     for measured in &report.measured {
         let told = format!("{:.6} ± {:.6} measured", measured.divergence.value, measured.divergence.error);

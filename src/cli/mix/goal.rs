@@ -80,7 +80,7 @@ impl Goal {
         if let Some(path) = &self.recipe {
             let (recipe, mix) = Mix::open(path).map_err(|error| failed(&error))?;
             let (level, identity) = (mix.level, mix.identity.clone());
-            let report = self.mixing.statistics(session, model, None, Some(identity), computing)?;
+            let report = self.mixing.statistics(session, model, (None, Some(identity)), computing)?;
             let recipe = Recipe { mix: Some(Arc::new(mix)), ..recipe.with_statistics(&report.statistics, level) };
             let recipe = recipe.with_feedback(&report.statistics);
             return Ok(Chosen::given(recipe, report));

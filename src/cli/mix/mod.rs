@@ -61,8 +61,7 @@ impl Mixing {
         &self,
         session: &mut Session,
         model: &Arc<Model>,
-        level: Option<Level>,
-        expected: Option<Identity>,
+        (level, expected): (Option<Level>, Option<Identity>),
         computing: &Computing,
     ) -> Result<Arc<StatisticsReport>, Quit> {
         let request = StatisticsRequest {
@@ -94,7 +93,7 @@ impl Mixing {
         level: Level,
         computing: &Computing,
     ) -> Result<Observed, Quit> {
-        let report = self.statistics(session, model, Some(level), None, computing)?;
+        let report = self.statistics(session, model, (Some(level), None), computing)?;
         let prediction = Prediction::new(&report.statistics, level.is_measured());
         Ok(Observed { report, prediction })
     }

@@ -81,10 +81,10 @@ impl Weights {
         Ok(own)
     }
 
-    /// Changes matrices with those of the same names in others. Both count the bytes of what they came with.
-    pub fn exchange(&mut self, others: &mut Self) {
-        for (name, other) in &mut others.matrices {
-            self.matrices.entry(name.clone()).and_modify(|own| std::mem::swap(own, other));
+    /// Changes a matrix with that of the same name in others. Both count the bytes of what they came with.
+    pub fn exchange(&mut self, name: &str, others: &mut Self) {
+        if let (Some(own), Some(other)) = (self.matrices.get_mut(name), others.matrices.get_mut(name)) {
+            std::mem::swap(own, other);
         }
     }
 

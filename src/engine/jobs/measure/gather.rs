@@ -156,7 +156,9 @@ fn take(
         activations.add_sums(&name, &summed[&owner].squares, &summed[&owner].counts);
     }
     if let Some(grams) = grams {
-        let own = summed.iter_mut().filter_map(|(name, summed)| Some((name.clone(), summed.gram.take()?)));
+        let own = summed.iter_mut().filter(|(name, _)| grams.kept.contains(*name));
+        let own = own.filter_map(|(name, summed)| Some((name.clone(), summed.gram.take()?)));
+        let own: Vec<_> = own.collect();
         grams.sums.extend(own);
     }
 }

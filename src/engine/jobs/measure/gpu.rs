@@ -2,7 +2,7 @@
 
 use crate::engine::meter::Meter;
 use crate::engine::worker::Stop;
-use crate::forward::{Matrices, Program, RESIDUAL, Register};
+use crate::forward::{Matrices, Matrix, Program, RESIDUAL, Register};
 use crate::gpu::forward::{Past, Runner, Stream, Summed, Sums, Weights};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -33,17 +33,20 @@ impl Loaded {
     /// Takes rows of the residual stream through the program with some of its matrices changed.
     pub(super) fn pass_with(
         &mut self,
-        matrices: &Matrices,
+        changed: &[(&str, Matrix)],
         program: &Program,
         chunk: usize,
         rows: &mut [f32],
         meter: Option<&Meter<'_, '_>>,
     ) -> Result<(), Stop> {
-        let load = |(name, matrix): (&String, _)| self.gpu.borrow_mut().load_matrix(name, matrix);
-        let mut others = matrices.iter().map(load).collect::<Result<Vec<_>, _>>()?;
-        others.iter_mut().for_each(|other| self.weights.exchange(other));
+        let load = |(name, matrix): &(&str, Matrix)| self.gpu.borrow_mut().load_matrix(name, matrix);
+        let mut others = changed.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+        let mut exchange = |weights: &mut Weights| {
+            changed.iter().zip(&mut others).for_each(|((name, _), other)| weights.exchange(name, other));
+        };
+        exchange(&mut self.weights);
         let passed = self.pass(program, chunk, rows, meter, None);
-        others.iter_mut().for_each(|other| self.weights.exchange(other));
+        exchange(&mut self.weights);
         passed
     }
 

@@ -1,15 +1,12 @@
 //! What each tensor causes alone, reckoned from a few measurements instead of one for each tensor: of the tensors of each role
-//! (all attn_q, say) quantized together, and of those of each band of layers. A tensor's share follows its error tr(E H Eᵀ),
-//! times a factor of its role and one of its band that make all sums come out (iterative proportional fitting; W. E. Deming
-//! and F. F. Stephan, 1940).
+//! (all attn_q, say) quantized together, and of those of each band of layers. A tensor's share follows the root of its error
+//! tr(E H Eᵀ), times a factor of its role and one of its band that make all sums come out (iterative proportional fitting;
+//! W. E. Deming and F. F. Stephan, 1940). The root is half way between the error and none: within a role errors differ a
+//! hundredfold from layer to layer, for so do the residual streams that they are added to, and what they cause far less.
 
-use super::gpu::Gpu;
-use super::sensitivity::sets;
-use super::text::Text;
-use crate::engine::worker::{Context, Stop};
+use super::sensitivity::{Setting, sets};
+use crate::engine::worker::Stop;
 use crate::imatrix::{Alone, Statistics, Tables};
-use crate::model::Model;
-use crate::recipe::Plan;
 
 /// Bands of as many layers each.
 const BANDS: u64 = 4;
@@ -17,15 +14,8 @@ const BANDS: u64 = 4;
 const ROUNDS: usize = 30;
 
 /// Fills in what tensors cause that are `wanted`, by their places in the model's list.
-pub(super) fn reckon(
-    model: &Model,
-    plan: &Plan,
-    statistics: &mut Statistics,
-    text: &Text,
-    wanted: &[usize],
-    gpu: Option<&Gpu>,
-    context: &Context<'_>,
-) -> Result<(), Stop> {
+pub(super) fn reckon(setting: Setting<'_, '_>, statistics: &mut Statistics, wanted: &[usize]) -> Result<(), Stop> {
+    let Setting { model, plan, text, .. } = setting;
     let layers = model.tensors.iter().filter_map(|tensor| tensor.layer()).max().map_or(1, |last| last + 1);
     let mut all: Vec<Vec<usize>> = Vec::new();
     let mut keys: Vec<String> = Vec::new();
@@ -51,7 +41,7 @@ pub(super) fn reckon(
     };
     let members: Vec<(usize, Option<usize>)> = wanted.iter().map(of_tensor).collect();
     let mut measured = vec![None; all.len()];
-    sets((model, plan), text, None, &all, gpu, context, &mut |found| {
+    sets(setting, None, &all, &mut |found| {
         found.iter().for_each(|(set, divergence)| measured[*set] = Some(divergence.value));
         Ok(())
     })?;
@@ -63,7 +53,7 @@ pub(super) fn reckon(
         .iter()
         .zip(&members)
         .filter_map(|(place, (role, band))| {
-            Some(Cell { place: *place, role: *role, band: (*band)?, share: error(*place)? })
+            Some(Cell { place: *place, role: *role, band: (*band)?, share: error(*place)?.sqrt() })
         })
         .collect();
     let fitted = fit(cells, &measured.iter().map(|value| value.unwrap_or(0.0)).collect::<Vec<_>>());

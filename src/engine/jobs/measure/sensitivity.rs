@@ -16,7 +16,7 @@ use crate::engine::event::{Sensitivity, SensitivityReport, Stage};
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::eval::{Divergence, Estimate};
-use crate::forward::{self, Facts, Matrices, Program};
+use crate::forward::{self, Facts, Matrices, Matrix, Program};
 use crate::model::Model;
 use crate::recipe::Plan;
 use std::cell::RefCell;
@@ -27,6 +27,17 @@ use std::time::Instant;
 const EMBEDDING: &str = "token_embd.weight";
 /// Bytes of streams that are in memory at a time.
 const STREAMS: usize = 1 << 30;
+
+/// What is measured, on what, and where.
+#[derive(Clone, Copy)]
+pub(super) struct Setting<'a, 'c> {
+    pub(super) model: &'a Model,
+    /// What tensors are quantized to.
+    pub(super) plan: &'a Plan,
+    pub(super) text: &'a Text,
+    pub(super) gpu: Option<&'a Gpu>,
+    pub(super) context: &'a Context<'c>,
+}
 
 /// Takes numbers of sets and their mean KL divergences.
 type Tell<'a> = &'a mut dyn FnMut(&[(usize, Estimate)]) -> Result<(), Stop>;
@@ -53,7 +64,8 @@ pub(in crate::engine) fn sensitivity(
     let mut tensors = Vec::new();
     let each: Vec<Vec<usize>> = (0..model.tensors.len()).map(|place| vec![place]).collect();
     let gpu = devices.forward(&request.computing)?.map(|runner| Rc::new(RefCell::new(runner)));
-    sets((model, &plan), &text, request.streams, &each, gpu.as_ref(), context, &mut |found| {
+    let setting = Setting { model, plan: &plan, text: &text, gpu: gpu.as_ref(), context };
+    sets(setting, request.streams, &each, &mut |found| {
         tensors.extend(found.iter().map(|(place, divergence)| {
             let (tensor, format) = (&model.tensors[*place], plan.tensors[*place].format);
             let bytes = format.bytes(tensor.weights());
@@ -84,14 +96,12 @@ pub(in crate::engine) fn sensitivity(
 /// plan changes them, are quantized and all others are not. In one pass over the layers `streams` sets, or as many as fit into
 /// memory. Tells numbers of sets and mean KL divergences, pass by pass, in the order in which the forward pass comes to them.
 pub(super) fn sets(
-    (model, plan): (&Model, &Plan),
-    text: &Text,
+    setting: Setting<'_, '_>,
     streams: Option<usize>,
     sets: &[Vec<usize>],
-    gpu: Option<&Gpu>,
-    context: &Context<'_>,
     tell: Tell<'_>,
 ) -> Result<(), Stop> {
+    let Setting { model, plan, text, gpu, context } = setting;
     let (original, packed) = (Weights::new(model, None, context), Weights::new(model, Some(plan.clone()), context));
     let facts = facts(&original, text.chunk)?;
     let parts = parts(&original, &packed, &facts)?;
@@ -214,18 +224,18 @@ impl Walk<'_, '_> {
                     true => self.packed.rows(EMBEDDING, &self.text.tokens)?,
                     false => rows[..one].to_vec(),
                 };
-                self.changed(n, trial, &mut tensors, &mut stream)?;
+                self.pass(n, &mut tensors, Some(trial), &mut stream)?;
                 beginning.extend(stream);
             }
             // Streams in a row that nothing changes in this part go through it together.
             let mut from = 0;
             for (stream, trial) in group[..begun].iter().enumerate().filter(|(_, trial)| trial.of(n).next().is_some()) {
                 let own = (stream + 1) * one;
-                self.pass(n, &tensors, &mut rows[from..own])?;
-                self.changed(n, trial, &mut tensors, &mut rows[own..own + one])?;
+                self.pass(n, &mut tensors, None, &mut rows[from..own])?;
+                self.pass(n, &mut tensors, Some(trial), &mut rows[own..own + one])?;
                 from = own + one;
             }
-            self.pass(n, &tensors, &mut rows[from..])?;
+            self.pass(n, &mut tensors, None, &mut rows[from..])?;
             rows.extend(beginning);
         }
         if next == Some(last) {
@@ -247,37 +257,27 @@ impl Walk<'_, '_> {
         })
     }
 
-    /// Takes rows through a part.
-    fn pass(&self, part: usize, tensors: &Tensors, rows: &mut [f32]) -> Result<(), Stop> {
+    /// Takes rows through a part, in which the tensors of a set are as they would be packed.
+    fn pass(&self, part: usize, tensors: &mut Tensors, set: Option<&Trial>, rows: &mut [f32]) -> Result<(), Stop> {
         let (program, chunk, meter) = (&self.parts[part].program, self.text.chunk, Some(self.meter));
+        let names = set.into_iter().flat_map(|set| set.of(part)).map(|place| self.name(place));
+        let names = names.filter(|name| program.tensors().any(|known| known == *name));
+        let mut changed: Vec<(&str, Matrix)> =
+            names.map(|name| Ok::<_, Stop>((name, self.packed.matrix(name)?))).collect::<Result<_, _>>()?;
         match tensors {
-            Tensors::Here(matrices) => pass(program, matrices, chunk, rows, meter, &mut |_, _, _| {}),
-            Tensors::There(loaded) => loaded.pass(program, chunk, rows, meter, None),
-        }
-    }
-
-    /// Takes a stream through a part with the tensors of a set quantized.
-    fn changed(&self, part: usize, trial: &Trial, tensors: &mut Tensors, stream: &mut [f32]) -> Result<(), Stop> {
-        let program = &self.parts[part].program;
-        let mut packed = Matrices::new();
-        let names = trial.of(part).map(|place| self.name(place));
-        for name in names.filter(|name| program.tensors().any(|known| known == *name)) {
-            packed.insert(name.to_owned(), self.packed.matrix(name)?);
-        }
-        if let Tensors::There(loaded) = tensors {
-            return loaded.pass_with(&packed, program, self.text.chunk, stream, Some(self.meter));
-        }
-        self.exchange(&mut packed, tensors);
-        let passed = self.pass(part, tensors, stream);
-        self.exchange(&mut packed, tensors);
-        passed
-    }
-
-    /// Changes matrices with those of the same names.
-    fn exchange(&self, others: &mut Matrices, tensors: &mut Tensors) {
-        let Tensors::Here(own) = tensors else { return };
-        for (name, other) in others {
-            own.entry(name.clone()).and_modify(|own| std::mem::swap(own, other));
+            Tensors::There(loaded) if changed.is_empty() => loaded.pass(program, chunk, rows, meter, None),
+            Tensors::There(loaded) => loaded.pass_with(&changed, program, chunk, rows, meter),
+            Tensors::Here(matrices) => {
+                let exchange = |matrices: &mut Matrices, changed: &mut [(&str, Matrix)]| {
+                    for (name, matrix) in changed {
+                        std::mem::swap(matrix, matrices.get_mut(*name).expect("the program has it"));
+                    }
+                };
+                exchange(matrices, &mut changed);
+                let passed = pass(program, matrices, chunk, rows, meter, &mut |_, _, _| {});
+                exchange(matrices, &mut changed);
+                passed
+            }
         }
     }
 

@@ -7,12 +7,12 @@
 use super::gather::{Beside, Gathered, gather};
 use super::gpu::Gpu;
 use super::reckon::reckon;
-use super::sensitivity::sets;
+use super::sensitivity::{Setting, sets};
 use super::text::{BuiltIn, Text};
 use super::walk::Walk;
 use super::weights::Weights;
 use super::{errors, identity, score, state};
-use crate::engine::command::{CalibrateRequest, StatisticsRequest};
+use crate::engine::command::{CalibrateRequest, Computing, StatisticsRequest};
 use crate::engine::device::Devices;
 use crate::engine::event::{Stage, StatisticsReport};
 use crate::engine::meter::Meter;
@@ -41,8 +41,6 @@ pub(in crate::engine) fn statistics(
     context: &Context<'_>,
 ) -> Result<StatisticsReport, Stop> {
     let started = Instant::now();
-    let gpu = devices.forward(&request.computing)?.map(|runner| Rc::new(RefCell::new(runner)));
-    let gpu = gpu.as_ref();
     let model = &*request.model;
     let chunk = CONTEXT.min(model.hparams.context) as usize;
     let text = Text::read(request.text.as_deref(), BuiltIn::Calibration, model, chunk, request.chunks)?;
@@ -65,10 +63,11 @@ pub(in crate::engine) fn statistics(
         identity = expected.clone();
     }
     let path = place(request, &identity);
+    let mut lazy = Lazy { devices, computing: &request.computing, open: None };
     // What another version left in the cache is made again; a file of the user's own is not touched.
     let is_reused = path.exists() && (request.path.is_some() || Statistics::open(&path).is_ok());
     if !is_reused {
-        gather_into(&path, request, &identity, &text, gpu, context)?;
+        gather_into(&path, request, &identity, &text, &mut lazy, context)?;
     }
     let mut statistics = Statistics::open(&path)?;
     statistics.check(&identity)?;
@@ -78,8 +77,8 @@ pub(in crate::engine) fn statistics(
         errors::fill_in(model, &mut statistics, &request.types, context)?;
         tried = started.elapsed();
         let text = text.thinned(level.chunks());
-        measure(model, &mut statistics, &text, level, gpu, context)?;
-        interact(request, &mut statistics, &text, level, gpu, context)?;
+        measure(model, &mut statistics, &text, level, &mut lazy, context)?;
+        interact(request, &mut statistics, &text, level, &mut lazy, context)?;
     }
     Ok(StatisticsReport {
         statistics: Arc::new(statistics),
@@ -104,7 +103,7 @@ fn gather_into(
     request: &StatisticsRequest,
     identity: &Identity,
     text: &Text,
-    gpu: Option<&Gpu>,
+    lazy: &mut Lazy<'_>,
     context: &Context<'_>,
 ) -> Result<(), Stop> {
     let model = &*request.model;
@@ -133,10 +132,10 @@ fn gather_into(
         output_matrix: true,
         // Only its state is written, beside that of the Gram matrices.
         path: path.with_extension("squares"),
-        overwrite: true,
         computing: request.computing.clone(),
+        overwrite: true,
     };
-    let mut walk = Walk::new(Weights::new(model, None, context), text, gpu.cloned())?;
+    let mut walk = Walk::new(Weights::new(model, None, context), text, lazy.gpu()?)?;
     let meter = Meter::new(context, Stage::Calibrating, walk.bytes());
     let Gathered { activations, grams, .. } = gather(&calibration, &beside, &mut walk, text, &meter)?;
     let Some(mut grams) = grams else { return Ok(()) };
@@ -164,7 +163,7 @@ fn measure(
     statistics: &mut Statistics,
     text: &Text,
     level: Level,
-    gpu: Option<&Gpu>,
+    lazy: &mut Lazy<'_>,
     context: &Context<'_>,
 ) -> Result<(), Stop> {
     let chunks = text.chunks() as u32;
@@ -182,11 +181,13 @@ fn measure(
     if wanted.is_empty() {
         return Ok(());
     }
+    let gpu = lazy.gpu()?;
+    let setting = Setting { model, plan: &plan, text, gpu: gpu.as_ref(), context };
     if !level.is_measured() {
-        return reckon(model, &plan, statistics, text, &wanted, gpu, context);
+        return reckon(setting, statistics, &wanted);
     }
     let each: Vec<Vec<usize>> = wanted.iter().map(|place| vec![*place]).collect();
-    sets((model, &plan), text, None, &each, gpu, context, &mut |found| {
+    sets(setting, None, &each, &mut |found| {
         for (set, divergence) in found {
             let (name, format) = (&model.tensors[wanted[*set]].name, plan.tensors[wanted[*set]].format);
             let (divergence, error) = (divergence.value, divergence.error);
@@ -203,7 +204,7 @@ fn interact(
     statistics: &mut Statistics,
     text: &Text,
     level: Level,
-    gpu: Option<&Gpu>,
+    lazy: &mut Lazy<'_>,
     context: &Context<'_>,
 ) -> Result<(), Stop> {
     let (model, is_measured) = (&*request.model, level.is_measured());
@@ -220,22 +221,41 @@ fn interact(
     let mixer = Mixer::new(model, &prediction, base, made, &request.types, &[])?;
     let mixed = mixer.solve(bytes.max(mixer.smallest()))?;
     let sum = mixed.total.loss;
-    let together = together(model, Plan::new(model, &mixed.recipe)?, text, gpu, context)?;
+    let together = together(model, Plan::new(model, &mixed.recipe)?, text, lazy.gpu()?, context)?;
     let more = if sum > 0.0 { ((together / sum - 1.0) / sum).max(0.0) } else { 0.0 };
     statistics.tables.interactions[usize::from(is_measured)] = Some((more, chunks));
     Ok(statistics.save()?)
 }
 
 /// The KL divergence of a plan.
-fn together(model: &Model, plan: Plan, text: &Text, gpu: Option<&Gpu>, context: &Context<'_>) -> Result<f64, Stop> {
-    let walk = |plan| Walk::new(Weights::new(model, plan, context), text, gpu.cloned());
-    let mut walks = [walk(Some(plan))?, walk(None)?];
+fn together(model: &Model, plan: Plan, text: &Text, gpu: Option<Gpu>, context: &Context<'_>) -> Result<f64, Stop> {
+    let weights = [Weights::new(model, Some(plan), context), Weights::new(model, None, context)];
+    let walks = weights.into_iter().map(|weights| Walk::new(weights, text, gpu.clone()));
+    let mut walks = walks.collect::<Result<Vec<_>, _>>()?;
     let meter = Meter::new(context, Stage::Measuring, walks.iter().map(Walk::bytes).sum());
     for walk in &mut walks {
         for layer in 0..walk.layers() {
             walk.layer(layer, &meter, &mut |_, _, _| {})?;
         }
+        walk.settle()?;
     }
-    walks.iter_mut().try_for_each(Walk::settle)?;
     Ok(score(&walks, text, &meter)?.mean().value)
+}
+
+/// A GPU that is opened when it is first needed, for often everything is known.
+struct Lazy<'a> {
+    devices: &'a mut Devices,
+    computing: &'a Computing,
+    open: Option<Option<Gpu>>,
+}
+
+impl Lazy<'_> {
+    /// None is the processor.
+    fn gpu(&mut self) -> Result<Option<Gpu>, Stop> {
+        if let Some(open) = &self.open {
+            return Ok(open.clone());
+        }
+        let found = self.devices.forward(self.computing)?.map(|runner| Rc::new(RefCell::new(runner)));
+        Ok(self.open.insert(found).clone())
+    }
 }
