@@ -97,6 +97,34 @@ fn a_file_is_no_larger_than_asked_and_comes_again_from_its_recipe() {
     }
 }
 
+/// Matrices that are quantized one after the other lose less, and come again from the recipe.
+#[test]
+fn what_follows_the_text_loses_less() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let sample = common::sample();
+    let pack = |name: &str, more: &[&str]| -> (Vec<u8>, Json) {
+        let (output, statistics) = (at(name), at("statistics"));
+        let mut all = vec!["pack", sample.to_str().unwrap(), "-o", &output, "--statistics", &statistics];
+        all.extend(["--device", "cpu", "--json", "--text", SAMPLE_TEXT, "--chunks", "10"]);
+        all.extend(more);
+        let report = serde_json::from_str(&common::tuck_ok(&all)).unwrap();
+        (std::fs::read(&output).unwrap(), report)
+    };
+    let recipe = at("recipe.toml");
+    let size = ["--target-size", "3700000", "--measure"];
+    let (best, of_best) = pack("best.gguf", &[&size[..], &["--effort", "best", "--recipe-out", &recipe]].concat());
+    let (balanced, of_balanced) = pack("balanced.gguf", &[&size[..], &["--effort", "balanced"]].concat());
+    let (again, _) = pack("again.gguf", &["--recipe", &recipe]);
+    assert!(best == again, "the recipe made another file");
+    assert!(best.len() <= 3_700_000 && balanced.len() <= 3_700_000 && best != balanced);
+    let measured = |report: &Json| report["mix"]["measured_kl_divergence"]["value"].as_f64().unwrap();
+    let (best, balanced) = (measured(&of_best), measured(&of_balanced));
+    assert!(best < 0.97 * balanced, "{best} and {balanced}");
+    let left = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 5, "files, a recipe and statistics, and nothing of what was followed");
+}
+
 #[test]
 fn no_standard_recipe_is_better_at_its_size() {
     let first = dry(statistics(), &["--bpw", "4.2"]);

@@ -39,6 +39,8 @@ pub(super) struct Hessians<'a> {
 pub(super) struct Inputs {
     /// The mean of x·xᵀ.
     pub(super) means: Vec<f32>,
+    /// How many tokens it is over.
+    pub(super) tokens: u64,
     /// What rows are shifted by.
     pub(super) shift: Option<Vec<f32>>,
 }
@@ -69,9 +71,13 @@ impl<'a> Hessians<'a> {
         let inputs = match sequence {
             Some((gram, owner)) => Inputs {
                 means: gram.expert(owner, expert).map_err(Stop::Failed)?,
+                tokens: gram.counts(owner).map_err(Stop::Failed)?[expert as usize],
                 shift: gram.shift(owner).map_err(Stop::Failed)?,
             },
-            None => Inputs { means: self.means(owner, expert, tensor.columns())?, shift: None },
+            None => {
+                let tokens = self.gram.counts(owner).map_err(Stop::Failed)?.iter().sum();
+                Inputs { means: self.means(owner, expert, tensor.columns())?, tokens, shift: None }
+            }
         };
         let ready = self.ready(tensor, expert, inputs)?;
         *last = Some((key, Arc::clone(&ready)));
@@ -91,7 +97,9 @@ impl<'a> Hessians<'a> {
         Ok(())
     }
 
-    fn ready(&self, tensor: &Tensor, expert: u64, Inputs { means, shift }: Inputs) -> Result<Arc<Ready>, Stop> {
+    fn ready(&self, tensor: &Tensor, expert: u64, inputs: Inputs) -> Result<Arc<Ready>, Stop> {
+        let Inputs { mut means, tokens, shift } = inputs;
+        without_chance(&mut means, tensor.columns() as usize, tokens);
         let damping = if tensor.name == "token_embd.weight" { EMBEDDING_DAMPING } else { DAMPING };
         let stop = || self.context.is_cancelled();
         let hessian = Hessian::new(&means, tensor.columns() as usize, damping, &stop).ok_or(Stop::Cancelled)?;
@@ -144,6 +152,17 @@ impl<'a> Hessians<'a> {
         let stop = || self.context.is_cancelled();
         feedback::quantize(&weights, &ready.hessian, to, SWEEPS, &stop, out).map(drop).ok_or(Stop::Cancelled)
     }
+}
+
+/// Takes from the means of products what is likely to be chance: of few tokens, columns seem to go together that do not. The
+/// squares of the diagonal are kept, as in other estimates of covariance that shrink towards it (O. Ledoit and M. Wolf, 2004).
+fn without_chance(means: &mut [f32], columns: usize, tokens: u64) {
+    let kept = tokens as f32 / (tokens as f32 + columns as f32);
+    means.par_chunks_mut(columns).enumerate().for_each(|(row, means)| {
+        let square = means[row];
+        means.iter_mut().for_each(|mean| *mean *= kept);
+        means[row] = square;
+    });
 }
 
 /// The experts of a tensor; one, where it is a single matrix.

@@ -9,7 +9,7 @@ use super::gather::cut;
 use super::text::{BuiltIn, Text};
 use super::walk::{facts, pass};
 use super::weights::Weights;
-use crate::cpu::forward::{Matrices, Runner, add_cross, add_gram};
+use crate::cpu::forward::{Matrices, Runner, add_cross, add_gram, quadratic_form};
 use crate::engine::command::SequenceRequest;
 use crate::engine::event::Stage;
 use crate::engine::jobs::feedback::Inputs;
@@ -85,7 +85,7 @@ pub(in crate::engine) fn sequence(request: &SequenceRequest, context: &Context<'
             let (means, shift) = observe(input, (&own, &x), (&made, &y), chunk, context)?;
             writer.write(&input.owner, &means, &[text.tokens.len() as u64]).map_err(failed)?;
             writer.fill(&shift_name(&input.owner), &shift).map_err(failed)?;
-            packed.know(&input.owner, Inputs { means, shift: Some(shift) })?;
+            packed.know(&input.owner, Inputs { means, tokens: text.tokens.len() as u64, shift: Some(shift) })?;
             for name in &input.matrices {
                 made.insert(name.clone(), packed.matrix(name)?);
                 meter.advance(0, name)?;
@@ -125,7 +125,7 @@ fn of_layer(model: &Model, plan: &Plan, program: &Program) -> Vec<Input> {
     inputs
 }
 
-/// The mean of x̂·x̂ᵀ, and C·H⁻¹.
+/// The mean of x̂·x̂ᵀ, and C·H⁻¹ as far as it is no chance.
 fn observe(
     input: &Input,
     (own, x): (&Matrices, &[f32]),
@@ -134,10 +134,11 @@ fn observe(
     context: &Context<'_>,
 ) -> Result<(Vec<f32>, Vec<f32>), Stop> {
     let (columns, width) = (input.columns, input.before.widths[RESIDUAL.0]);
-    let mut gram = vec![0.0f32; columns * columns];
-    let mut cross = vec![0.0f32; columns * columns];
+    // Of every other batch, and of those between.
+    let zeros = || [(); 2].map(|()| vec![0.0f32; columns * columns]);
+    let (mut grams, mut crosses) = (zeros(), zeros());
     let batch = (BATCH / chunk).max(1) * chunk * width;
-    for (x, y) in x.chunks(batch).zip(y.chunks(batch)) {
+    for (n, (x, y)) in x.chunks(batch).zip(y.chunks(batch)).enumerate() {
         let rows = |matrices: &Matrices, rows: &[f32]| {
             let mut rows = rows.to_vec();
             let runner = Runner { matrices, chunk };
@@ -146,15 +147,29 @@ fn observe(
         };
         let (mut x, y) = (rows(own, x), rows(made, y));
         x.iter_mut().zip(&y).for_each(|(x, y)| *x -= y);
-        add_gram(&y, columns, &mut gram);
-        add_cross(&x, &y, columns, &mut cross);
+        add_gram(&y, columns, &mut grams[n % 2]);
+        add_cross(&x, &y, columns, &mut crosses[n % 2]);
         if context.is_cancelled() {
             return Err(Stop::Cancelled);
         }
     }
-    let tokens = (x.len() / width) as f32;
-    gram.iter_mut().chain(&mut cross).for_each(|sum| *sum /= tokens);
     let stop = || context.is_cancelled();
-    let shift = feedback::shift(&cross, &gram, columns, DAMPING, &stop).ok_or(Stop::Cancelled)?;
+    let shift =
+        |cross: &[f32], gram: &[f32]| feedback::shift(cross, gram, columns, DAMPING, &stop).ok_or(Stop::Cancelled);
+    // How much of what one half of the text asks for does the other half good.
+    let (mut good, mut all) = (0.0, 0.0);
+    for (own, other) in [(0, 1), (1, 0)] {
+        let asked = shift(&crosses[own], &grams[own])?;
+        good += asked.iter().zip(&crosses[other]).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+        all += quadratic_form(&asked, columns, &grams[other]);
+    }
+    let half = if all > 0.0 { (good / all).clamp(0.0, 1.0) } else { 0.0 };
+    // All of the text has half of the chance in it.
+    let kept = if half > 0.0 { half / (half + (1.0 - half) / 2.0) } else { 0.0 };
+    let tokens = (x.len() / width) as f32;
+    let mean = |[a, b]: [Vec<f32>; 2]| -> Vec<f32> { a.iter().zip(&b).map(|(a, b)| (a + b) / tokens).collect() };
+    let (gram, cross) = (mean(grams), mean(crosses));
+    let mut shift = shift(&cross, &gram)?;
+    shift.iter_mut().for_each(|shift| *shift *= kept as f32);
     Ok((gram, shift))
 }
