@@ -219,9 +219,11 @@ impl<'a> Walk<'a> {
     /// Loads what makes logits.
     pub(super) fn output(&self, meter: &Meter<'_, '_>) -> Result<Output, Stop> {
         let output = Output::load(&self.weights, &self.facts, Some(meter))?;
+        // The matrix of a large vocabulary can be larger than a whole layer: then the processor multiplies with it.
+        let bytes = output.matrices.values().map(|matrix| matrix.bytes.len()).sum();
         match &self.gpu {
-            Some(gpu) => output.on(gpu),
-            None => Ok(output),
+            Some(gpu) if gpu.borrow().has_room(bytes) => output.on(gpu),
+            _ => Ok(output),
         }
     }
 
