@@ -332,7 +332,12 @@ fn each_expert_has_its_own_gram_matrix_or_that_of_all() {
     }
     for (expert, (gram, count)) in grams.iter().zip(counts).enumerate() {
         let share = (count as f32 / columns as f32).min(1.0);
-        let gram: Vec<f32> = gram.iter().zip(&mean).map(|(own, mean)| share * own + (1.0 - share) * mean).collect();
+        let blended = gram.iter().zip(&mean).map(|(own, mean)| share * own + (1.0 - share) * mean);
+        // Of what columns have in common a part is taken for chance.
+        let kept = all as f32 / (all as f32 + columns as f32);
+        let is_square = |at: usize| at.is_multiple_of(columns + 1);
+        let gram = blended.enumerate().map(|(at, value)| if is_square(at) { value } else { kept * value });
+        let gram: Vec<f32> = gram.collect();
         let weights = &weights[expert * 64 * columns..][..64 * columns];
         let found = &found.bytes[expert * found.bytes.len() / 4..][..found.bytes.len() / 4];
         let (expected, _) = feed_back(weights, &hessian(&gram, columns), &IQ4_XS, 8);
