@@ -1,21 +1,17 @@
 //! Every operation of the forward pass on every device of this machine, in every way to multiply that the device has, against
 //! the same operation on the processor.
 
+mod common;
+
+use common::devices::devices;
 use std::sync::Arc;
 use tuck::cpu;
 use tuck::forward::{
     Activation, Attention, Experts, Gating, Matrices, Matrix, Norm, Op, Pairs, Program, RESIDUAL, Register, Rope, Step,
 };
 use tuck::gpu::forward::{Multiply, Runner, Stream, Weights};
-use tuck::gpu::{self, Adapter, Checks};
+use tuck::gpu::{Adapter, Checks};
 use tuck::quant::{F32, FORMATS, FormatRef, Search};
-
-/// The devices here; there has to be one, or nothing would be tested.
-fn devices() -> Vec<Adapter> {
-    let devices = gpu::devices();
-    assert!(!devices.is_empty(), "no GPU driver: apt-get install mesa-vulkan-drivers libvulkan1");
-    devices
-}
 
 /// Reproducible numbers between -1 and 1.
 fn numbers(count: usize, mut state: u64) -> Vec<f32> {

@@ -1,21 +1,17 @@
 //! Every kernel against its CPU twin, on every device of this machine: equal bytes where the device is a processor,
 //! equal error within a step where it is a GPU, which may contract and approximate.
 
+mod common;
+
+use common::devices::devices;
 use tuck::cpu::CpuRunner;
-use tuck::gpu::{self, Adapter, Checks, GpuRunner};
+use tuck::gpu::{Checks, GpuRunner};
 use tuck::graph::{Recording, RunError, Runner, Slot, SlotSize};
 use tuck::quant::{
     BF16, Effort, F16, F32, FORMATS, FormatRef, IQ2_XS, IQ3_S, IQ4_XS, Importance, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, Search,
 };
 
 const FLOATS: [FormatRef; 3] = [&F32, &F16, &BF16];
-
-/// The devices here; there has to be one, or nothing would be tested.
-fn devices() -> Vec<Adapter> {
-    let devices = gpu::devices();
-    assert!(!devices.is_empty(), "no GPU driver: apt-get install mesa-vulkan-drivers libvulkan1");
-    devices
-}
 
 /// Runs one conversion of bytes in a slot of a runner.
 fn convert(slot: &mut dyn Slot, from: FormatRef, to: FormatRef, bytes: &[u8]) -> Result<Vec<u8>, RunError> {

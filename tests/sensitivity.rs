@@ -36,9 +36,7 @@ fn a_tensor_counts_as_much_as_when_it_is_packed_alone() {
         assert!((value(a) / value(b) - 1.0).abs() < 1e-3, "{a} {b}");
     }
 
-    let devices = tuck::gpu::devices();
-    assert!(!devices.is_empty(), "no GPU driver: apt-get install mesa-vulkan-drivers libvulkan1");
-    for device in devices {
+    for device in common::devices::devices() {
         let own = sensitivity(&[&[sample, "--type", "Q2_K", "--device", device.name()], &TEXT[..]].concat());
         for (a, b) in own["tensors"].as_array().unwrap().iter().zip(tensors) {
             let value = |tensor: &Json| tensor["kl_divergence"]["value"].as_f64().unwrap();

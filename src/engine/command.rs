@@ -229,8 +229,6 @@ pub struct SequenceRequest {
     pub recipe: Recipe,
     /// A text file; without, the text that comes with Tuck.
     pub text: Option<PathBuf>,
-    /// Tokens of a chunk.
-    pub context: usize,
     /// At most so many chunks.
     pub chunks: Option<usize>,
     /// Where the file lies for as long as the result is used. It has no name after that.

@@ -263,6 +263,11 @@ impl Program {
         last
     }
 
+    /// What comes before the step of that number.
+    pub fn before(&self, step: usize) -> Self {
+        Self { widths: self.widths.clone(), steps: self.steps[..step].to_vec() }
+    }
+
     /// Names of the matrices that rows are multiplied with, in the order of their use.
     pub fn matrices(&self) -> impl Iterator<Item = &String> {
         self.steps.iter().flat_map(|step| match &step.op {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod devices;
 pub mod families;
 pub mod jobs;
 pub mod packed;

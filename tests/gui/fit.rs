@@ -1,9 +1,9 @@
 //! The fit tab: bars that follow the recipe and the settings, the inverse question, machines that come and go.
 
 use crate::fixture::{Window, hollow_with, opened_scaled, wait};
+use crate::places::picture;
 use egui::accesskit::Role;
 use egui_kittest::kittest::Queryable;
-use std::path::PathBuf;
 use tuck::gguf::Value;
 use tuck::gui::{Action, Change, FitRow, Tab};
 use tuck::quant::{F16, Q8_0};
@@ -109,13 +109,6 @@ fn the_fit_tab_has_its_place_at_every_size() {
             let rects: Vec<_> = window.query_all_by_label(label).map(|node| node.rect()).collect();
             assert!(!rects.is_empty() && rects.iter().all(|rect| all.contains_rect(*rect)), "{label}: {rects:?}");
         }
-        let Some(folder) = std::env::var_os("TUCK_PICTURES").map(PathBuf::from) else { continue };
-        std::fs::create_dir_all(&folder).unwrap();
-        for (theme, suffix) in [(egui::Theme::Dark, "dark"), (egui::Theme::Light, "light")] {
-            window.ctx.set_theme(theme);
-            window.run_steps(3);
-            let name = format!("fit-{}x{}@{scale}-{suffix}.png", size[0], size[1]);
-            window.render().unwrap().save(folder.join(name)).unwrap();
-        }
+        picture(&mut window, &format!("fit-{}x{}@{scale}", size[0], size[1]));
     }
 }

@@ -2,13 +2,13 @@
 //! both themes, for a person to judge.
 
 use crate::fixture::{
-    Window, adapter, copied_sample, hollow_model, let_go, opened_scaled, sample, sample_of_own_cut, scaled, type_label,
-    wait, window_with,
+    adapter, copied_sample, hollow_model, let_go, opened_scaled, sample, sample_of_own_cut, scaled, type_label, wait,
+    window_with,
 };
+use crate::places::{assert_apart, picture};
 use egui::accesskit::Role;
-use egui::{Key, Modifiers, Theme};
+use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use std::path::PathBuf;
 use tuck::gui::{Action, Dialog, Page, State, Tab};
 use tuck::recipe::PRESETS;
 
@@ -20,33 +20,6 @@ const SIZES: [([f32; 2], f32); 5] = [
     ([1920.0, 1080.0], 2.0),
     ([3840.0, 2160.0], 1.0),
 ];
-
-fn picture(window: &mut Window, name: &str) {
-    let Some(folder) = std::env::var_os("TUCK_PICTURES").map(PathBuf::from) else { return };
-    std::fs::create_dir_all(&folder).unwrap();
-    for (theme, suffix) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
-        window.ctx.set_theme(theme);
-        window.run_steps(3);
-        window.render().unwrap().save(folder.join(format!("{name}-{suffix}.png"))).unwrap();
-    }
-}
-
-/// Those of `labels` lie inside the window and apart from each other.
-fn assert_apart(window: &Window, labels: &[&str]) {
-    let all = window.ctx.content_rect();
-    let rect = |label: &&str| {
-        let found =
-            window.query_all_by_label(label).next().or_else(|| window.query_all_by_label_contains(label).next());
-        found.unwrap_or_else(|| panic!("nothing is labelled {label}")).rect()
-    };
-    let rects: Vec<_> = labels.iter().map(rect).collect();
-    for (i, rect) in rects.iter().enumerate() {
-        assert!(all.contains_rect(*rect), "{} at {rect:?} leaves {all:?}", labels[i]);
-        for (j, other) in rects[..i].iter().enumerate() {
-            assert!(!rect.shrink(1.0).intersects(other.shrink(1.0)), "{} overlaps {}", labels[i], labels[j]);
-        }
-    }
-}
 
 #[test]
 fn everything_has_its_place_at_every_size() {

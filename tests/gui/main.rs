@@ -9,6 +9,7 @@ mod fixture;
 mod flows;
 mod layout;
 mod metadata;
+mod places;
 mod pre_tokenizer;
 mod quality;
 mod screenshots;

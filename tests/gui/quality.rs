@@ -1,10 +1,11 @@
 //! The quality tab: figures, points, answers; what stops and what is cleared.
 
 use crate::fixture::{Window, copied_sample, hollow_with, opened_scaled, sample, wait};
+use crate::places::{assert_apart, picture};
+use egui::Key;
 use egui::accesskit::Role;
-use egui::{Key, Theme};
 use egui_kittest::kittest::{NodeT, Queryable};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tuck::gguf::Value;
 use tuck::gui::{Action, Inquiry, Quality, State, Tab, Target, View};
 use tuck::recipe::preset_from_name;
@@ -231,33 +232,6 @@ fn both_answer_side_by_side() {
     let state = window.state().state();
     assert!(is_idle(state) && !quality(state).answers.as_ref().unwrap().is_growing);
     assert!(quality(state).answers.as_ref().unwrap().comparison.is_none());
-}
-
-fn picture(window: &mut Window, name: &str) {
-    let Some(folder) = std::env::var_os("TUCK_PICTURES").map(PathBuf::from) else { return };
-    std::fs::create_dir_all(&folder).unwrap();
-    for (theme, suffix) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
-        window.ctx.set_theme(theme);
-        window.run_steps(3);
-        window.render().unwrap().save(folder.join(format!("{name}-{suffix}.png"))).unwrap();
-    }
-}
-
-/// Those of `labels` lie inside the window and apart from each other.
-fn assert_apart(window: &Window, labels: &[&str]) {
-    let all = window.ctx.content_rect();
-    let rect = |label: &&str| {
-        let found =
-            window.query_all_by_label(label).next().or_else(|| window.query_all_by_label_contains(label).next());
-        found.unwrap_or_else(|| panic!("nothing is labelled {label}")).rect()
-    };
-    let rects: Vec<_> = labels.iter().map(rect).collect();
-    for (i, rect) in rects.iter().enumerate() {
-        assert!(all.contains_rect(*rect), "{} at {rect:?} leaves {all:?}", labels[i]);
-        for (j, other) in rects[..i].iter().enumerate() {
-            assert!(!rect.shrink(1.0).intersects(other.shrink(1.0)), "{} overlaps {}", labels[i], labels[j]);
-        }
-    }
 }
 
 #[test]

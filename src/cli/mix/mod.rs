@@ -113,7 +113,6 @@ impl Mixing {
             model: Arc::clone(model),
             recipe: recipe.clone(),
             text: self.text.clone(),
-            context: 512,
             chunks: self.chunks,
             folder: statistics.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned(),
         };

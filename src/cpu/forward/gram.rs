@@ -2,49 +2,41 @@
 
 /// `sums += rowsᵀ · rows`, of rows of `columns` numbers.
 pub fn add_gram(rows: &[f32], columns: usize, sums: &mut [f32]) {
-    assert!(columns > 0 && rows.len().is_multiple_of(columns) && sums.len() == columns * columns);
-    // SAFETY: both hold as many rows and columns as are named.
-    unsafe {
-        gemm::gemm(
-            columns,
-            columns,
-            rows.len() / columns,
-            sums.as_mut_ptr(),
-            1,
-            columns as isize,
-            true,
-            rows.as_ptr(),
-            columns as isize,
-            1,
-            rows.as_ptr(),
-            1,
-            columns as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::Rayon(0),
-        );
-    }
+    add_cross(rows, rows, columns, sums);
 }
 
 /// `sums += aᵀ · b`, of as many rows of `columns` numbers each.
 pub fn add_cross(a: &[f32], b: &[f32], columns: usize, sums: &mut [f32]) {
     assert!(columns > 0 && a.len().is_multiple_of(columns) && sums.len() == columns * columns && a.len() == b.len());
+    add_product(sums, [columns, a.len() / columns], (a, [columns, 1]), b);
+}
+
+/// `rows · matrix`, of rows of `columns` numbers and a square matrix.
+pub fn times(rows: &[f32], columns: usize, matrix: &[f32]) -> Vec<f32> {
+    assert!(columns > 0 && rows.len().is_multiple_of(columns) && matrix.len() == columns * columns);
+    let mut products = vec![0.0f32; rows.len()];
+    add_product(&mut products, [columns, columns], (rows, [1, columns]), matrix);
+    products
+}
+
+/// `to += a · b`, where `to` and `b` have rows of `columns` numbers, and `a` has `inner` columns; its steps are how far apart
+/// these and its rows are.
+fn add_product(to: &mut [f32], [columns, inner]: [usize; 2], (a, steps): (&[f32], [usize; 2]), b: &[f32]) {
+    let rows = to.len() / columns;
+    assert!(a.len() == rows * inner && b.len() == inner * columns);
     // SAFETY: all hold as many rows and columns as are named.
     unsafe {
         gemm::gemm(
+            rows,
             columns,
-            columns,
-            a.len() / columns,
-            sums.as_mut_ptr(),
+            inner,
+            to.as_mut_ptr(),
             1,
             columns as isize,
             true,
             a.as_ptr(),
-            columns as isize,
-            1,
+            steps[0] as isize,
+            steps[1] as isize,
             b.as_ptr(),
             1,
             columns as isize,
@@ -56,37 +48,6 @@ pub fn add_cross(a: &[f32], b: &[f32], columns: usize, sums: &mut [f32]) {
             gemm::Parallelism::Rayon(0),
         );
     }
-}
-
-/// `rows · matrix`, of rows of `columns` numbers and a square matrix.
-pub fn times(rows: &[f32], columns: usize, matrix: &[f32]) -> Vec<f32> {
-    assert!(columns > 0 && rows.len().is_multiple_of(columns) && matrix.len() == columns * columns);
-    let mut products = vec![0.0f32; rows.len()];
-    // SAFETY: all hold as many rows and columns as are named.
-    unsafe {
-        gemm::gemm(
-            rows.len() / columns,
-            columns,
-            columns,
-            products.as_mut_ptr(),
-            1,
-            columns as isize,
-            false,
-            rows.as_ptr(),
-            1,
-            columns as isize,
-            matrix.as_ptr(),
-            1,
-            columns as isize,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::Rayon(0),
-        );
-    }
-    products
 }
 
 /// Σ eᵀ · gram · e over rows `e` of `columns` numbers: tr(E H Eᵀ), where `gram` is H, symmetric.

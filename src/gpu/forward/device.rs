@@ -255,9 +255,9 @@ impl Device {
             .map(|(number, view)| (number, or_nothing(view)))
             .chain([(1, to.clone()), (2, params)])
             .collect();
-        let entries: Vec<wgpu::BindGroupEntry<'_>> = views.iter().map(|(number, view)| view.entry(*number)).collect();
         let key = views.iter().map(|(_, view)| (view.buffer.clone(), view.offset, view.bytes)).collect();
         let group = self.groups.entry(key).or_insert_with(|| {
+            let entries: Vec<_> = views.iter().map(|(number, view)| view.entry(*number)).collect();
             self.open.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: None,
                 layout: &self.layout,

@@ -12,10 +12,8 @@ use crate::engine::event::{CalibrateReport, Stage};
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::imatrix::Imatrix;
-use std::cell::RefCell;
 use std::io::Write;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -39,7 +37,7 @@ pub(in crate::engine) fn calibrate(
         }
     }
     let text = Text::read(request.text.as_deref(), BuiltIn::Calibration, model, request.context, request.chunks)?;
-    let gpu = devices.forward(&request.computing)?.map(|runner| Rc::new(RefCell::new(runner)));
+    let gpu = gpu::open(devices, &request.computing)?;
     let mut walk = Walk::new(Weights::new(model, None, context), &text, gpu.clone())?;
     let meter = Meter::new(context, Stage::Calibrating, walk.bytes());
     let Gathered { activations: gathered, grams, resumed } =

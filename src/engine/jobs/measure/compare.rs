@@ -16,8 +16,6 @@ use crate::model::{CHAT_TEMPLATE, Model};
 use crate::recipe::{Plan, Recipe};
 use crate::tokenizer::{Decoder, Encoder};
 use crate::units;
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -86,7 +84,8 @@ fn find_gpu(
     bytes: u64,
     context: &Context<'_>,
 ) -> Result<Option<Gpu>, Stop> {
-    let Some(runner) = devices.forward(&request.computing)? else { return Ok(None) };
+    let Some(gpu) = gpu::open(devices, &request.computing)? else { return Ok(None) };
+    let runner = gpu.borrow();
     if request.computing.device == DeviceChoice::Auto && bytes > runner.budget() {
         context.warn(format!(
             "the weights take {}, and {} has {} for them; the processor answers instead",
@@ -96,7 +95,8 @@ fn find_gpu(
         ));
         return Ok(None);
     }
-    Ok(Some(Rc::new(RefCell::new(runner))))
+    drop(runner);
+    Ok(Some(gpu))
 }
 
 /// A prompt as the model is given it, no longer than what it was made for.

@@ -140,11 +140,6 @@ pub(super) fn gather(
     Ok(Gathered { activations, grams, resumed })
 }
 
-/// What comes before a step.
-pub(super) fn cut(program: &Program, place: usize) -> Program {
-    Program { widths: program.widths.clone(), steps: program.steps[..place].to_vec() }
-}
-
 /// Takes what a GPU summed up of a program. Matrices with the same input share it.
 fn take(
     program: &Program,

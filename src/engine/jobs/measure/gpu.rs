@@ -1,5 +1,7 @@
 //! Programs on a GPU.
 
+use crate::engine::command::Computing;
+use crate::engine::device::Devices;
 use crate::engine::meter::Meter;
 use crate::engine::worker::Stop;
 use crate::forward::{Matrices, Matrix, Program, RESIDUAL, Register};
@@ -10,6 +12,11 @@ use std::rc::Rc;
 
 /// A GPU that several walks compute on.
 pub(super) type Gpu = Rc<RefCell<Runner>>;
+
+/// Opens the one that was chosen; none is the processor.
+pub(super) fn open(devices: &mut Devices, computing: &Computing) -> Result<Option<Gpu>, Stop> {
+    Ok(devices.forward(computing)?.map(|runner| Rc::new(RefCell::new(runner))))
+}
 
 /// What is told of where it was computed.
 pub(super) fn name(gpu: Option<&Gpu>) -> String {
@@ -86,13 +93,13 @@ impl Loaded {
     }
 
     /// Room for what the program sees of a text of so many tokens.
-    pub(super) fn past(&self, program: &Program, tokens: usize) -> Result<Seen, Stop> {
-        Ok(Seen(self.gpu.borrow_mut().past(program, tokens)?))
+    pub(super) fn past(&self, program: &Program, tokens: usize) -> Result<Past, Stop> {
+        Ok(self.gpu.borrow_mut().past(program, tokens)?)
     }
 
     /// Takes rows that follow what the program has seen through it.
-    pub(super) fn go_on(&self, program: &Program, stream: &Stream, seen: &mut Seen) -> Result<(), Stop> {
-        Ok(self.gpu.borrow_mut().go_on(&self.weights, program, stream, &mut seen.0)?)
+    pub(super) fn go_on(&self, program: &Program, stream: &Stream, past: &mut Past) -> Result<(), Stop> {
+        Ok(self.gpu.borrow_mut().go_on(&self.weights, program, stream, past)?)
     }
 
     /// What the program makes of the last row of a stream.
@@ -109,16 +116,6 @@ impl Loaded {
         wanted: Register,
     ) -> Result<Vec<f32>, Stop> {
         Ok(self.gpu.borrow_mut().run(&self.weights, program, rows, wanted, chunk, None)?)
-    }
-}
-
-/// What a program on a GPU has seen of a text.
-pub(super) struct Seen(Past);
-
-impl Seen {
-    /// Forgets the text.
-    pub(super) fn begin(&mut self) {
-        self.0.begin();
     }
 }
 

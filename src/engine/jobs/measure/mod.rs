@@ -35,8 +35,6 @@ use crate::eval::Divergence;
 use crate::model::Model;
 use crate::recipe::{Plan, Recipe};
 use rayon::prelude::*;
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::Instant;
 use text::{BuiltIn, Text};
 use walk::{Output, Walk};
@@ -56,7 +54,7 @@ pub(in crate::engine) fn run(
     let plan = request.recipe.as_ref().map(|recipe| Plan::new(candidate, recipe)).transpose()?;
     let bits_per_weight = plan.as_ref().map(|plan| plan.bits_per_weight);
     let text = Text::read(request.text.as_deref(), BuiltIn::Evaluation, candidate, request.context, request.chunks)?;
-    let gpu = devices.forward(&request.computing)?.map(|runner| Rc::new(RefCell::new(runner)));
+    let gpu = gpu::open(devices, &request.computing)?;
     let mut walks = vec![Walk::new(Weights::new(candidate, plan, context), &text, gpu.clone())?];
     if let Some(reference) = &request.reference {
         same_tokens(candidate, reference)?;

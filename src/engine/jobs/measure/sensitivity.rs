@@ -19,9 +19,7 @@ use crate::eval::{Divergence, Estimate};
 use crate::forward::{self, Facts, Matrices, Matrix, Program};
 use crate::model::Model;
 use crate::recipe::Plan;
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
 use std::time::Instant;
 
 const EMBEDDING: &str = "token_embd.weight";
@@ -63,7 +61,7 @@ pub(in crate::engine) fn sensitivity(
     let text = Text::read(request.text.as_deref(), BuiltIn::Evaluation, model, request.context, request.chunks)?;
     let mut tensors = Vec::new();
     let each: Vec<Vec<usize>> = (0..model.tensors.len()).map(|place| vec![place]).collect();
-    let gpu = devices.forward(&request.computing)?.map(|runner| Rc::new(RefCell::new(runner)));
+    let gpu = gpu::open(devices, &request.computing)?;
     let setting = Setting { model, plan: &plan, text: &text, gpu: gpu.as_ref(), context };
     sets(setting, request.streams, &each, &mut |found| {
         tensors.extend(found.iter().map(|(place, divergence)| {

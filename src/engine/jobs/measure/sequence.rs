@@ -5,7 +5,7 @@
 //! W + W·C·H⁻¹; that is quantized, by error feedback under H, before the text goes on. The file that comes of it has H and
 //! C·H⁻¹ of each input, so that packing quantizes the same again.
 
-use super::gather::cut;
+use super::statistics::CONTEXT;
 use super::text::{BuiltIn, Text};
 use super::walk::{facts, pass};
 use super::weights::Weights;
@@ -29,7 +29,7 @@ const DAMPING: f64 = 0.02;
 
 /// An input of some matrices of a layer, in the order of its steps.
 struct Input {
-    /// The first of them, which the others share.
+    /// The matrix that stands for all with this input, and those of them that error feedback chooses.
     owner: String,
     matrices: Vec<String>,
     columns: usize,
@@ -42,7 +42,7 @@ struct Input {
 pub(in crate::engine) fn sequence(request: &SequenceRequest, context: &Context<'_>) -> Result<Arc<Gram>, Stop> {
     let model = &*request.model;
     let plan = Plan::new(model, &request.recipe)?;
-    let chunk = request.context.min(model.hparams.context as usize);
+    let chunk = CONTEXT.min(model.hparams.context) as usize;
     let text = Text::read(request.text.as_deref(), BuiltIn::Calibration, model, chunk, request.chunks)?;
     let (original, packed) = (Weights::new(model, None, context), Weights::new(model, Some(plan.clone()), context));
     let facts = facts(&original, chunk)?;
@@ -55,7 +55,8 @@ pub(in crate::engine) fn sequence(request: &SequenceRequest, context: &Context<'
         chunks: [text.chunks() as u32, text.chunk as u32],
         matrices: all().map(|input| (input.owner.clone(), input.columns as u64, 1)).collect(),
         shared: all()
-            .flat_map(|input| input.matrices[1..].iter().map(|name| (name.clone(), input.owner.clone())))
+            .flat_map(|input| input.matrices.iter().map(|name| (name.clone(), input.owner.clone())))
+            .filter(|(name, owner)| name != owner)
             .collect(),
         tables: all().map(|input| (shift_name(&input.owner), vec![input.columns as u64; 2])).collect(),
         ..GramPlan::default()
@@ -111,13 +112,13 @@ fn of_layer(model: &Model, plan: &Plan, program: &Program) -> Vec<Input> {
         let Some((_, owner)) = shared.iter().find(|(name, _)| name == weight).filter(|_| follows(weight)) else {
             continue;
         };
-        match inputs.iter_mut().find(|input| input.owner == *owner || input.matrices[0] == *owner) {
+        match inputs.iter_mut().find(|input| input.owner == *owner) {
             Some(input) => input.matrices.push(weight.clone()),
             None => inputs.push(Input {
-                owner: weight.clone(),
+                owner: owner.clone(),
                 matrices: vec![weight.clone()],
                 columns: program.widths[step.from[0].0],
-                before: cut(program, place),
+                before: program.before(place),
                 register: step.from[0],
             }),
         }

@@ -1,12 +1,13 @@
 //! A model in memory that goes on with a text, token by token.
 
-use super::gpu::{Gpu, Loaded, Seen};
+use super::gpu::{Gpu, Loaded};
 use super::walk::{Output, facts};
 use super::weights::Weights;
 use crate::cpu::forward::{Matrices, Past, Runner};
 use crate::engine::meter::Meter;
 use crate::engine::worker::Stop;
 use crate::forward::{self, Program, RESIDUAL};
+use crate::gpu::forward as gpu;
 
 /// Tokens of a prompt that go through the model at a time.
 const PIECE: usize = 256;
@@ -21,7 +22,7 @@ pub(super) struct Speaker<'a> {
 /// What comes before the first layer, and the layers: programs, their tensors, and what they have seen of the text.
 enum Stages {
     Here(Vec<(Program, Matrices, Past)>),
-    There(Gpu, Vec<(Program, Loaded, Seen)>),
+    There(Gpu, Vec<(Program, Loaded, gpu::Past)>),
 }
 
 impl<'a> Speaker<'a> {
@@ -51,8 +52,8 @@ impl<'a> Speaker<'a> {
             Some(gpu) => {
                 let stage = |program: Program| {
                     let loaded = Loaded::new(gpu, &program, &matrices(&program)?)?;
-                    let seen = loaded.past(&program, context)?;
-                    Ok((program, loaded, seen))
+                    let past = loaded.past(&program, context)?;
+                    Ok((program, loaded, past))
                 };
                 let stages = programs.into_iter().map(stage).collect::<Result<Vec<_>, Stop>>()?;
                 (Stages::There(gpu.clone(), stages), output.on(gpu)?)
@@ -65,7 +66,7 @@ impl<'a> Speaker<'a> {
     pub(super) fn begin(&mut self) {
         match &mut self.stages {
             Stages::Here(stages) => stages.iter_mut().for_each(|(.., past)| *past = Past::default()),
-            Stages::There(_, stages) => stages.iter_mut().for_each(|(.., seen)| seen.begin()),
+            Stages::There(_, stages) => stages.iter_mut().for_each(|(.., past)| past.begin()),
         }
     }
 
@@ -88,8 +89,8 @@ impl<'a> Speaker<'a> {
                 }
                 Stages::There(gpu, stages) => {
                     let stream = gpu.borrow_mut().stream(&rows, width)?;
-                    for (program, loaded, seen) in stages {
-                        loaded.go_on(program, &stream, seen)?;
+                    for (program, loaded, past) in stages {
+                        loaded.go_on(program, &stream, past)?;
                     }
                     if is_last {
                         logits = self.output.last(&stream)?;

@@ -5,7 +5,7 @@
 //! point, the same request goes on from there.
 
 use super::gather::{Beside, Gathered, gather};
-use super::gpu::Gpu;
+use super::gpu::{self, Gpu};
 use super::reckon::reckon;
 use super::sensitivity::{Setting, sets};
 use super::text::{BuiltIn, Text};
@@ -21,14 +21,12 @@ use crate::imatrix::{Alone, Identity, Statistics, Tables, TensorStatistics, squa
 use crate::model::Model;
 use crate::recipe::{Level, Mixer, PRESETS, Plan, Prediction, REFERENCE, Recipe, quantizable};
 use directories::ProjectDirs;
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Tokens of a chunk, or what the model was made for where that is less.
-const CONTEXT: u64 = 512;
+pub(super) const CONTEXT: u64 = 512;
 /// Gram matrices of one input that take more are not gathered; their diagonals are.
 const GRAM_BYTES: u64 = 1 << 30;
 /// How often the state of the first stage is kept.
@@ -255,7 +253,7 @@ impl Lazy<'_> {
         if let Some(open) = &self.open {
             return Ok(open.clone());
         }
-        let found = self.devices.forward(self.computing)?.map(|runner| Rc::new(RefCell::new(runner)));
+        let found = gpu::open(self.devices, self.computing)?;
         Ok(self.open.insert(found).clone())
     }
 }

@@ -198,12 +198,12 @@ impl<'a> Walk<'a> {
 
     /// Loads what comes before the matrix that makes logits.
     pub(super) fn normed(&self) -> Result<Normed, Stop> {
-        let (mut program, _) = forward::output(self.weights.model, &self.facts)?;
+        let (program, _) = forward::output(self.weights.model, &self.facts)?;
         let is_matrix = |step: &Step| matches!(step.op, Op::Linear { .. });
         let place = program.steps.iter().position(is_matrix).expect("logits are a product");
         let input = program.steps[place].from[0];
         let matrix = program.matrices().next().expect("the same step").clone();
-        program.steps.truncate(place);
+        let program = program.before(place);
         let matrices = self.weights.of(&program, None)?;
         Ok(Normed { matrix, program, input, matrices })
     }
