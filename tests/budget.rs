@@ -117,6 +117,10 @@ fn what_follows_the_text_loses_less() {
     let (balanced, of_balanced) = pack("balanced.gguf", &[&size[..], &["--effort", "balanced"]].concat());
     let (again, _) = pack("again.gguf", &["--recipe", &recipe]);
     assert!(best == again, "the recipe made another file");
+    let refused = ["--chunks", "10", "--recipe", &recipe, "--statistics", &at("statistics")];
+    let refused = common::tuck(&[&["pack", sample.to_str().unwrap(), "-o", &at("other.gguf")], &refused[..]].concat());
+    let stderr = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(1) && stderr.contains("another; name that text (--text)"), "{stderr}");
     assert!(best.len() <= 3_700_000 && balanced.len() <= 3_700_000 && best != balanced);
     let measured = |report: &Json| report["mix"]["measured_kl_divergence"]["value"].as_f64().unwrap();
     let (best, balanced) = (measured(&of_best), measured(&of_balanced));

@@ -44,6 +44,13 @@ pub(in crate::engine) fn sequence(request: &SequenceRequest, context: &Context<'
     let plan = Plan::new(model, &request.recipe)?;
     let chunk = CONTEXT.min(model.hparams.context) as usize;
     let text = Text::read(request.text.as_deref(), BuiltIn::Calibration, model, chunk, request.chunks)?;
+    if request.recipe.mix.as_ref().is_some_and(|mix| mix.identity.text != text.identity()) {
+        return Err(Stop::Failed(
+            "the recipe follows the text that its statistics are of, and this is another; name that text (--text), as many of \
+             its chunks (--chunks)"
+                .to_owned(),
+        ));
+    }
     let (original, packed) = (Weights::new(model, None, context), Weights::new(model, Some(plan.clone()), context));
     let facts = facts(&original, chunk)?;
     let programs = (0..forward::layers(model)).map(|layer| forward::layer(model, &facts, layer));

@@ -42,7 +42,7 @@ pub(in crate::engine) fn statistics(
     let model = &*request.model;
     let chunk = CONTEXT.min(model.hparams.context) as usize;
     let text = Text::read(request.text.as_deref(), BuiltIn::Calibration, model, chunk, request.chunks)?;
-    let mut identity = Identity { model: identity::digest(model)?, text: format!("{chunk}-{}", text.digest()) };
+    let mut identity = Identity { model: identity::digest(model)?, text: text.identity() };
     if let Some(expected) = &request.expected {
         if expected.model != identity.model {
             let path = model.path.display();

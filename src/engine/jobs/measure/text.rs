@@ -94,6 +94,11 @@ impl Text {
         Self { name: self.name.clone(), tokens: chunks.copied().collect(), chunk: self.chunk }
     }
 
+    /// What statistics of this text say that they are of: the length of its chunks, and a digest.
+    pub(super) fn identity(&self) -> String {
+        format!("{}-{}", self.chunk, self.digest())
+    }
+
     /// A digest of its tokens.
     pub(super) fn digest(&self) -> String {
         let bytes: Vec<u8> = self.tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
