@@ -21,7 +21,7 @@
 //! | [`gguf`] | the container: metadata values, reading, writing |
 //! | [`checkpoint`] | what a user can open, as one list of stored tensors, whose codes and scales are put together, and LoRA adapters; reads headers only |
 //! | [`arch`] | model families: one table each, from stored tensors and settings to those of a GGUF; the list `ARCHS` |
-//! | [`tokenizer`] | GGUF token lists from `tokenizer.json` |
+//! | [`tokenizer`] | GGUF token lists from `tokenizer.json`; text to tokens and back, by the lists that a GGUF stores |
 //! | [`model`] | a checkpoint understood: tensors and metadata of the file it becomes, a card for people, changes, a lint |
 //! | [`imatrix`] | how much each column of a matrix counts: files of llama.cpp's kind; and Gram matrices, in files of Tuck's own |
 //! | [`feedback`] | blocks chosen by Gram matrices: error feedback and coordinate descent |
@@ -64,15 +64,18 @@
 //!
 //! The statistics job makes one file for a model and a text ([`imatrix::Statistics`]), stage by stage, and fills in what is
 //! missing: inputs of matrices, what each tensor does alone, what each format does to each tensor, and how much more all lose
-//! together. [`recipe::Prediction`] reads losses out of it, [`recipe::budget`] finds the least loss for every number of bytes at
-//! once, and [`recipe::Mixer`] makes recipes of that, with one format for each tensor in [`recipe::Mix`], which is also the
-//! file that makes the same again. Only the job computes; the rest is pure and fast enough for a slider.
+//! together and how much less by [`feedback`]. [`recipe::Prediction`] reads losses out of it, [`recipe::budget`] finds the
+//! least loss for every number of bytes at once, and [`recipe::Mixer`] makes recipes of that, with one format for each tensor
+//! in [`recipe::Mix`], which is also the file that makes the same again. Only the job computes; the rest is pure and fast
+//! enough for a slider. With the most effort another job follows: it runs the text through the model as it was and as it is
+//! packed so far, and says what each matrix has to make good of what those before it lost ([`recipe::Recipe::sequence`]).
 //!
 //! # Adding things
 //!
 //! A product that stores weights as codes is a line in `METHODS` of `checkpoint/coded`, and a file there if its layout is new.
 //! A format is one file in [`quant`], its shaders, and a line in `FORMATS`. A family is one file in [`arch`] and a line
-//! in `ARCHS`. A recipe is a line in `PRESETS`. A target is an entry of `assets/targets.toml`, with its source. Tests, command line and window loop over those lists.
+//! in `ARCHS`. A recipe is a line in `PRESETS`. A target is an entry of `assets/targets.toml`, with its source. Tests,
+//! command line and window loop over those lists.
 
 pub mod arch;
 pub mod chat;

@@ -244,7 +244,9 @@ fn the_curve_falls_is_drawn_and_is_near_what_is_measured() {
     let picture = folder.path().join("curve.svg");
     let sample = common::sample();
     let mut all = vec!["curve", sample.to_str().unwrap(), "--measure", "3", "--svg", picture.to_str().unwrap()];
-    all.extend(arguments(statistics(), &[]));
+    // Of all the text: what is fitted to a little of it is worse on others than can be foreseen.
+    let statistics = folder.path().join("statistics.gguf");
+    all.extend(["--statistics", statistics.to_str().unwrap(), "--device", "cpu", "--json", "--text", SAMPLE_TEXT]);
     let curve: Json = serde_json::from_str(&common::tuck_ok(&all)).unwrap();
     let figure = |point: &Json, key: &str| point[key].as_f64().unwrap();
     let points = curve["points"].as_array().unwrap();
@@ -258,7 +260,7 @@ fn the_curve_falls_is_drawn_and_is_near_what_is_measured() {
     for point in measured {
         let found = point["measured_kl_divergence"]["value"].as_f64().unwrap();
         let ratio = figure(point, "predicted_kl_divergence") / found;
-        assert!((0.65..1.35).contains(&ratio), "{point}: {ratio}");
+        assert!((0.75..1.25).contains(&ratio), "{point}: {ratio}");
     }
     let drawn = std::fs::read_to_string(&picture).unwrap();
     assert!(drawn.contains("<polyline") && drawn.contains("Q4_K_M") && drawn.matches("<circle").count() > 12);

@@ -9,7 +9,7 @@ mod gram;
 mod statistics;
 
 pub use gram::{Gram, GramMatrices, GramPlan, GramWriter, shift_name};
-pub use statistics::{Alone, Identity, Statistics, Tables, TensorStatistics, square_name};
+pub use statistics::{Alone, Identity, Statistics, Tables, TensorStatistics, Together, square_name};
 
 use crate::gguf::MAGIC;
 use crate::positioned::read_at;

@@ -10,7 +10,7 @@
 //! | `sensitivities` | `[4, tensors]` | KL divergence that quantizing one tensor alone causes, its standard error, over how many chunks, and to which ggml type |
 //! | `errors` | `[formats, tensors]` | tr(E H Eᵀ): the squared error of a tensor's outputs in a format |
 //! | `reckoned` | `[4, tensors]` | the same, reckoned from sets of tensors that were quantized together |
-//! | `interactions` | `[2, 2]` | how much more tensors lose together than alone, and over how many chunks: where no tensor was measured alone, and where all were |
+//! | `together` | `[3, 2]` | how much more tensors lose together than alone, what error feedback leaves of it, and over how many chunks: where no tensor was measured alone, and where all were |
 //!
 //! The tables are filled in place, so what was known when a run was ended is known to the next.
 
@@ -24,12 +24,12 @@ use std::io::{BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const SQUARES: &str = ".squares";
 const SENSITIVITIES: &str = "sensitivities";
 const ERRORS: &str = "errors";
 const RECKONED: &str = "reckoned";
-const INTERACTIONS: &str = "interactions";
+const TOGETHER: &str = "together";
 
 /// What statistics are of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +63,17 @@ pub struct Alone {
     pub format: FormatRef,
 }
 
+/// What was measured with all tensors quantized, or with many.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Together {
+    /// a: tensors that would lose s if their losses added up lose s (1 + a s).
+    pub interaction: f64,
+    /// The share of it that is left where error feedback chooses blocks.
+    pub feedback: f64,
+    /// Chunks of text that it was measured on.
+    pub chunks: u32,
+}
+
 /// What is known of a tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorStatistics {
@@ -81,9 +92,8 @@ pub struct TensorStatistics {
 pub struct Tables {
     /// Matrices that a recipe may change.
     pub tensors: Vec<TensorStatistics>,
-    /// a: tensors that would lose s if their losses added up lose s (1 + a s) together; and over how many chunks it was
-    /// measured. Of losses that were reckoned, and of those measured alone.
-    pub interactions: [Option<(f64, u32)>; 2],
+    /// From losses that were reckoned, and from those measured alone.
+    pub together: [Option<Together>; 2],
 }
 
 impl Tables {
@@ -119,7 +129,7 @@ impl Tables {
     pub fn shapes<'a>(&self, squares: impl IntoIterator<Item = (&'a str, u64, u64)>) -> Vec<(String, Vec<u64>)> {
         let count = self.tensors.len() as u64;
         let own = self.encode().into_iter().map(|(name, numbers)| match name {
-            INTERACTIONS => (name.to_owned(), vec![2, numbers.len() as u64 / 2]),
+            TOGETHER => (name.to_owned(), vec![2, numbers.len() as u64 / 2]),
             _ => (name.to_owned(), vec![numbers.len() as u64 / count, count]),
         });
         let squares = squares.into_iter().map(|(name, columns, experts)| (square_name(name), vec![columns, experts]));
@@ -135,13 +145,15 @@ impl Tables {
             }
         };
         let error = |error: &Option<f64>| error.map_or(f32::NAN, |error| error as f32);
-        let pair =
-            |pair: Option<(f64, u32)>| pair.map_or([f32::NAN; 2], |(value, chunks)| [value as f32, chunks as f32]);
+        let together = |together: Option<Together>| match together {
+            None => [f32::NAN; 3],
+            Some(Together { interaction, feedback, chunks }) => [interaction as f32, feedback as f32, chunks as f32],
+        };
         [
             (SENSITIVITIES, self.tensors.iter().flat_map(|tensor| alone(tensor.alone)).collect()),
             (RECKONED, self.tensors.iter().flat_map(|tensor| alone(tensor.reckoned)).collect()),
             (ERRORS, self.tensors.iter().flat_map(|tensor| tensor.errors.iter().map(error)).collect()),
-            (INTERACTIONS, self.interactions.into_iter().flat_map(pair).collect()),
+            (TOGETHER, self.together.into_iter().flat_map(together).collect()),
         ]
     }
 }
@@ -228,7 +240,7 @@ fn read(path: &Path, file: &File, header: Header, gram: Gram) -> Result<Statisti
         floats(file, table, expected as u64)
     };
     let (alone, errors) = (table(SENSITIVITIES, 4 * listed.len())?, table(ERRORS, columns * listed.len())?);
-    let (reckoned, interactions) = (table(RECKONED, 4 * listed.len())?, table(INTERACTIONS, 4)?);
+    let (reckoned, together) = (table(RECKONED, 4 * listed.len())?, table(TOGETHER, 6)?);
     let known = |number: &f32| (number.is_finite() && *number >= 0.0).then_some(f64::from(*number));
     let mut tables = Tables::unknown(listed);
     let divergence = |row: &[f32; 4]| {
@@ -241,8 +253,11 @@ fn read(path: &Path, file: &File, header: Header, gram: Gram) -> Result<Statisti
         (tensor.alone, tensor.reckoned) = (divergence(alone), divergence(reckoned));
         tensor.errors = errors.iter().map(known).collect();
     }
-    let pair = |pair: &[f32]| known(&pair[0]).zip(known(&pair[1])).map(|(value, chunks)| (value, chunks as u32));
-    tables.interactions = [pair(&interactions[..2]), pair(&interactions[2..])];
+    let measured = |row: &[f32]| {
+        let (interaction, feedback, chunks) = (known(&row[0])?, known(&row[1])?, known(&row[2])? as u32);
+        Some(Together { interaction, feedback, chunks })
+    };
+    tables.together = [measured(&together[..3]), measured(&together[3..])];
     let identity = Identity { model: text("statistics.model")?, text: text("statistics.text")? };
     let mut imatrix = Imatrix {
         // What is packed with it names it, and is the same wherever it lies.

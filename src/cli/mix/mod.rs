@@ -94,7 +94,7 @@ impl Mixing {
         computing: &Computing,
     ) -> Result<Observed, Quit> {
         let report = self.statistics(session, model, (Some(level), None), computing)?;
-        let prediction = Prediction::new(&report.statistics, level.is_measured());
+        let prediction = Prediction::new(&report.statistics, level.is_measured(), true);
         Ok(Observed { report, prediction })
     }
 

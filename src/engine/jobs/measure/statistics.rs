@@ -12,12 +12,13 @@ use super::text::{BuiltIn, Text};
 use super::walk::Walk;
 use super::weights::Weights;
 use super::{errors, identity, score, state};
+use crate::arch::Tensor;
 use crate::engine::command::{CalibrateRequest, Computing, StatisticsRequest};
 use crate::engine::device::Devices;
 use crate::engine::event::{Stage, StatisticsReport};
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
-use crate::imatrix::{Alone, Identity, Statistics, Tables, TensorStatistics, square_name};
+use crate::imatrix::{Alone, Identity, Statistics, Tables, TensorStatistics, Together, square_name};
 use crate::model::Model;
 use crate::recipe::{Level, Mixer, PRESETS, Plan, Prediction, REFERENCE, Recipe, quantizable};
 use directories::ProjectDirs;
@@ -29,6 +30,10 @@ use std::time::{Duration, Instant};
 pub(super) const CONTEXT: u64 = 512;
 /// Gram matrices of one input that take more are not gathered; their diagonals are.
 const GRAM_BYTES: u64 = 1 << 30;
+/// Chunks that may be measured on.
+const MEASURED: usize = 4;
+/// Layers on which error feedback is tried, at equal distances.
+const LAYERS: u64 = 4;
 /// How often the state of the first stage is kept.
 const SAVE_EVERY: Duration = Duration::from_secs(30);
 
@@ -65,7 +70,8 @@ pub(in crate::engine) fn statistics(
     // What another version left in the cache is made again; a file of the user's own is not touched.
     let is_reused = path.exists() && (request.path.is_some() || Statistics::open(&path).is_ok());
     if !is_reused {
-        gather_into(&path, request, &identity, &text, &mut lazy, context)?;
+        // What was fitted to a text loses less on it than on others, so where there is enough of it, some is only measured on.
+        gather_into(&path, request, &identity, &text.without_thinned(MEASURED), &mut lazy, context)?;
     }
     let mut statistics = Statistics::open(&path)?;
     statistics.check(&identity)?;
@@ -74,7 +80,7 @@ pub(in crate::engine) fn statistics(
     if let Some(level) = request.level {
         errors::fill_in(model, &mut statistics, &request.types, context)?;
         tried = started.elapsed();
-        let text = text.thinned(level.chunks());
+        let text = text.thinned(MEASURED).thinned(level.chunks());
         measure(model, &mut statistics, &text, level, &mut lazy, context)?;
         interact(request, &mut statistics, &text, level, &mut lazy, context)?;
     }
@@ -196,7 +202,8 @@ fn measure(
     })
 }
 
-/// The last stage: how much more tensors lose together than alone, in a mix as large as the file in which all are measured.
+/// The last stage, in a mix as large as the file in which all are measured: how much more tensors lose together than alone, and
+/// what error feedback leaves of what some layers lose.
 fn interact(
     request: &StatisticsRequest,
     statistics: &mut Statistics,
@@ -207,21 +214,36 @@ fn interact(
 ) -> Result<(), Stop> {
     let (model, is_measured) = (&*request.model, level.is_measured());
     let chunks = text.chunks() as u32;
-    let known = &mut statistics.tables.interactions[usize::from(is_measured)];
-    if known.is_some_and(|(_, known)| known >= chunks) {
+    let known = &mut statistics.tables.together[usize::from(is_measured)];
+    if known.is_some_and(|known| known.chunks >= chunks) {
         return Ok(());
     }
     *known = None;
-    let prediction = Prediction::new(statistics, is_measured);
+    let prediction = Prediction::new(statistics, is_measured, false);
     let base = Recipe::new(&PRESETS[0]).with_statistics(statistics, level);
     let made = (level, statistics.identity.clone());
     let bytes = Plan::new(model, &Recipe { preset: reference().preset, pure: true, ..base.clone() })?.file_bytes;
     let mixer = Mixer::new(model, &prediction, base, made, &request.types, &[])?;
     let mixed = mixer.solve(bytes.max(mixer.smallest()))?;
-    let sum = mixed.total.loss;
-    let together = together(model, Plan::new(model, &mixed.recipe)?, text, lazy.gpu()?, context)?;
-    let more = if sum > 0.0 { ((together / sum - 1.0) / sum).max(0.0) } else { 0.0 };
-    statistics.tables.interactions[usize::from(is_measured)] = Some((more, chunks));
+    let (sum, gpu) = (mixed.total.loss, lazy.gpu()?);
+    let plan = Plan::new(model, &mixed.recipe)?;
+    let together = together(model, plan.clone(), text, gpu.clone(), context)?;
+    let interaction = if sum > 0.0 { ((together / sum - 1.0) / sum).max(0.0) } else { 0.0 };
+    let layers = model.tensors.iter().filter_map(Tensor::layer).max().map_or(1, |last| last + 1);
+    let is_tried = |layer: u64| (0..LAYERS).any(|n| (2 * n + 1) * layers / (2 * LAYERS) == layer);
+    let some = model.tensors.iter().enumerate().filter(|(_, tensor)| tensor.layer().is_some_and(is_tried));
+    let some: Vec<usize> = some.map(|(place, _)| place).collect();
+    let corrected = Plan::new(model, &mixed.recipe.with_feedback(statistics))?;
+    let mut losses = [0.0; 2];
+    for (plan, loss) in [&plan, &corrected].into_iter().zip(&mut losses) {
+        let setting = Setting { model, plan, text, gpu: gpu.as_ref(), context };
+        sets(setting, None, std::slice::from_ref(&some), &mut |found| {
+            *loss = found[0].1.value;
+            Ok(())
+        })?;
+    }
+    let feedback = if losses[0] > 0.0 { losses[1] / losses[0] } else { 1.0 };
+    statistics.tables.together[usize::from(is_measured)] = Some(Together { interaction, feedback, chunks });
     Ok(statistics.save()?)
 }
 

@@ -85,13 +85,27 @@ impl Text {
 
     /// Some of its chunks, from all over it.
     pub(super) fn thinned(&self, most: usize) -> Self {
+        let places = self.places(most);
+        self.only(|chunk| places.contains(&chunk))
+    }
+
+    /// What [`thinned`](Self::thinned) leaves of it; all of it, where that would be less than nine tenths.
+    pub(super) fn without_thinned(&self, most: usize) -> Self {
+        let places = self.places(most);
+        let spares = self.chunks() >= 10 * places.len();
+        self.only(|chunk| !(spares && places.contains(&chunk)))
+    }
+
+    /// The chunks in the middle of each of so many equal parts.
+    fn places(&self, most: usize) -> Vec<usize> {
         let (all, count) = (self.chunks(), self.chunks().min(most.max(1)));
-        let chunks = (0..count).flat_map(|n| {
-            // The middle of each of as many equal parts.
-            let chunk = (2 * n + 1) * all / (2 * count);
-            &self.tokens[chunk * self.chunk..][..self.chunk]
-        });
-        Self { name: self.name.clone(), tokens: chunks.copied().collect(), chunk: self.chunk }
+        (0..count).map(|n| (2 * n + 1) * all / (2 * count)).collect()
+    }
+
+    fn only(&self, is_in: impl Fn(usize) -> bool) -> Self {
+        let chunks = self.tokens.chunks_exact(self.chunk).enumerate().filter(|(place, _)| is_in(*place));
+        let tokens = chunks.flat_map(|(_, tokens)| tokens).copied().collect();
+        Self { name: self.name.clone(), tokens, chunk: self.chunk }
     }
 
     /// What statistics of this text say that they are of: the length of its chunks, and a digest.
