@@ -24,7 +24,7 @@ struct Params {
 // Rows of x.
 const TOKENS: u32 = {tokens}u;
 
-@group(0) @binding(0) var<storage, read> input: array<u32>;
+@group(0) @binding(0) var<storage, read> input: array<{word}>;
 @group(0) @binding(1) var<storage, read_write> output: array<f32>;
 @group(0) @binding(2) var<uniform> params: Params;
 @group(0) @binding(3) var<storage, read> rows: array<Quad>;

@@ -1,7 +1,7 @@
 //! The kernels of the forward pass, and the variants of each: one list.
 
 use crate::gpu::compose::compose;
-use crate::quant::FORMATS;
+use crate::quant::{FORMATS, format_from_name};
 
 /// A file of `shaders/`, and what its includes and constants leave open.
 struct Kernel {
@@ -74,7 +74,11 @@ impl Variant {
         let found = KERNELS.iter().find(|kernel| kernel.name == self.kernel);
         let source = found.unwrap_or_else(|| panic!("no kernel is called {}", self.kernel)).source;
         let format = self.format.to_ascii_lowercase();
-        compose(source, &[("format", &format), ("number", self.number), ("tokens", &self.tokens.to_string())])
+        // Numbers without blocks lie at multiples of four words, and are read by fours.
+        let is_float = format_from_name(self.format).is_some_and(|format| format.is_float());
+        let word = if is_float { "vec4u" } else { "u32" };
+        let tokens = self.tokens.to_string();
+        compose(source, &[("format", &format), ("number", self.number), ("tokens", &tokens), ("word", word)])
     }
 }
 
