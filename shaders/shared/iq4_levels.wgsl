@@ -1,4 +1,4 @@
-// The levels of IQ4_NL and IQ4_XS; see `Iq4` in src/quant/levels.rs.
-var<private> LEVELS: array<f32, 16> = array<f32, 16>(
-    -127.0, -104.0, -83.0, -65.0, -49.0, -35.0, -22.0, -10.0, 1.0, 13.0, 25.0, 38.0, 53.0, 69.0, 89.0, 113.0,
-);
+// The levels of IQ4_NL and IQ4_XS (`Iq4` in src/quant/levels.rs), a byte each:
+// -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113.
+const LEVELS: vec4u = vec4u(0xbfad9881u, 0xf6eaddcfu, 0x26190d01u, 0x71594535u);
+//#include shared/level_weights.wgsl

@@ -1,7 +1,6 @@
 // IQ4_XS: a sub-block.
 //#include shared/blocks.wgsl
 //#include shared/iq4_levels.wgsl
-//#include shared/level_weights.wgsl
 const PARTS: u32 = 8u;
 
 fn unpack(part: u32) {

@@ -21,15 +21,10 @@ fn unpack(part: u32) {
     let e = byte_at(bytes);
     //#unroll
     for (var w = 0u; w < 4u; w++) {
-        var low: vec4f;
-        var high: vec4f;
-        //#unroll
-        for (var i = 0u; i < 4u; i++) {
-            let byte = byte_at(bytes + 1u + 4u * w + i);
-            low[i] = scaled(e, LEVELS[byte & 15u]);
-            high[i] = scaled(e, LEVELS[byte >> 4u]);
-        }
-        put(w, low);
-        put(w + 4u, high);
+        let codes = bytes_at(bytes + 1u + 4u * w);
+        let low = level_weights(codes);
+        let high = level_weights(codes >> 4u);
+        put(w, vec4f(scaled(e, low.x), scaled(e, low.y), scaled(e, low.z), scaled(e, low.w)));
+        put(w + 4u, vec4f(scaled(e, high.x), scaled(e, high.y), scaled(e, high.z), scaled(e, high.w)));
     }
 }

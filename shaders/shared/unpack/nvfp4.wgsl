@@ -1,7 +1,6 @@
 // NVFP4: two sub-blocks.
 //#include shared/blocks.wgsl
 //#include shared/fp4_levels.wgsl
-//#include shared/level_weights.wgsl
 //#include shared/ue4m3.wgsl
 const PARTS: u32 = 2u;
 
