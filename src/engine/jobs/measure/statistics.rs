@@ -15,6 +15,7 @@ use super::{errors, identity, score, state};
 use crate::engine::command::{CalibrateRequest, Computing, StatisticsRequest};
 use crate::engine::device::Devices;
 use crate::engine::event::{Stage, StatisticsReport};
+use crate::engine::jobs::feedback::Chooser;
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::imatrix::{Alone, Identity, Statistics, Tables, TensorStatistics, square_name};
@@ -219,15 +220,23 @@ fn interact(
     let mixer = Mixer::new(model, &prediction, base, made, &request.types, &[])?;
     let mixed = mixer.solve(bytes.max(mixer.smallest()))?;
     let sum = mixed.total.loss;
-    let together = together(model, Plan::new(model, &mixed.recipe)?, text, lazy.gpu()?, context)?;
+    let plan = Plan::new(model, &mixed.recipe)?;
+    let chooser = Chooser::open(lazy.devices, lazy.computing, [&plan])?;
+    let together = together(model, (plan, chooser), text, lazy.gpu()?, context)?;
     let more = if sum > 0.0 { ((together / sum - 1.0) / sum).max(0.0) } else { 0.0 };
     statistics.tables.interactions[usize::from(is_measured)] = Some((more, chunks));
     Ok(statistics.save()?)
 }
 
 /// The KL divergence of a plan.
-fn together(model: &Model, plan: Plan, text: &Text, gpu: Option<Gpu>, context: &Context<'_>) -> Result<f64, Stop> {
-    let weights = [Weights::new(model, Some(plan), context), Weights::new(model, None, context)];
+fn together(
+    model: &Model,
+    (plan, chooser): (Plan, Chooser),
+    text: &Text,
+    gpu: Option<Gpu>,
+    context: &Context<'_>,
+) -> Result<f64, Stop> {
+    let weights = [Weights::new(model, Some(plan), context).on(chooser), Weights::new(model, None, context)];
     let walks = weights.into_iter().map(|weights| Walk::new(weights, text, gpu.clone()));
     let mut walks = walks.collect::<Result<Vec<_>, _>>()?;
     let meter = Meter::new(context, Stage::Measuring, walks.iter().map(Walk::bytes).sum());
