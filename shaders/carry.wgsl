@@ -1,5 +1,5 @@
-// Rounds the columns of one block of the format one by one, each of their errors changing those after it: a row a workgroup,
-// four columns an invocation. Where blocks cannot be taken apart, the columns are taken as they are.
+// Rounds the columns of one block of the format one by one, each of their errors changing those after it: four rows a
+// workgroup. Where blocks cannot be taken apart, the columns are taken as they are.
 // Twin: `round` in src/feedback/carry.rs.
 //#include shared/forward.wgsl
 //#include shared/record.wgsl
@@ -22,15 +22,14 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> state: array<f32>;
 @group(0) @binding(2) var<uniform> params: Params;
 // Of the columns' part of the root.
-@group(0) @binding(3) var<storage, read> inverse: array<f32>;
+@group(0) @binding(3) var<storage, read> inverse: array<vec4f>;
 // What the block stands for, by row, where it cannot be taken apart.
 @group(0) @binding(4) var<storage, read> values: array<f32>;
 
-const WORKGROUP: u32 = 64u;
-const OWN: u32 = MOST / WORKGROUP;
+//#include shared/four_rows.wgsl
 
-// The error of a column, and that of the next.
-var<workgroup> errors: array<f32, 2>;
+// The errors of a column, and those of the next.
+var<workgroup> errors: array<vec4f, 2>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -38,73 +37,77 @@ fn main(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let row = group_number(id, groups);
-    if row >= params.count {
+    let group = group_number(id, groups);
+    if 4u * group >= params.count {
         return;
     }
-    let at = row * params.stride;
-    let begin = row * params.columns + params.start;
+    let rows = rows_of(group);
+    at = rows * params.stride;
+    let quads = params.width / 4u;
     let end = params.column + BLOCK;
-    var targets: array<f32, OWN>;
-    //#unroll
-    for (var k = 0u; k < OWN; k++) {
-        let j = k * WORKGROUP + lane;
-        if j < params.width {
-            targets[k] = weights[begin + j] + state[at + work_first() + j];
+    let first = 4u * lane;
+    let column = params.start + first;
+    let is_rounded = first >= params.column && first < end;
+    var targets: array<vec4f, OWN>;
+    var kept: array<vec4f, OWN>;
+    // What the block is taken to be there: levels, or values.
+    var found: array<vec4f, OWN>;
+    var scale = vec4f(0.0);
+    var min = vec4f(0.0);
+    if lane < quads {
+        let begin = rows * params.columns + column;
+        //#unroll
+        for (var k = 0u; k < OWN; k++) {
+            kept[k] = vec4f(weights[begin.x + k], weights[begin.y + k], weights[begin.z + k], weights[begin.w + k]);
+            targets[k] = kept[k] + load(work_first() + first + k);
         }
-    }
-    //#unroll
-    for (var k = 0u; k < OWN; k++) {
-        let j = k * WORKGROUP + lane;
-        let column = params.start + j;
-        let is_own = j >= params.column && j < end;
-        var scale = 0.0;
-        var min = 0.0;
-        var value = 0.0;
-        var weight = 0.0;
-        var diagonal = 1.0;
-        if is_own {
-            weight = weights[begin + j];
-            diagonal = inverse[j * params.width + j];
-            if HAS_PARTS {
-                scale = state[at + d_first() + column / BLOCK] * state[at + scales_first() + column / SUB];
-                min = state[at + dmin_first() + column / BLOCK] * state[at + mins_first() + column / SUB];
-                value = state[at + levels_first() + column];
-            } else {
-                value = values[row * BLOCK + j - params.column];
+        if is_rounded && HAS_PARTS {
+            scale = load(d_first() + column / BLOCK) * load(scales_first() + column / SUB);
+            min = load(dmin_first() + column / BLOCK) * load(mins_first() + column / SUB);
+            //#unroll
+            for (var k = 0u; k < OWN; k++) {
+                found[k] = load(levels_first() + column + k);
             }
         }
-        let first = clamp(k * WORKGROUP, params.column, end);
-        let last = clamp((k + 1u) * WORKGROUP, params.column, end);
-        for (var i = first; i < last; i++) {
-            if i == j {
+        if is_rounded && !HAS_PARTS {
+            let own = rows * BLOCK + first - params.column;
+            //#unroll
+            for (var k = 0u; k < OWN; k++) {
+                found[k] = vec4f(values[own.x + k], values[own.y + k], values[own.z + k], values[own.w + k]);
+            }
+        }
+    }
+    for (var l = params.column / 4u; l < end / 4u; l++) {
+        //#unroll
+        for (var k = 0u; k < OWN; k++) {
+            let i = 4u * l + k;
+            if lane == l {
                 if HAS_PARTS {
-                    var level = value;
-                    if scale != 0.0 {
-                        level = nearest_level((targets[k] + min) / scale);
-                        state[at + levels_first() + column] = level;
-                    }
-                    value = scale * level - min;
+                    let level = nearest_level((targets[k] + min) / scale);
+                    found[k] = select(level, found[k], scale == vec4f(0.0));
+                    keep(levels_first() + column + k, found[k]);
+                    found[k] = scale * found[k] - min;
                 }
-                state[at + column] = weight - value;
-                errors[i & 1u] = (targets[k] - value) / diagonal;
+                keep(column + k, kept[k] - found[k]);
+                errors[k % 2u] = (targets[k] - found[k]) / inverse[i * quads + l][k];
             }
             workgroupBarrier();
-            let error = errors[i & 1u];
-            //#unroll
-            for (var l = 0u; l < OWN; l++) {
-                let later = l * WORKGROUP + lane;
-                if later > i && later < params.width {
-                    targets[l] -= error * inverse[i * params.width + later];
+            let error = errors[k % 2u];
+            if lane >= l && lane < quads {
+                let u = inverse[i * quads + lane];
+                //#unroll
+                for (var m = 0u; m < OWN; m++) {
+                    if lane > l || m > k {
+                        targets[m] -= error * u[m];
+                    }
                 }
             }
         }
     }
-    //#unroll
-    for (var k = 0u; k < OWN; k++) {
-        let j = k * WORKGROUP + lane;
-        if j >= end && j < params.width {
-            state[at + work_first() + j] = targets[k] - weights[begin + j];
+    if first >= end && lane < quads {
+        //#unroll
+        for (var k = 0u; k < OWN; k++) {
+            keep(work_first() + first + k, targets[k] - kept[k]);
         }
     }
 }

@@ -1,5 +1,5 @@
-// A sweep of coordinate descent over some columns of a row, a row a workgroup, four columns an invocation: levels, then what
-// sub-blocks store, then the scales of blocks. Leaves what weights have changed by in the record.
+// A sweep of coordinate descent over some columns, four rows a workgroup: levels, then what sub-blocks store, then the scales
+// of blocks. Leaves what weights have changed by in the records.
 // Twins: `Part::sweep` in src/feedback/descend.rs, and src/feedback/refit.rs.
 //#include shared/forward.wgsl
 //#include shared/f16.wgsl
@@ -18,46 +18,44 @@ struct Params {
 }
 
 // The columns' part of H.
-@group(0) @binding(0) var<storage, read> h: array<f32>;
+@group(0) @binding(0) var<storage, read> h: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> state: array<f32>;
 @group(0) @binding(2) var<uniform> params: Params;
 // Of the errors of rows with H.
-@group(0) @binding(3) var<storage, read> products: array<f32>;
+@group(0) @binding(3) var<storage, read> products: array<vec4f>;
 
-const WORKGROUP: u32 = 64u;
-const OWN: u32 = MOST / WORKGROUP;
+//#include shared/four_rows.wgsl
+
 const MOST_SUBS: u32 = MOST / SUB;
 const MOST_BLOCKS: u32 = MOST / BLOCK;
 
-// Of this invocation: its number, and of its columns the product with H, the change of the weight, and the level.
+// Of this invocation: its number; and of its columns the product with H, the change of the weight, and the level.
 var<private> own: u32;
-var<private> g: array<f32, OWN>;
-var<private> change: array<f32, OWN>;
-var<private> levels: array<f32, OWN>;
-var<private> has_moved: bool;
+var<private> g: array<vec4f, OWN>;
+var<private> change: array<vec4f, OWN>;
+var<private> levels: array<vec4f, OWN>;
+var<private> has_moved: vec4<bool>;
 
-// What the row's blocks store.
-var<workgroup> d: array<f32, MOST_BLOCKS>;
-var<workgroup> dmin: array<f32, MOST_BLOCKS>;
-var<workgroup> scales: array<f32, MOST_SUBS>;
-var<workgroup> mins: array<f32, MOST_SUBS>;
+// What the rows' blocks store.
+var<workgroup> d: array<vec4f, MOST_BLOCKS>;
+var<workgroup> dmin: array<vec4f, MOST_BLOCKS>;
+var<workgroup> scales: array<vec4f, MOST_SUBS>;
+var<workgroup> mins: array<vec4f, MOST_SUBS>;
 
 // The change of a column's weight, and of the next one's.
-var<workgroup> steps: array<f32, 2>;
+var<workgroup> steps: array<vec4f, 2>;
 
-// Columns of the `k`th 64.
-fn columns_of(k: u32) -> u32 {
-    return min(params.width - min(params.width, k * WORKGROUP), WORKGROUP);
+// Four numbers of a row of H, those of this invocation's columns.
+fn h_quad(i: u32) -> vec4f {
+    return h[i * (params.width / 4u) + min(own, params.width / 4u - 1u)];
 }
 
-// Takes a change of a weight off the products.
-fn apply(i: u32, step: f32) {
-    let begin = i * params.width + own;
+// Takes changes of the weights in a column off the products.
+fn apply(i: u32, step: vec4f) {
+    let quad = h_quad(i);
     //#unroll
     for (var k = 0u; k < OWN; k++) {
-        if k * WORKGROUP + own < params.width {
-            g[k] -= step * h[begin + k * WORKGROUP];
-        }
+        g[k] -= step * quad[k];
     }
 }
 
@@ -65,36 +63,28 @@ fn apply(i: u32, step: f32) {
 //#include shared/descend/refit.wgsl
 
 fn choose_levels() {
-    //#unroll
-    for (var k = 0u; k < OWN; k++) {
-        let j = k * WORKGROUP + own;
-        var scale = 0.0;
-        var square = 0.0;
-        if j < params.width {
-            scale = d[j / BLOCK] * scales[j / SUB];
-            square = h[j * params.width + j];
-        }
-        let count = columns_of(k);
-        for (var i = 0u; i < count; i++) {
-            if i == own {
-                var step = 0.0;
-                if scale * square != 0.0 {
-                    let level = nearest_level(levels[k] + g[k] / (square * scale));
-                    step = scale * (level - levels[k]);
-                    if step * (step * square - 2.0 * g[k]) < 0.0 {
-                        levels[k] = level;
-                        change[k] += step;
-                    } else {
-                        step = 0.0;
-                    }
-                }
-                steps[i & 1u] = step;
+    let is_there = 4u * own < params.width;
+    let place = select(0u, own, is_there);
+    let scale = d[4u * place / BLOCK] * scales[4u * place / SUB];
+    for (var l = 0u; l < params.width / 4u; l++) {
+        //#unroll
+        for (var k = 0u; k < OWN; k++) {
+            if l == own {
+                let square = h_quad(4u * l + k)[k];
+                let unit = square * scale;
+                let level = nearest_level(levels[k] + g[k] / unit);
+                let step = scale * (level - levels[k]);
+                let is_better = (unit != vec4f(0.0)) & (step * (step * square - 2.0 * g[k]) < vec4f(0.0));
+                levels[k] = select(levels[k], level, is_better);
+                steps[k % 2u] = select(vec4f(0.0), step, is_better);
+                change[k] += select(vec4f(0.0), step, is_better);
             }
             workgroupBarrier();
-            let step = steps[i & 1u];
-            if step != 0.0 {
-                apply(k * WORKGROUP + i, step);
-                has_moved = true;
+            let step = steps[k % 2u];
+            let is_step = step != vec4f(0.0);
+            if any(is_step) {
+                apply(4u * l + k, step);
+                has_moved = has_moved | is_step;
             }
         }
     }
@@ -106,32 +96,40 @@ fn main(
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let row = group_number(id, groups);
-    if row >= params.count {
+    let group = group_number(id, groups);
+    if 4u * group >= params.count {
         return;
     }
     own = lane;
-    has_moved = false;
-    let at = row * params.stride;
-    let first = params.start / SUB;
-    let block = params.start / BLOCK;
+    has_moved = vec4<bool>(false);
+    let rows = rows_of(group);
+    at = rows * params.stride;
+    let sub = params.start / SUB + lane;
+    let block = params.start / BLOCK + lane;
     if lane < params.width / SUB {
-        scales[lane] = state[at + scales_first() + first + lane];
-        mins[lane] = state[at + mins_first() + first + lane];
+        scales[lane] = load(scales_first() + sub);
+        mins[lane] = load(mins_first() + sub);
     }
     if lane < params.width / BLOCK {
-        d[lane] = state[at + d_first() + block + lane];
-        dmin[lane] = state[at + dmin_first() + block + lane];
+        d[lane] = load(d_first() + block);
+        dmin[lane] = load(dmin_first() + block);
     }
+    let column = params.start + 4u * lane;
+    let is_there = 4u * lane < params.width;
     //#unroll
     for (var k = 0u; k < OWN; k++) {
-        let j = k * WORKGROUP + lane;
-        g[k] = 0.0;
-        change[k] = 0.0;
-        levels[k] = 0.0;
-        if j < params.width {
-            g[k] = products[row * params.columns + params.start + j];
-            levels[k] = state[at + levels_first() + params.start + j];
+        g[k] = vec4f(0.0);
+        change[k] = vec4f(0.0);
+        levels[k] = vec4f(0.0);
+    }
+    if is_there {
+        let quad = (rows * params.columns + column) / 4u;
+        let by_row = mat4x4f(products[quad.x], products[quad.y], products[quad.z], products[quad.w]);
+        let by_column = transpose(by_row);
+        //#unroll
+        for (var k = 0u; k < OWN; k++) {
+            g[k] = by_column[k];
+            levels[k] = load(levels_first() + column + k);
         }
     }
     workgroupBarrier();
@@ -139,24 +137,23 @@ fn main(
     fit_subs();
     refit();
     workgroupBarrier();
-    //#unroll
-    for (var k = 0u; k < OWN; k++) {
-        let j = k * WORKGROUP + lane;
-        if j < params.width {
-            state[at + work_first() + j] = change[k];
-            state[at + params.start + j] -= change[k];
-            state[at + levels_first() + params.start + j] = levels[k];
+    if is_there {
+        //#unroll
+        for (var k = 0u; k < OWN; k++) {
+            keep(work_first() + 4u * lane + k, change[k]);
+            keep(column + k, load(column + k) - change[k]);
+            keep(levels_first() + column + k, levels[k]);
         }
     }
     if lane < params.width / SUB {
-        state[at + scales_first() + first + lane] = scales[lane];
-        state[at + mins_first() + first + lane] = mins[lane];
+        keep(scales_first() + sub, scales[lane]);
+        keep(mins_first() + sub, mins[lane]);
     }
     if lane < params.width / BLOCK {
-        state[at + d_first() + block + lane] = d[lane];
-        state[at + dmin_first() + block + lane] = dmin[lane];
+        keep(d_first() + block, d[lane]);
+        keep(dmin_first() + block, dmin[lane]);
     }
-    if lane == 0u && has_moved {
-        state[at + moves_first()] += 1.0;
+    if lane == 0u {
+        keep(moves_first(), load(moves_first()) + select(vec4f(0.0), vec4f(1.0), has_moved));
     }
 }

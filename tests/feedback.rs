@@ -3,14 +3,14 @@
 mod common;
 
 use common::grams::{costs, gram, noise};
-use common::jobs::{follow, large, packed, request};
+use common::jobs::{computing, follow, gpu, large, packed, request};
 use serde_json::Value as Json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tuck::engine::{Command, Engine, EventKind};
+use tuck::engine::{Command, DeviceChoice, Engine, EventKind, PackRequest};
 use tuck::feedback::{self, BAND, Costs, Hessian, HessianError};
 use tuck::imatrix::{Gram, GramPlan, GramWriter};
 use tuck::quant::{Effort, FORMATS, Format, FormatRef, IQ4_XS, Importance, PARTS, Q4_0, Q4_K, Search};
@@ -273,10 +273,14 @@ fn each_expert_has_its_own_gram_matrix_or_that_of_all() {
         gram: Some(Arc::new(Gram::open(&path).unwrap())),
         ..Recipe::parse("Q4_K_M", &["ffn_down=IQ4_XS".to_owned()]).unwrap()
     };
-    let report = packed(&mut engine, request);
-    let share = report.outputs[0].feedback.as_ref().unwrap().1;
-    assert!(share > 0.0 && share < 0.1, "{share}");
-    let found = common::packed::tensors(&report.outputs[0].path).remove(name).unwrap();
+    let gpu = gpu(&mut engine).name;
+    let found = [DeviceChoice::Cpu, DeviceChoice::Named(gpu)].map(|device| {
+        let report =
+            packed(&mut engine, PackRequest { computing: computing(&device), overwrite: true, ..request.clone() });
+        let share = report.outputs[0].feedback.as_ref().unwrap().1;
+        assert!(share > 0.0 && share < 0.1, "{share}");
+        common::packed::tensors(&report.outputs[0].path).remove(name).unwrap()
+    });
     let plain = common::pack(&common::sample(), "F32", folder.path(), &["--device", "cpu"]);
     let weights = common::packed::tensors(&plain).remove(name).unwrap().weights();
     let all: u64 = counts.iter().sum();
@@ -293,11 +297,13 @@ fn each_expert_has_its_own_gram_matrix_or_that_of_all() {
         let gram = blended.enumerate().map(|(at, value)| if is_square(at) { value } else { kept * value });
         let gram: Vec<f32> = gram.collect();
         let weights = &weights[expert * 64 * columns..][..64 * columns];
-        let found = &found.bytes[expert * found.bytes.len() / 4..][..found.bytes.len() / 4];
         let (expected, _) = feed_back(weights, &hessian(&gram, columns), &IQ4_XS, 8);
-        let [found, expected]: [f64; 2] =
-            [found, &expected].map(|blocks| costs(weights, &IQ4_XS, blocks, &gram, columns).iter().sum());
-        assert!((found / expected - 1.0).abs() < 1e-3, "expert {expert}: {found}, and {expected} was expected");
+        for found in &found {
+            let found = &found.bytes[expert * found.bytes.len() / 4..][..found.bytes.len() / 4];
+            let [found, expected]: [f64; 2] =
+                [found, &expected].map(|blocks| costs(weights, &IQ4_XS, blocks, &gram, columns).iter().sum());
+            assert!((found / expected - 1.0).abs() < 1e-3, "expert {expert}: {found}, and {expected} was expected");
+        }
     }
 }
 

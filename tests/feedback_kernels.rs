@@ -10,7 +10,7 @@ use tuck::gpu::Checks;
 use tuck::gpu::feedback::Runner;
 use tuck::gpu::forward::Multiply;
 use tuck::graph::RunError;
-use tuck::quant::{FORMATS, FormatRef, IQ3_S, IQ4_NL, PARTS, Q2_K, Q4_K, Q5_1};
+use tuck::quant::{FORMATS, FormatRef, IQ3_S, IQ4_NL, PARTS, Q4_K, Q5_1, Q6_K};
 
 const GO_ON: &(dyn Fn() -> bool + Sync) = &|| false;
 
@@ -60,9 +60,7 @@ fn check(formats: impl Iterator<Item = FormatRef>, sweeps: usize, checks: Checks
         let mut runner = Runner::with(&device, Some(1 << 28), Multiply::best(&device), checks).unwrap();
         for &format in &formats {
             let case = &cases[usize::from(format.divides(288))];
-            let started = std::time::Instant::now();
             let (blocks, found) = case.on(&mut runner, format, sweeps);
-            eprintln!("{format} {:?}", started.elapsed());
             let (expected, distance) = case.distance(format, sweeps, &blocks);
             let what = format!("{format} on {}", runner.name());
             assert!(distance < CLOSE, "{what}: {found:?}, and the processor has {expected}, {distance} apart");
@@ -92,7 +90,7 @@ fn other_blocks_are_as_good_as_the_processors() {
 
 #[test]
 fn nothing_is_out_of_bounds() {
-    check([&Q4_K, &Q2_K, &Q5_1, &IQ4_NL].into_iter(), 2, Checks::On);
+    check([&Q6_K, &Q5_1, &IQ4_NL].into_iter(), 2, Checks::On);
 }
 
 #[test]
@@ -100,7 +98,7 @@ fn every_run_gives_the_same_in_whatever_memory() {
     let case = Case::new(70, 512);
     for device in devices() {
         let runner = |memory| Runner::with(&device, Some(memory), Multiply::best(&device), Checks::Off).unwrap();
-        let (mut much, mut little) = (runner(1 << 28), runner(5 << 18));
+        let (mut much, mut little) = (runner(1 << 28), runner(3 << 19));
         for format in [&Q4_K, &IQ3_S] {
             let (blocks, costs) = case.on(&mut much, format, 2);
             assert!(case.on(&mut much, format, 2) == (blocks.clone(), costs), "{format}, again");

@@ -102,6 +102,7 @@ pub(super) static INCLUDES: &[(&str, &str)] = includes! {
     "shared/f16.wgsl",
     "shared/fifth_bits.wgsl",
     "shared/forward.wgsl",
+    "shared/four_rows.wgsl",
     "shared/fp4.wgsl",
     "shared/fp4_levels.wgsl",
     "shared/iq1.wgsl",

@@ -1,70 +1,97 @@
 // What sub-blocks store, one number after the other; part of descend.wgsl.
 
-// What the weights change by with the number, by column, and those of the number after it; the terms of two sums.
-var<workgroup> directions: array<array<f32, SUB>, 2>;
-var<workgroup> terms: array<vec2f, SUB>;
-var<private> turn: u32;
+// Invocations that have a column of a sub-block.
+const OWNERS: u32 = SUB / OWN;
 
-// The whole step of a number of the sub-block that begins at column `first` that lowers the cost most, or 0. `v` is the
-// direction of this invocation's column, and `product` its product with H, where that column is in the sub-block.
-fn step_of(is_own: bool, first: u32, v: f32, product: f32, number: f32, low: i32, high: i32) -> f32 {
-    let place = own % SUB;
+// What the weights change by with the number, by column, and those of the number after it; the terms of two sums.
+var<workgroup> directions: array<array<vec4f, SUB>, 2>;
+var<workgroup> gains: array<vec4f, OWNERS>;
+var<workgroup> squares: array<vec4f, OWNERS>;
+var<private> turn: u32;
+// Of this invocation's columns.
+var<private> v: array<vec4f, OWN>;
+
+// The whole step of a number of sub-block `s` that lowers the cost most, or 0, along what is in `v`.
+fn step_of(s: u32, number: vec4f, low: i32, high: i32) -> vec4f {
+    let is_own = own / OWNERS == s;
+    let owner = own % OWNERS;
     turn = 1u - turn;
     if is_own {
-        directions[turn][place] = v;
+        //#unroll
+        for (var k = 0u; k < OWN; k++) {
+            directions[turn][4u * owner + k] = v[k];
+        }
     }
     workgroupBarrier();
     if is_own {
-        var sum = 0.0;
+        var along: array<vec4f, OWN>;
         for (var m = 0u; m < SUB; m++) {
-            sum += directions[turn][m] * h[(first + m) * params.width + first + place];
+            let quad = h_quad(s * SUB + m);
+            let direction = directions[turn][m];
+            //#unroll
+            for (var k = 0u; k < OWN; k++) {
+                along[k] += direction * quad[k];
+            }
         }
-        terms[place] = vec2f(v * product, v * sum);
+        var gain = vec4f(0.0);
+        var square = vec4f(0.0);
+        //#unroll
+        for (var k = 0u; k < OWN; k++) {
+            gain += v[k] * g[k];
+            square += v[k] * along[k];
+        }
+        gains[owner] = gain;
+        squares[owner] = square;
     }
     workgroupBarrier();
-    var sums = vec2f(0.0);
-    for (var m = 0u; m < SUB; m++) {
-        sums += terms[m];
+    var gain = vec4f(0.0);
+    var square = vec4f(0.0);
+    for (var m = 0u; m < OWNERS; m++) {
+        gain += gains[m];
+        square += squares[m];
     }
-    if sums.y <= 0.0 {
-        return 0.0;
+    let wanted = round(clamp(gain / square, vec4f(f32(low)) - number, vec4f(f32(high)) - number));
+    let is_better = (square > vec4f(0.0)) & (wanted * (wanted * square - 2.0 * gain) < vec4f(0.0));
+    let step = select(vec4f(0.0), wanted, is_better);
+    if any(is_better) {
+        for (var m = 0u; m < SUB; m++) {
+            apply(s * SUB + m, step * directions[turn][m]);
+        }
+        has_moved = has_moved | is_better;
+        if is_own {
+            //#unroll
+            for (var k = 0u; k < OWN; k++) {
+                change[k] += step * v[k];
+            }
+        }
     }
-    let step = round(clamp(sums.x / sums.y, f32(low) - number, f32(high) - number));
-    if step == 0.0 || step * (step * sums.y - 2.0 * sums.x) >= 0.0 {
-        return 0.0;
-    }
-    for (var m = 0u; m < SUB; m++) {
-        apply(first + m, step * directions[turn][m]);
-    }
-    has_moved = true;
     return step;
 }
 
 fn fit_subs() {
     turn = 0u;
-    //#unroll
-    for (var k = 0u; k < OWN; k++) {
-        let count = columns_of(k) / SUB;
-        for (var s = 0u; s < count; s++) {
-            let first = k * WORKGROUP + s * SUB;
-            let is_own = own / SUB == s;
-            if HAS_SCALES {
-                let v = d[first / BLOCK] * levels[k];
-                let number = scales[first / SUB];
-                let step = step_of(is_own, first, v, g[k], number, SCALE_LOW, SCALE_HIGH);
-                change[k] += select(0.0, step * v, is_own);
-                if own == 0u {
-                    scales[first / SUB] = number + step;
-                }
+    for (var s = 0u; s < params.width / SUB; s++) {
+        let block = s * SUB / BLOCK;
+        if HAS_SCALES {
+            //#unroll
+            for (var k = 0u; k < OWN; k++) {
+                v[k] = d[block] * levels[k];
             }
-            if HAS_MINS {
-                let v = -dmin[first / BLOCK];
-                let number = mins[first / SUB];
-                let step = step_of(is_own, first, v, g[k], number, MIN_LOW, MIN_HIGH);
-                change[k] += select(0.0, step * v, is_own);
-                if own == 0u {
-                    mins[first / SUB] = number + step;
-                }
+            let number = scales[s];
+            let step = step_of(s, number, SCALE_LOW, SCALE_HIGH);
+            if own == 0u {
+                scales[s] = number + step;
+            }
+        }
+        if HAS_MINS {
+            //#unroll
+            for (var k = 0u; k < OWN; k++) {
+                v[k] = -dmin[block];
+            }
+            let number = mins[s];
+            let step = step_of(s, number, MIN_LOW, MIN_HIGH);
+            if own == 0u {
+                mins[s] = number + step;
             }
         }
     }

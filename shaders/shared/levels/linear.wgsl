@@ -1,6 +1,6 @@
 // Levels that are whole numbers.
-fn nearest_level(v: f32) -> f32 {
-    return round(clamp(v, f32(LEVEL_LOW), f32(LEVEL_HIGH)));
+fn nearest_level(v: vec4f) -> vec4f {
+    return round(clamp(v, vec4f(f32(LEVEL_LOW)), vec4f(f32(LEVEL_HIGH))));
 }
 
 fn level_code(level: f32) -> u32 {

@@ -17,7 +17,7 @@ use super::forward::plan::usual_budget;
 use super::{Adapter, Checks};
 use crate::feedback::{Costs, Hessian, Stopped, supports, tame};
 use crate::graph::RunError;
-use crate::quant::{FormatRef, Parts};
+use crate::quant::{F32, FormatRef, Parts};
 use choose::Chooser;
 use rayon::prelude::*;
 use record::Record;
@@ -33,6 +33,8 @@ pub struct Runner {
     budget: u64,
     /// Of the Hessian that was asked for last.
     strips: Option<Strips>,
+    /// Of what rows were quantized last, for memory is kept for as many: their number, and how long they are.
+    last: (usize, FormatRef),
     /// By the name of a format: where the numbers of a block lie, and what is in each 16 bits of it.
     layouts: HashMap<&'static str, [View; 2]>,
 }
@@ -47,7 +49,7 @@ impl Runner {
     pub fn with(adapter: &Adapter, memory: Option<u64>, how: Multiply, checks: Checks) -> Result<Self, RunError> {
         let device = Device::new(adapter, wgpu::Features::empty(), checks)?;
         let budget = memory.unwrap_or_else(|| usual_budget(adapter));
-        Ok(Self { device, how: how.single(), budget, strips: None, layouts: HashMap::new() })
+        Ok(Self { device, how: how.single(), budget, strips: None, last: (0, &F32), layouts: HashMap::new() })
     }
 
     /// The device and how it multiplies.
@@ -70,6 +72,11 @@ impl Runner {
         let row_bytes = format.bytes(columns as u64) as usize;
         assert_eq!(weights.len() / columns * row_bytes, out.len());
         let rows = self.load(hessian, format, weights.len() / columns)?;
+        if self.last != (rows, format) {
+            self.device.submit()?;
+            self.device.trim();
+            self.last = (rows, format);
+        }
         let mut sum = Costs::default();
         for (weights, out) in weights.chunks(rows * columns).zip(out.chunks_mut(rows * row_bytes)) {
             match self.some(weights, hessian, format, sweeps, stop, out)? {
@@ -86,6 +93,7 @@ impl Runner {
             self.strips.take().into_iter().for_each(|strips| strips.free(&mut self.device));
             self.device.submit()?;
             self.device.trim();
+            self.last = (0, &F32);
             self.strips = Some(Strips::new(&mut self.device, hessian, self.budget / 2)?);
         }
         let [all, largest] = strips::bytes(hessian);

@@ -11,6 +11,9 @@ use crate::gpu::shaders::Shader;
 use crate::graph::{ALIGN, ConvertParams, Kernel, RunError};
 use crate::quant::{Effort, F32, FormatRef};
 
+/// Rows that a workgroup takes within a block of columns.
+const ROWS: u64 = 4;
+
 /// Rows of a matrix.
 pub(super) struct Rows<'a> {
     pub(super) device: &'a mut Device,
@@ -152,7 +155,7 @@ impl Rows<'_> {
         let params = [self.rows, columns, stride, strip.start, strip.width, column].map(|n| n as u32);
         let inverse = strip.inverse();
         let reads = Reads { input: Some(&self.weights), third: Some(&inverse), fourth: values, ..Reads::default() };
-        let work = Work::Groups(self.rows, 16 * strip.width * self.format.block_weights as u64);
+        let work = Work::Groups(self.rows.div_ceil(ROWS), 64 * strip.width * self.format.block_weights as u64);
         self.device.call(self.variant("carry"), reads, state, params, work)
     }
 
@@ -183,7 +186,7 @@ impl Rows<'_> {
         let params = [self.rows, columns, stride, strip.start, strip.width].map(|n| n as u32);
         let own = strip.own();
         let reads = Reads { input: Some(&own), third: Some(products), ..Reads::default() };
-        let work = Work::Groups(self.rows, 32 * strip.width * strip.width);
+        let work = Work::Groups(self.rows.div_ceil(ROWS), 64 * strip.width * strip.width);
         self.device.call(self.variant("descend"), reads, state, params, work)
     }
 

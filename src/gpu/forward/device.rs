@@ -17,6 +17,8 @@ const GROUPS: u64 = 65_535;
 const DISPATCH_COST: [u64; 2] = [1 << 38, 1 << 28];
 /// The same of a submission.
 const SUBMISSION_COST: [u64; 2] = [1 << 40, 1 << 31];
+/// The same of what a device is given at a time by those who ask whether to stop.
+const PACE: [u64; 2] = [1 << 35, 1 << 28];
 /// Bytes of unpacked weights, where there is room.
 const PANEL: u64 = 128 << 20;
 /// Bytes of parameters in a buffer of them.
@@ -316,9 +318,12 @@ impl Device {
         Ok(())
     }
 
-    /// Runs what was recorded, and waits for what was before the last call, so that the device has always something to do and
-    /// never much.
+    /// Runs what was recorded, once that is much, and waits for what was before, so that the device has always something to
+    /// do and never more than a moment's work.
     pub(in crate::gpu) fn pace(&mut self) -> Result<(), RunError> {
+        if self.cost < PACE[usize::from(self.is_cpu)] && self.calls.len() < CALLS {
+            return Ok(());
+        }
         let sent = self.send()?;
         match self.paced.replace(sent) {
             Some(before) => self.wait(Some(before)),
