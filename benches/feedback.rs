@@ -8,16 +8,17 @@
 //! and the widest matrix, which takes a processor of few cores minutes, is measured only where there is one.
 
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Instant;
-use tuck::feedback::{self, Costs, Hessian};
+use tuck::feedback::{self, BAND, Costs, Hessian};
 use tuck::gpu;
 use tuck::gpu::feedback::Runner;
 use tuck::quant::{FormatRef, IQ3_S, IQ4_XS, Q3_K, Q4_K, Q6_K, Q8_0};
 
 const FORMATS: &[FormatRef] = &[&Q8_0, &Q6_K, &Q4_K, &IQ4_XS, &Q3_K, &IQ3_S];
 
-/// Columns; rows for processors, and for GPUs.
-const SHAPES: &[[usize; 3]] = &[[1024, 1024, 32_768], [4096, 256, 14_336], [14_336, 64, 4096]];
+/// Columns, and rows for GPUs.
+const SHAPES: &[[usize; 2]] = &[[1024, 32_768], [4096, 14_336], [14_336, 4096]];
 /// Of coordinate descent; without there is feedback alone.
 const SWEEPS: &[usize] = &[0, 8];
 
@@ -31,7 +32,9 @@ fn main() {
             Err(error) => println!("{adapter}: {error}"),
         }
     }
-    for &[columns, few, many] in SHAPES.iter().filter(|shape| has_gpu || shape[0] < 14_336) {
+    // A band for each thread of a processor.
+    let few = BAND * available_parallelism().map_or(1, usize::from);
+    for &[columns, many] in SHAPES.iter().filter(|shape| has_gpu || shape[0] < 14_336) {
         let mut random = random();
         let common: Vec<f32> = (0..columns).map(|_| random()).collect();
         let entry = |at: usize| {

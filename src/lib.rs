@@ -9,7 +9,7 @@
 //! main ──> gui ──┐
 //!          cli ──┴─> engine ──> jobs ──> recipe ──> model ──> arch, tokenizer ──> checkpoint ──> gguf ──> quant
 //!                      │          │
-//!                      └──> gpu, cpu ──> graph, forward ──> quant
+//!                      └──> gpu, cpu ──> graph, forward, feedback ──> quant
 //! ```
 //!
 //! | room | what lives there |

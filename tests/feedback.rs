@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tuck::engine::{Command, DeviceChoice, Engine, EventKind, PackRequest};
+use tuck::engine::{Command, Computing, DeviceChoice, Engine, EventKind, PackRequest};
 use tuck::feedback::{self, BAND, Costs, Hessian, HessianError};
 use tuck::imatrix::{Gram, GramPlan, GramWriter};
 use tuck::quant::{Effort, FORMATS, Format, FormatRef, IQ4_XS, Importance, PARTS, Q4_0, Q4_K, Search};
@@ -274,7 +274,7 @@ fn each_expert_has_its_own_gram_matrix_or_that_of_all() {
         ..Recipe::parse("Q4_K_M", &["ffn_down=IQ4_XS".to_owned()]).unwrap()
     };
     let gpu = gpu(&mut engine).name;
-    let found = [DeviceChoice::Cpu, DeviceChoice::Named(gpu)].map(|device| {
+    let found = [DeviceChoice::Cpu, DeviceChoice::Named(gpu.clone())].map(|device| {
         let report =
             packed(&mut engine, PackRequest { computing: computing(&device), overwrite: true, ..request.clone() });
         let share = report.outputs[0].feedback.as_ref().unwrap().1;
@@ -283,6 +283,11 @@ fn each_expert_has_its_own_gram_matrix_or_that_of_all() {
     });
     let plain = common::pack(&common::sample(), "F32", folder.path(), &["--device", "cpu"]);
     let weights = common::packed::tensors(&plain).remove(name).unwrap().weights();
+    // A device without room for it says so.
+    let no_room = Computing { device: DeviceChoice::Named(gpu), memory: Some(1 << 10) };
+    let job = engine.submit(Command::Pack(PackRequest { computing: no_room, overwrite: true, ..request }));
+    let EventKind::Failed(message) = follow(&engine, job, |_| {}) else { panic!("it was packed in 1 KiB") };
+    assert!([name, "--device-memory"].iter().all(|word| message.contains(word)), "{message}");
     let all: u64 = counts.iter().sum();
     let mut mean = vec![0.0f32; columns * columns];
     for (gram, count) in grams.iter().zip(counts) {

@@ -97,7 +97,7 @@ impl<'a> Hessians<'a> {
         if let Some((_, ready)) = last.as_ref().filter(|(known, _)| *known == key) {
             return Ok(Arc::clone(ready));
         }
-        // There is never more than one.
+        // There is never more than one, beside that which a GPU still chooses by.
         *last = None;
         let sequence = self.sequence.as_ref().and_then(|gram| Some((gram, gram.owner(&tensor.name)?)));
         let inputs = match sequence {

@@ -1,8 +1,11 @@
 //! Error feedback and coordinate descent on a GPU: [`crate::feedback`] is the twin.
 //!
 //! All rows of a stretch go together. What couples the columns beyond a block of them are products of matrices, by the kernels
-//! of the forward pass in single precision; within the block a row is a workgroup. Of each row a record stays on the
+//! of the forward pass in single precision; within the block four rows are a workgroup. Of each row a record stays on the
 //! device with its errors and what its blocks store, apart ([`record`]); blocks are searched by the same kernels that pack.
+//!
+//! A device gives the same bytes on each run, in whatever memory. They are those of the processor but where sums, rounded
+//! otherwise, make the other of two blocks the better one that are as good as each other.
 
 mod choose;
 mod record;
