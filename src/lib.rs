@@ -9,7 +9,7 @@
 //! main ──> gui ──┐
 //!          cli ──┴─> engine ──> jobs ──> recipe ──> model ──> arch, tokenizer ──> checkpoint ──> gguf ──> quant
 //!                      │          │
-//!                      └──> gpu, cpu ──> graph, forward ──> quant
+//!                      └──> gpu, cpu ──> graph, forward, feedback ──> quant
 //! ```
 //!
 //! | room | what lives there |
@@ -17,7 +17,7 @@
 //! | [`quant`] | block formats: one file each, layout and arithmetic; the list `FORMATS` |
 //! | [`graph`] | a recording: which kernels run over which bytes, as plain data; what a runner is |
 //! | [`cpu`] | runs recordings and forward passes on the processor: the twin of every kernel |
-//! | [`gpu`] | runs recordings and forward passes on a GPU: devices, shaders, buffers. `wgpu` is named only here |
+//! | [`gpu`] | runs recordings, forward passes and error feedback on a GPU: devices, shaders, buffers. `wgpu` is named only here |
 //! | [`gguf`] | the container: metadata values, reading, writing |
 //! | [`checkpoint`] | what a user can open, as one list of stored tensors, whose codes and scales are put together, and LoRA adapters; reads headers only |
 //! | [`arch`] | model families: one table each, from stored tensors and settings to those of a GGUF; the list `ARCHS` |
@@ -47,7 +47,9 @@
 //! from the files into a slot, one starts the kernels, one writes results to a temporary file beside the target, one
 //! reads them back and compares. Then the file is flushed to the disk and renamed. Memory is bounded by the
 //! slots, whatever the model's size; a failure at any point leaves the target as it was. Several types come from one
-//! read, and each may be cut into several files; then all of them are renamed together.
+//! read, and each may be cut into several files; then all of them are renamed together. Tensors whose blocks are chosen by Gram
+//! matrices go first, in stretches of whole rows: on a GPU [`gpu::feedback`] chooses them, with [`feedback`] as its twin, while
+//! the processor makes the next matrix ready.
 //!
 //! # How a model is measured
 //!

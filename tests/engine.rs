@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::jobs::{files, follow, gpu, large, packed, request};
+use common::jobs::{computing, files, follow, gpu, large, packed, request};
 use common::tiny::Tiny;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -111,7 +111,8 @@ fn a_gpu_writes_the_same_files() {
         let files = [DeviceChoice::Cpu, DeviceChoice::Named(gpu.name.clone())].map(|device| {
             let output = folder.path().join(format!("{name}-{device:?}.gguf").replace('/', "-"));
             let outputs = vec![PackOutput { recipe: recipe.clone(), path: output.clone() }];
-            let mut request = PackRequest { device, outputs, ..request(&model, "COPY", &output) };
+            let mut request =
+                PackRequest { computing: computing(&device), outputs, ..request(&model, "COPY", &output) };
             if searches {
                 request.model = Arc::new(request.model.edited(&[], &one_layer).unwrap());
             }

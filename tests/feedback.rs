@@ -2,51 +2,21 @@
 
 mod common;
 
-use common::jobs::{follow, large, packed, request};
+use common::grams::{costs, gram, noise};
+use common::jobs::{computing, follow, gpu, large, packed, request};
 use serde_json::Value as Json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tuck::engine::{Command, Engine, EventKind};
+use tuck::engine::{Command, Computing, DeviceChoice, Engine, EventKind, PackRequest};
 use tuck::feedback::{self, BAND, Costs, Hessian, HessianError};
 use tuck::imatrix::{Gram, GramPlan, GramWriter};
 use tuck::quant::{Effort, FORMATS, Format, FormatRef, IQ4_XS, Importance, PARTS, Q4_0, Q4_K, Search};
 use tuck::recipe::Recipe;
 
 const GO_ON: &(dyn Fn() -> bool + Sync) = &|| false;
-
-/// Numbers around 0, the same for the same seed.
-fn noise(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut uniform = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1 << 24) as f32 - 0.5
-    };
-    (0..count).map(|_| uniform() + uniform() + uniform()).collect()
-}
-
-/// The Gram matrix of inputs whose columns go together and differ in size, as those of a model do.
-fn gram(columns: usize, seed: u64) -> Vec<f32> {
-    let (inputs, shared) = (2 * columns, 24);
-    let (common, own, mix) =
-        (noise(inputs * shared, seed), noise(inputs * columns, seed + 1), noise(shared * columns, seed + 2));
-    let mut x = own;
-    for (x, common) in x.chunks_mut(columns).zip(common.chunks(shared)) {
-        for (mix, common) in mix.chunks(columns).zip(common) {
-            x.iter_mut().zip(mix).for_each(|(x, mix)| *x += 0.6 * mix * common);
-        }
-        x.iter_mut().enumerate().for_each(|(j, x)| *x *= if j % 37 == 5 { 6.0 } else { 1.0 });
-    }
-    let mut gram = vec![0.0; columns * columns];
-    for x in x.chunks(columns) {
-        for (row, xi) in gram.chunks_mut(columns).zip(x) {
-            row.iter_mut().zip(x).for_each(|(sum, xj)| *sum += xi * xj / inputs as f32);
-        }
-    }
-    gram
-}
 
 fn hessian(gram: &[f32], columns: usize) -> Hessian {
     Hessian::new(gram, columns, 0.01, GO_ON).unwrap().unwrap()
@@ -56,22 +26,6 @@ fn feed_back(weights: &[f32], hessian: &Hessian, format: FormatRef, sweeps: usiz
     let mut blocks = vec![0; format.bytes(weights.len() as u64) as usize];
     let costs = feedback::quantize(weights, hessian, format, sweeps, GO_ON, &mut blocks).unwrap();
     (blocks, costs)
-}
-
-/// e · H · eᵀ of each row, with H as [`Hessian`] has it, in doubles.
-fn costs(weights: &[f32], format: &Format, blocks: &[u8], gram: &[f32], columns: usize) -> Vec<f64> {
-    let mut values = vec![0.0; weights.len()];
-    (format.dequantize)(blocks, &mut values);
-    let mean = (0..columns).map(|i| f64::from(gram[i * columns + i])).sum::<f64>() / columns as f64;
-    let row = |(weights, values): (&[f32], &[f32])| {
-        let e: Vec<f64> = weights.iter().zip(values).map(|(w, q)| f64::from(*w) - f64::from(*q)).collect();
-        let along = |i: usize| -> f64 {
-            let row = &gram[i * columns..][..columns];
-            row.iter().zip(&e).map(|(h, e)| f64::from(*h) / mean * e).sum::<f64>() + 0.01 * e[i]
-        };
-        (0..columns).map(|i| e[i] * along(i)).sum()
-    };
-    weights.chunks(columns).zip(values.chunks(columns)).map(row).collect()
 }
 
 /// The search of the format, with H's diagonal as importance.
@@ -319,12 +273,21 @@ fn each_expert_has_its_own_gram_matrix_or_that_of_all() {
         gram: Some(Arc::new(Gram::open(&path).unwrap())),
         ..Recipe::parse("Q4_K_M", &["ffn_down=IQ4_XS".to_owned()]).unwrap()
     };
-    let report = packed(&mut engine, request);
-    let share = report.outputs[0].feedback.as_ref().unwrap().1;
-    assert!(share > 0.0 && share < 0.1, "{share}");
-    let found = common::packed::tensors(&report.outputs[0].path).remove(name).unwrap();
+    let gpu = gpu(&mut engine).name;
+    let found = [DeviceChoice::Cpu, DeviceChoice::Named(gpu.clone())].map(|device| {
+        let report =
+            packed(&mut engine, PackRequest { computing: computing(&device), overwrite: true, ..request.clone() });
+        let share = report.outputs[0].feedback.as_ref().unwrap().1;
+        assert!(share > 0.0 && share < 0.1, "{share}");
+        common::packed::tensors(&report.outputs[0].path).remove(name).unwrap()
+    });
     let plain = common::pack(&common::sample(), "F32", folder.path(), &["--device", "cpu"]);
     let weights = common::packed::tensors(&plain).remove(name).unwrap().weights();
+    // A device without room for it says so.
+    let no_room = Computing { device: DeviceChoice::Named(gpu), memory: Some(1 << 10) };
+    let job = engine.submit(Command::Pack(PackRequest { computing: no_room, overwrite: true, ..request }));
+    let EventKind::Failed(message) = follow(&engine, job, |_| {}) else { panic!("it was packed in 1 KiB") };
+    assert!([name, "--device-memory"].iter().all(|word| message.contains(word)), "{message}");
     let all: u64 = counts.iter().sum();
     let mut mean = vec![0.0f32; columns * columns];
     for (gram, count) in grams.iter().zip(counts) {
@@ -339,11 +302,13 @@ fn each_expert_has_its_own_gram_matrix_or_that_of_all() {
         let gram = blended.enumerate().map(|(at, value)| if is_square(at) { value } else { kept * value });
         let gram: Vec<f32> = gram.collect();
         let weights = &weights[expert * 64 * columns..][..64 * columns];
-        let found = &found.bytes[expert * found.bytes.len() / 4..][..found.bytes.len() / 4];
         let (expected, _) = feed_back(weights, &hessian(&gram, columns), &IQ4_XS, 8);
-        let [found, expected]: [f64; 2] =
-            [found, &expected].map(|blocks| costs(weights, &IQ4_XS, blocks, &gram, columns).iter().sum());
-        assert!((found / expected - 1.0).abs() < 1e-3, "expert {expert}: {found}, and {expected} was expected");
+        for found in &found {
+            let found = &found.bytes[expert * found.bytes.len() / 4..][..found.bytes.len() / 4];
+            let [found, expected]: [f64; 2] =
+                [found, &expected].map(|blocks| costs(weights, &IQ4_XS, blocks, &gram, columns).iter().sum());
+            assert!((found / expected - 1.0).abs() < 1e-3, "expert {expert}: {found}, and {expected} was expected");
+        }
     }
 }
 

@@ -32,7 +32,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("cpu", &["quant", "graph", "forward", "wide"]),
     ("feedback", &["quant", "wide"]),
     ("wide.rs", &[]),
-    ("gpu", &["quant", "graph", "forward"]),
+    ("gpu", &["quant", "graph", "forward", "feedback"]),
     ("gguf", &["quant"]),
     ("positioned.rs", &[]),
     ("units.rs", &[]),

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::jobs::{files, follow, gpu, large, packed, request, request_all};
+use common::jobs::{computing, files, follow, gpu, large, packed, request, request_all};
 use common::sparse::sparse_llama;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ fn named(folder: &Path, prefix: &str) -> Vec<(&'static str, PathBuf)> {
 fn several_equal_separate(model: &Path, imatrix: Option<&Arc<Imatrix>>, device: &DeviceChoice, engine: &mut Engine) {
     let folder = tempfile::tempdir().unwrap();
     let here = |request: PackRequest| {
-        let mut request = PackRequest { device: device.clone(), ..request };
+        let mut request = PackRequest { computing: computing(device), ..request };
         request.outputs.iter_mut().for_each(|output| output.recipe.imatrix = imatrix.cloned());
         request
     };

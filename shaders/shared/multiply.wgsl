@@ -21,6 +21,8 @@ struct Params {
     scaled: u32,
     // Tiles along the outputs.
     across: u32,
+    // 0 where products are stored; 1 where they are added to what is there, and 2 where they are taken off it.
+    adds: u32,
 }
 
 @group(0) @binding(0) var<storage, read> matrix: array<Quad>;
@@ -54,7 +56,13 @@ fn store(token: u32, out: u32, product: f32) {
         if params.bias > 0u {
             y += biases[params.bias - 1u + out];
         }
-        output[params.y_first + token * params.y_step + out] = y;
+        let at = params.y_first + token * params.y_step + out;
+        if params.adds == 1u {
+            y = output[at] + y;
+        } else if params.adds == 2u {
+            y = output[at] - y;
+        }
+        output[at] = y;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::pack::{print, report_json};
 use super::session::{Quit, Session, exit, print_json};
-use crate::engine::{AdapterRequest, Command, DeviceChoice, EventKind, PackOutput, PackRequest};
+use crate::engine::{AdapterRequest, Command, Computing, DeviceChoice, EventKind, PackOutput, PackRequest};
 use crate::recipe::{Recipe, Split, named_format};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,7 +51,7 @@ fn export(arguments: &Arguments) -> Result<(), Quit> {
         split: Split::Whole,
         overwrite: arguments.force,
         allow_nonfinite: false,
-        device: DeviceChoice::Cpu,
+        computing: Computing { device: DeviceChoice::Cpu, memory: None },
     };
     let EventKind::Packed(report) = session.run(Command::Pack(request))? else {
         return Err(Quit::Failed("the engine gave no report".to_owned()));

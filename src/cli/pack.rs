@@ -214,7 +214,7 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
         split: arguments.split(),
         overwrite: arguments.force,
         allow_nonfinite: arguments.allow_nonfinite,
-        device: computing.device,
+        computing,
     };
     let EventKind::Packed(report) = session.run(Command::Pack(request))? else {
         return Err(Quit::Failed("the engine gave no report".to_owned()));

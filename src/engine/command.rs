@@ -97,7 +97,7 @@ pub struct PackRequest {
     /// Whether NaN and infinite weights are let through (as 0 in block formats).
     pub allow_nonfinite: bool,
     /// Where to compute.
-    pub device: DeviceChoice,
+    pub computing: Computing,
 }
 
 /// One of the outputs to write.
@@ -211,7 +211,7 @@ pub struct CalibrateRequest {
     pub overwrite: bool,
 }
 
-/// Where forward passes are computed.
+/// Where to compute.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Computing {
     /// The device.
@@ -233,6 +233,8 @@ pub struct SequenceRequest {
     pub chunks: Option<usize>,
     /// Where the file lies for as long as the result is used. It has no name after that.
     pub folder: PathBuf,
+    /// Where to compute.
+    pub computing: Computing,
 }
 
 /// What to make statistics of.

@@ -4,7 +4,7 @@ use super::command::{Computing, DeviceChoice};
 use super::event::Device;
 use super::worker::Stop;
 use crate::cpu::CpuRunner;
-use crate::gpu::{self, Adapter, GpuRunner, forward};
+use crate::gpu::{self, Adapter, GpuRunner, feedback, forward};
 use crate::graph::{RunError, Runner};
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -55,6 +55,12 @@ impl Devices {
     pub(super) fn forward(&mut self, computing: &Computing) -> Result<Option<forward::Runner>, Stop> {
         let found = self.adapter(&computing.device)?;
         Ok(found.map(|adapter| forward::Runner::new(&adapter, computing.memory)).transpose()?)
+    }
+
+    /// What chooses blocks by Gram matrices on the chosen device; none where that is the processor.
+    pub(super) fn feedback(&mut self, computing: &Computing) -> Result<Option<feedback::Runner>, Stop> {
+        let found = self.adapter(&computing.device)?;
+        Ok(found.map(|adapter| feedback::Runner::new(&adapter, computing.memory)).transpose()?)
     }
 
     /// The chosen adapter; none is the processor.

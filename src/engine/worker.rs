@@ -177,7 +177,7 @@ fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -
         Command::Calibrate(request) => {
             Ok(EventKind::Calibrated(Arc::new(jobs::measure::calibrate(devices, &request, context)?)))
         }
-        Command::Sequence(request) => Ok(EventKind::Sequenced(jobs::measure::sequence(&request, context)?)),
+        Command::Sequence(request) => Ok(EventKind::Sequenced(jobs::measure::sequence(devices, &request, context)?)),
         Command::Statistics(request) => {
             Ok(EventKind::Statistics(Arc::new(jobs::measure::statistics(devices, &request, context)?)))
         }

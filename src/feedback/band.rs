@@ -32,9 +32,8 @@ impl Errors {
 
 impl<'a> Band<'a> {
     pub(super) fn new(weights: &[f32], hessian: &'a Hessian, format: FormatRef) -> Self {
-        let tame = |weight: &f32| if weight.is_finite() { weight.clamp(-LARGEST, LARGEST) } else { 0.0 };
         Self {
-            weights: weights.iter().map(tame).collect(),
+            weights: weights.iter().copied().map(tame).collect(),
             rows: weights.len() / hessian.columns,
             hessian,
             format,
@@ -44,8 +43,7 @@ impl<'a> Band<'a> {
 
     pub(super) fn quantize(&self, sweeps: usize, stop: Stopped<'_>, out: &mut [u8]) -> Option<Costs> {
         let columns = self.hessian.columns;
-        let diagonal: Vec<f32> = (0..columns).map(|i| self.hessian.matrix[i * columns + i]).collect();
-        search(self.format, &self.weights, &diagonal, out);
+        search(self.format, &self.weights, &self.hessian.importance(), out);
         let mut errors = self.errors(out);
         let mut carried = vec![0; out.len()];
         carry::carry(self, stop, &mut carried)?;
@@ -79,10 +77,13 @@ impl<'a> Band<'a> {
     }
 }
 
-/// The search of the format, where each column's squared error counts as it does in `importance`. Rows are as long as that.
-pub(super) fn search(format: FormatRef, weights: &[f32], importance: &[f32], out: &mut [u8]) {
-    let mean = importance.iter().map(|factor| f64::from(*factor)).sum::<f64>() / importance.len() as f64;
-    let columns: Vec<f32> = importance.iter().map(|factor| (f64::from(*factor) / mean) as f32).collect();
-    let importance = Some(Importance { columns: &columns, first: 0 });
+/// The weight that is believed.
+pub(crate) fn tame(weight: f32) -> f32 {
+    if weight.is_finite() { weight.clamp(-LARGEST, LARGEST) } else { 0.0 }
+}
+
+/// The search of the format, where each column's squared error counts as it does in `columns`. Rows are as long as that.
+pub(super) fn search(format: FormatRef, weights: &[f32], columns: &[f32], out: &mut [u8]) {
+    let importance = Some(Importance { columns, first: 0 });
     (format.quantize)(weights, Search { importance, effort: Effort::Best }, out);
 }

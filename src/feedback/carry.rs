@@ -56,17 +56,9 @@ fn search_unit(band: &Band<'_>, block: &Block, targets: &[f32], first: usize) ->
     let wanted = first..first + format.block_weights;
     let gathered: Vec<f32> =
         targets.chunks_exact(block.width).flat_map(|targets| &targets[wanted.clone()]).copied().collect();
-    // What is left of a column's cost when the columns after it make good what they can: of those that are rounded one by
-    // one the later ones in the block do too.
-    let importance = wanted.clone().map(|j| {
-        let root = &hessian.root[(block.start + j) * hessian.columns + block.start..][..block.width];
-        match band.parts {
-            Some(_) => root[j] * root[j],
-            None => root[j..wanted.end].iter().map(|r| r * r).sum(),
-        }
-    });
+    let importance = hessian.importance_left(block, wanted, band.parts.is_some());
     let mut found = vec![0; rows * format.block_bytes];
-    search(format, &gathered, &importance.collect::<Vec<f32>>(), &mut found);
+    search(format, &gathered, &importance, &mut found);
     found
 }
 

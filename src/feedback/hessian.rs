@@ -4,27 +4,28 @@ use super::Stopped;
 use super::root::{BLOCK, root};
 use rayon::prelude::*;
 use std::fmt;
+use std::ops::Range;
 
 /// What errors cost: a row's is e · H · eᵀ. H is a Gram matrix divided by the mean of its diagonal, with a little added there.
 pub struct Hessian {
     pub(super) columns: usize,
     /// H, symmetric.
-    pub(super) matrix: Vec<f32>,
+    pub(crate) matrix: Vec<f32>,
     /// R, upper triangular, with H = R · Rᵀ.
-    pub(super) root: Vec<f32>,
-    pub(super) blocks: Vec<Block>,
+    pub(crate) root: Vec<f32>,
+    pub(crate) blocks: Vec<Block>,
 }
 
 /// Some neighbouring columns.
-pub(super) struct Block {
+pub(crate) struct Block {
     /// The first column.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// How many.
-    pub(super) width: usize,
+    pub(crate) width: usize,
     /// Their part of H.
     pub(super) matrix: Vec<f32>,
     /// The inverse of their part of R.
-    pub(super) inverse: Vec<f32>,
+    pub(crate) inverse: Vec<f32>,
 }
 
 /// Why a matrix is no Gram matrix.
@@ -117,6 +118,27 @@ impl Hessian {
     pub fn columns(&self) -> usize {
         self.columns
     }
+
+    /// How much each column's squared error counts by itself, as factors of a search.
+    pub(crate) fn importance(&self) -> Vec<f32> {
+        factors((0..self.columns).map(|i| self.matrix[i * self.columns + i]))
+    }
+
+    /// The same for some columns of `block` that feedback comes to: what is left of a column's cost when the columns after it
+    /// make good what they can. Of those that are rounded one by one the later ones in the block do too.
+    pub(crate) fn importance_left(&self, block: &Block, wanted: Range<usize>, one_by_one: bool) -> Vec<f32> {
+        factors(wanted.clone().map(|j| {
+            let root = &self.root[(block.start + j) * self.columns + block.start..][..block.width];
+            if one_by_one { root[j] * root[j] } else { root[j..wanted.end].iter().map(|r| r * r).sum() }
+        }))
+    }
+}
+
+/// Numbers in units of their mean.
+fn factors(numbers: impl Iterator<Item = f32> + Clone) -> Vec<f32> {
+    let (sum, count) = numbers.clone().fold((0.0, 0), |(sum, count), number| (sum + f64::from(number), count + 1));
+    let mean = sum / f64::from(count);
+    numbers.map(|number| (f64::from(number) / mean) as f32).collect()
 }
 
 /// The first place of a number that no Gram matrix with this diagonal has there, but for rounding.

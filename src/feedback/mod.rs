@@ -20,7 +20,10 @@ mod refit;
 mod root;
 mod shift;
 
+pub(crate) use band::tame;
+pub(crate) use hessian::Block;
 pub use hessian::{Hessian, HessianError};
+pub(crate) use root::BLOCK;
 pub use shift::shift;
 
 use crate::quant::FormatRef;
@@ -50,7 +53,8 @@ pub struct Costs {
 }
 
 impl Costs {
-    fn add(&mut self, other: &Self) {
+    /// With those of other rows.
+    pub(crate) fn add(&mut self, other: &Self) {
         self.searched += other.searched;
         self.carried += other.carried;
         // A band that has come to rest stays where it is.

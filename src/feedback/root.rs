@@ -8,7 +8,7 @@ use super::product::{Operand, add_product};
 use rayon::prelude::*;
 
 /// Columns of a block.
-pub(super) const BLOCK: usize = 256;
+pub(crate) const BLOCK: usize = 256;
 
 /// Replaces the upper half of the symmetric `a`, of `n` rows, by its root; what is below the diagonal means nothing any
 /// more. Returns the inverses of its diagonal blocks one after another, or the row where `a` is found not to be positive

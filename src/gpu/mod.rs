@@ -2,6 +2,7 @@
 
 mod compose;
 mod device;
+pub mod feedback;
 pub mod forward;
 mod memory;
 mod open;

@@ -14,7 +14,7 @@ const WORKGROUP: u64 = 64;
 /// Workgroups in one dimension of a dispatch.
 const GROUPS: u64 = 65_535;
 /// Weights in one dispatch on a GPU and on a processor, both well under the time after which drivers reset a device.
-const DISPATCH_WEIGHTS: [u64; 2] = [1 << 26, 1 << 22];
+pub(super) const DISPATCH_WEIGHTS: [u64; 2] = [1 << 26, 1 << 22];
 
 /// Whether shaders check their bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum Checks {
 impl Checks {
     /// Whether the compiler has to be kept from fusing products with sums. Those for processors do not fuse, but where
     /// everything is checked the shaders are to run as on a GPU.
-    fn fuses(self, adapter: &Adapter) -> bool {
+    pub(super) fn fuses(self, adapter: &Adapter) -> bool {
         self == Self::On || !adapter.is_cpu()
     }
 }

@@ -263,7 +263,7 @@ impl App {
             split: Split::Whole,
             overwrite,
             allow_nonfinite: opened.allows_nonfinite,
-            device: self.state.device.clone(),
+            computing: self.state.computing(),
         };
         let job = self.engine.submit(Command::Pack(request));
         self.state.packing = Some(Packing { job, outputs: paths, progress: None, is_cancelling: false });

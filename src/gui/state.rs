@@ -287,7 +287,7 @@ impl Column {
 }
 
 impl State {
-    /// Where forward passes are computed.
+    /// Where to compute.
     pub(super) fn computing(&self) -> Computing {
         Computing { device: self.device.clone(), memory: None }
     }

@@ -23,11 +23,11 @@ pub struct Parts {
     /// The numbers that sub-blocks have as minimums. Where dmin is stored without them each has −1, and where neither is, 0.
     pub mins: Option<Field>,
     /// Where dmin lies; d is stored in every format.
-    dmin: Option<usize>,
-    d: usize,
-    codes: Field,
+    pub(super) dmin: Option<usize>,
+    pub(super) d: usize,
+    pub(super) codes: Field,
     /// What codes stand for, in rising order, where these are not the levels themselves.
-    levels: Option<&'static [f32; 16]>,
+    pub(super) levels: Option<&'static [f32; 16]>,
 }
 
 /// Whole numbers of a few bits, many in a block.
@@ -37,13 +37,13 @@ pub struct Field {
     /// The largest.
     pub high: i32,
     /// What is added before storing; what is negative then is stored as its two's complement.
-    bias: i32,
+    pub(super) bias: i32,
     /// The places of the low and the high bits of a number, by its index.
-    places: fn(usize) -> [Place; 2],
+    pub(super) places: fn(usize) -> [Place; 2],
 }
 
 /// A byte, the lowest bit in it, and how many bits.
-type Place = (usize, usize, u32);
+pub(super) type Place = (usize, usize, u32);
 
 /// No bits.
 const NONE: Place = (0, 0, 0);

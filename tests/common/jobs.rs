@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tuck::engine::{Command, Device, DeviceChoice, Engine, EventKind, JobId, PackOutput, PackReport, PackRequest};
+use tuck::engine::{
+    Command, Computing, Device, DeviceChoice, Engine, EventKind, JobId, PackOutput, PackReport, PackRequest,
+};
 use tuck::model::Model;
 use tuck::recipe::{Recipe, Split};
 
@@ -22,8 +24,13 @@ pub fn request_all(model: &Path, outputs: &[(&str, PathBuf)]) -> PackRequest {
         split: Split::Whole,
         overwrite: false,
         allow_nonfinite: false,
-        device: DeviceChoice::Cpu,
+        computing: computing(&DeviceChoice::Cpu),
     }
+}
+
+/// On a device, in whatever is free of its memory.
+pub fn computing(device: &DeviceChoice) -> Computing {
+    Computing { device: device.clone(), memory: None }
 }
 
 /// Follows a job until it ends, calling `seen` for each event before.

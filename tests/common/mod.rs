@@ -4,6 +4,7 @@
 
 pub mod devices;
 pub mod families;
+pub mod grams;
 pub mod jobs;
 pub mod packed;
 pub mod sparse;

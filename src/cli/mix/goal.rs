@@ -64,7 +64,8 @@ impl Goal {
         let mut chosen = self.find(session, model, base, split, computing)?;
         let level = chosen.recipe.mix.as_ref().map_or_else(Level::default, |mix| mix.level);
         let statistics = Arc::clone(&chosen.statistics);
-        chosen.recipe = self.mixing.follow(session, model, chosen.recipe, (level, &statistics.statistics))?;
+        chosen.recipe =
+            self.mixing.follow(session, model, chosen.recipe, (level, &statistics.statistics), computing)?;
         Ok(chosen)
     }
 

@@ -105,6 +105,7 @@ impl Mixing {
         model: &Arc<Model>,
         recipe: Recipe,
         (level, statistics): (Level, &Statistics),
+        computing: &Computing,
     ) -> Result<Recipe, Quit> {
         if !level.follows() {
             return Ok(recipe);
@@ -115,6 +116,7 @@ impl Mixing {
             text: self.text.clone(),
             chunks: self.chunks,
             folder: statistics.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned(),
+            computing: computing.clone(),
         };
         match session.run(Command::Sequence(request))? {
             EventKind::Sequenced(gram) => Ok(Recipe { sequence: Some(gram), ..recipe }),

@@ -3,11 +3,14 @@
 use super::read::BLOCK;
 use crate::arch::Tensor;
 use crate::cpu::forward::times;
+use crate::engine::command::Computing;
+use crate::engine::device::Devices;
 use crate::engine::worker::{Context, Stop};
 use crate::feedback::{self, BAND, Hessian};
+use crate::gpu::feedback::Runner;
 use crate::imatrix::Gram;
 use crate::quant::FormatRef;
-use crate::recipe::Recipe;
+use crate::recipe::{Plan, Recipe};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,8 +24,30 @@ const EMBEDDING_DAMPING: f64 = 0.05;
 /// Sweeps of coordinate descent. More gain little.
 const SWEEPS: usize = 8;
 
-/// Weights that are in memory at a time, as floats: bands enough for many threads.
-const WEIGHTS: u64 = 16 << 20;
+/// Weights that are in memory at a time, as floats: bands enough for many threads, and rows enough for a GPU.
+const WEIGHTS: [u64; 2] = [16 << 20, 64 << 20];
+
+/// What chooses blocks: a GPU, or the processor.
+#[derive(Clone, Default)]
+pub(super) struct Chooser(Option<Arc<Mutex<Runner>>>);
+
+impl Chooser {
+    /// On the chosen device, where a plan asks for Gram matrices.
+    pub(super) fn open<'p>(
+        devices: &mut Devices,
+        computing: &Computing,
+        plans: impl IntoIterator<Item = &'p Plan>,
+    ) -> Result<Self, Stop> {
+        let needed = plans.into_iter().any(|plan| plan.recipe.gram.is_some());
+        let runner = if needed { devices.feedback(computing)? } else { None };
+        Ok(Self(runner.map(|runner| Arc::new(Mutex::new(runner)))))
+    }
+
+    /// Whether the processor has time for something else meanwhile.
+    pub(super) fn is_gpu(&self) -> bool {
+        self.0.is_some()
+    }
+}
 
 /// Of which matrix, and of which of its experts.
 type Key = (String, u64);
@@ -31,6 +56,7 @@ type Key = (String, u64);
 pub(super) struct Hessians<'a> {
     gram: Arc<Gram>,
     sequence: Option<Arc<Gram>>,
+    chooser: Chooser,
     context: &'a Context<'a>,
     last: Mutex<Option<(Key, Arc<Ready>)>>,
 }
@@ -47,14 +73,20 @@ pub(super) struct Inputs {
 
 /// The same made ready.
 pub(super) struct Ready {
-    hessian: Hessian,
+    hessian: Arc<Hessian>,
     shift: Option<Vec<f32>>,
 }
 
 impl<'a> Hessians<'a> {
     pub(super) fn new(recipe: &Recipe, context: &'a Context<'a>) -> Option<Self> {
         let sequence = recipe.sequence.clone();
-        recipe.gram.clone().map(|gram| Self { gram, sequence, context, last: Mutex::default() })
+        let chooser = Chooser::default();
+        recipe.gram.clone().map(|gram| Self { gram, sequence, chooser, context, last: Mutex::default() })
+    }
+
+    /// The same with blocks chosen there.
+    pub(super) fn on(self, chooser: Chooser) -> Self {
+        Self { chooser, ..self }
     }
 
     /// What a file knows of an expert of a tensor, made ready.
@@ -65,7 +97,7 @@ impl<'a> Hessians<'a> {
         if let Some((_, ready)) = last.as_ref().filter(|(known, _)| *known == key) {
             return Ok(Arc::clone(ready));
         }
-        // There is never more than one.
+        // There is never more than one, beside that which a GPU still chooses by.
         *last = None;
         let sequence = self.sequence.as_ref().and_then(|gram| Some((gram, gram.owner(&tensor.name)?)));
         let inputs = match sequence {
@@ -110,7 +142,7 @@ impl<'a> Hessians<'a> {
                 tensor.name
             )))
         })?;
-        Ok(Arc::new(Ready { hessian, shift }))
+        Ok(Arc::new(Ready { hessian: Arc::new(hessian), shift }))
     }
 
     /// The Gram matrix of an expert. What fewer tokens reached than there are columns is filled up with the mean of all.
@@ -134,9 +166,19 @@ impl<'a> Hessians<'a> {
         Ok(own)
     }
 
+    /// The weights of an expert of a tensor, in stretches of whole bands of rows.
+    pub(super) fn stretches(&self, tensor: &Tensor, expert: u64) -> impl Iterator<Item = Range<u64>> + use<> {
+        let matrix: u64 = tensor.shape.iter().take(2).product();
+        let band = tensor.columns() * BAND as u64;
+        let most = WEIGHTS[usize::from(self.chooser.is_gpu())];
+        let (end, step) = ((expert + 1) * matrix, (most / band).max(1) * band);
+        (expert * matrix..end).step_by(step as usize).map(move |first| first..end.min(first + step))
+    }
+
     /// The blocks of rows of a tensor's expert, given as they are stored.
     pub(super) fn quantize(
         &self,
+        tensor: &Tensor,
         ready: &Ready,
         (from, stored): (FormatRef, &[u8]),
         to: FormatRef,
@@ -150,7 +192,17 @@ impl<'a> Hessians<'a> {
             weights.iter_mut().zip(more).for_each(|(weight, more)| *weight += more);
         }
         let stop = || self.context.is_cancelled();
-        feedback::quantize(&weights, &ready.hessian, to, SWEEPS, &stop, out).map(drop).ok_or(Stop::Cancelled)
+        let found = match &self.chooser.0 {
+            None => feedback::quantize(&weights, &ready.hessian, to, SWEEPS, &stop, out),
+            Some(runner) => {
+                let mut runner = runner.lock().unwrap_or_else(PoisonError::into_inner);
+                runner.quantize(&weights, &ready.hessian, to, SWEEPS, &stop, out).map_err(|error| {
+                    let Stop::Failed(message) = Stop::from(error) else { return Stop::Cancelled };
+                    Stop::Failed(format!("the tensor {}: {message}", tensor.name))
+                })?
+            }
+        };
+        found.map(drop).ok_or(Stop::Cancelled)
     }
 }
 
@@ -168,12 +220,4 @@ fn without_chance(means: &mut [f32], columns: usize, tokens: u64) {
 /// The experts of a tensor; one, where it is a single matrix.
 pub(super) fn experts(tensor: &Tensor) -> Range<u64> {
     0..tensor.shape.iter().skip(2).product()
-}
-
-/// The weights of an expert of a tensor, in stretches of whole bands of rows.
-pub(super) fn stretches(tensor: &Tensor, expert: u64) -> impl Iterator<Item = Range<u64>> + use<> {
-    let matrix: u64 = tensor.shape.iter().take(2).product();
-    let band = tensor.columns() * BAND as u64;
-    let (end, step) = ((expert + 1) * matrix, (WEIGHTS / band).max(1) * band);
-    (expert * matrix..end).step_by(step as usize).map(move |first| first..end.min(first + step))
 }

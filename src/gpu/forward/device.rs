@@ -4,7 +4,7 @@ use super::kernels::Variant;
 use crate::gpu::device::Adapter;
 use crate::gpu::open::Open;
 use crate::gpu::runner::{Checks, buffer_entry};
-use crate::graph::{ALIGN, RunError};
+use crate::graph::{ALIGN, ConvertParams, RunError};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +17,8 @@ const GROUPS: u64 = 65_535;
 const DISPATCH_COST: [u64; 2] = [1 << 38, 1 << 28];
 /// The same of a submission.
 const SUBMISSION_COST: [u64; 2] = [1 << 40, 1 << 31];
+/// The same of what a device is given at a time by those who ask whether to stop.
+const PACE: [u64; 2] = [1 << 35, 1 << 28];
 /// Bytes of unpacked weights, where there is room.
 const PANEL: u64 = 128 << 20;
 /// Bytes of parameters in a buffer of them.
@@ -30,10 +32,10 @@ const WORKGROUP: u64 = 64;
 
 /// Some bytes of a buffer.
 #[derive(Clone)]
-pub(super) struct View {
-    pub(super) buffer: wgpu::Buffer,
-    pub(super) offset: u64,
-    pub(super) bytes: u64,
+pub(in crate::gpu) struct View {
+    pub(in crate::gpu) buffer: wgpu::Buffer,
+    pub(in crate::gpu) offset: u64,
+    pub(in crate::gpu) bytes: u64,
 }
 
 impl View {
@@ -48,16 +50,16 @@ impl View {
 
 /// What a dispatch reads, by its binding; it writes binding 1, and 2 is its parameters.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Reads<'a> {
-    pub(super) input: Option<&'a View>,
-    pub(super) third: Option<&'a View>,
-    pub(super) fourth: Option<&'a View>,
-    pub(super) fifth: Option<&'a View>,
+pub(in crate::gpu) struct Reads<'a> {
+    pub(in crate::gpu) input: Option<&'a View>,
+    pub(in crate::gpu) third: Option<&'a View>,
+    pub(in crate::gpu) fourth: Option<&'a View>,
+    pub(in crate::gpu) fifth: Option<&'a View>,
 }
 
 /// How much work there is.
 #[derive(Clone, Copy)]
-pub(super) enum Work {
+pub(in crate::gpu) enum Work {
     /// So many workgroups, each of that cost.
     Groups(u64, u64),
     /// So many invocations, each of that cost.
@@ -72,13 +74,16 @@ struct Call {
 }
 
 /// See the module.
-pub(super) struct Device {
-    pub(super) open: Open,
-    pub(super) binding_limit: u64,
+pub(in crate::gpu) struct Device {
+    pub(in crate::gpu) open: Open,
+    pub(in crate::gpu) binding_limit: u64,
     /// Bytes of unpacked weights that rows are multiplied with at a time.
-    pub(super) panel: u64,
-    pub(super) is_cpu: bool,
+    pub(in crate::gpu) panel: u64,
+    pub(in crate::gpu) is_cpu: bool,
     checks: Checks,
+    fuses: bool,
+    /// The submission that [`Device::pace`] waits for.
+    paced: Option<wgpu::SubmissionIndex>,
     layout: wgpu::BindGroupLayout,
     pipelines: HashMap<Variant, wgpu::ComputePipeline>,
     tables: HashMap<u32, View>,
@@ -91,11 +96,11 @@ pub(super) struct Device {
     params: Vec<u8>,
     free: Vec<wgpu::Buffer>,
     /// Bytes of all buffers that there are.
-    pub(super) allocated: Arc<AtomicU64>,
+    pub(in crate::gpu) allocated: Arc<AtomicU64>,
 }
 
 impl Device {
-    pub(super) fn new(adapter: &Adapter, features: wgpu::Features, checks: Checks) -> Result<Self, RunError> {
+    pub(in crate::gpu) fn new(adapter: &Adapter, features: wgpu::Features, checks: Checks) -> Result<Self, RunError> {
         let open = Open::new(adapter, features)?;
         let read = |binding| buffer_entry(binding, wgpu::BufferBindingType::Storage { read_only: true });
         let layout = open.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
@@ -122,6 +127,8 @@ impl Device {
             binding_limit: adapter.binding_limit().min(open.device.limits().max_buffer_size) / ALIGN * ALIGN,
             panel: PANEL.min(adapter.binding_limit()),
             checks,
+            fuses: checks.fuses(adapter),
+            paced: None,
             is_cpu: adapter.is_cpu(),
             layout,
             pipelines: HashMap::new(),
@@ -137,17 +144,17 @@ impl Device {
     }
 
     /// The table of a format's grid, if it has one.
-    pub(super) fn table(&self, ggml_type: u32) -> Option<View> {
+    pub(in crate::gpu) fn table(&self, ggml_type: u32) -> Option<View> {
         self.tables.get(&ggml_type).cloned()
     }
 
     /// Bytes of all buffers that there are.
-    pub(super) fn allocated(&self) -> u64 {
+    pub(in crate::gpu) fn allocated(&self) -> u64 {
         self.allocated.load(Ordering::Relaxed)
     }
 
     /// A new buffer.
-    pub(super) fn create(&mut self, label: &str, bytes: u64, usage: Usage) -> wgpu::Buffer {
+    pub(in crate::gpu) fn create(&mut self, label: &str, bytes: u64, usage: Usage) -> wgpu::Buffer {
         let size = bytes.max(1).next_multiple_of(ALIGN);
         self.allocated.fetch_add(size, Ordering::Relaxed);
         self.open.device.create_buffer(&wgpu::BufferDescriptor {
@@ -159,7 +166,7 @@ impl Device {
     }
 
     /// Memory for numbers, one that was given back where it fits.
-    pub(super) fn take(&mut self, bytes: u64) -> View {
+    pub(in crate::gpu) fn take(&mut self, bytes: u64) -> View {
         let bytes = bytes.max(ALIGN);
         let fits = |buffer: &wgpu::Buffer| buffer.size() >= bytes && buffer.size() <= 2 * bytes;
         let found = (0..self.free.len()).filter(|i| fits(&self.free[*i])).min_by_key(|i| self.free[*i].size());
@@ -171,24 +178,24 @@ impl Device {
     }
 
     /// Memory for numbers that nobody gives back.
-    pub(super) fn keep(&mut self, label: &str, bytes: u64) -> View {
+    pub(in crate::gpu) fn keep(&mut self, label: &str, bytes: u64) -> View {
         let buffer = self.create(label, bytes, Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST);
         View { buffer, offset: 0, bytes }
     }
 
     /// Gives memory back. What was recorded with it runs before what is recorded with it from now on.
-    pub(super) fn give(&mut self, view: View) {
+    pub(in crate::gpu) fn give(&mut self, view: View) {
         self.free.push(view.buffer);
     }
 
     /// Frees memory that nobody has.
-    pub(super) fn trim(&mut self) {
+    pub(in crate::gpu) fn trim(&mut self) {
         self.groups.clear();
         self.allocated.fetch_sub(self.free.drain(..).map(|buffer| buffer.size()).sum::<u64>(), Ordering::Relaxed);
     }
 
     /// A new buffer with these bytes in it: what is written to one that was given back could come before its last use.
-    pub(super) fn upload(&mut self, label: &str, contents: &[u8]) -> View {
+    pub(in crate::gpu) fn upload(&mut self, label: &str, contents: &[u8]) -> View {
         let usage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
         let buffer = self.create(label, contents.len() as u64, usage);
         let (whole, rest) = contents.split_at(contents.len() / 4 * 4);
@@ -201,8 +208,15 @@ impl Device {
         View { buffer, offset: 0, bytes: contents.len().max(4) as u64 }
     }
 
+    /// Writes numbers to memory whose earlier uses were recorded: these run first.
+    pub(in crate::gpu) fn write(&mut self, view: &View, numbers: &[f32]) -> Result<(), RunError> {
+        self.submit()?;
+        self.open.queue.write_buffer(&view.buffer, view.offset, bytemuck::cast_slice(numbers));
+        self.open.check(view.bytes)
+    }
+
     /// Records a step. The first word of `params` is the number of the first workgroup, the second how much there is.
-    pub(super) fn call<const N: usize>(
+    pub(in crate::gpu) fn call<const N: usize>(
         &mut self,
         variant: Variant,
         reads: Reads<'_>,
@@ -230,6 +244,19 @@ impl Device {
             }
         }
         Ok(())
+    }
+
+    /// Records a search of blocks of a format, which has other parameters.
+    pub(in crate::gpu) fn convert(
+        &mut self,
+        variant: Variant,
+        reads: Reads<'_>,
+        to: &View,
+        params: &ConvertParams,
+        groups: (u32, u32),
+    ) -> Result<(), RunError> {
+        self.dispatch(variant, reads, to, bytemuck::cast_slice(&[*params]).to_vec(), groups);
+        if self.calls.len() < CALLS { Ok(()) } else { self.submit() }
     }
 
     fn dispatch(&mut self, variant: Variant, reads: Reads<'_>, to: &View, params: Vec<u32>, groups: (u32, u32)) {
@@ -270,12 +297,15 @@ impl Device {
     }
 
     fn pipeline(&mut self, variant: Variant) -> wgpu::ComputePipeline {
-        let compile = || self.open.compile(variant.kernel, variant.wgsl(), self.checks, &self.layout, &[]);
+        let compile = || {
+            let constants = variant.constants(self.fuses);
+            self.open.compile(variant.kernel, variant.wgsl(), self.checks, &self.layout, &constants)
+        };
         self.pipelines.entry(variant).or_insert_with(compile).clone()
     }
 
     /// Runs what was recorded, if it is worth its while.
-    pub(super) fn submit_some(&mut self) -> Result<(), RunError> {
+    pub(in crate::gpu) fn submit_some(&mut self) -> Result<(), RunError> {
         if self.groups.len() > GROUPS_KEPT {
             self.groups.clear();
         }
@@ -283,11 +313,30 @@ impl Device {
     }
 
     /// Runs what was recorded.
-    pub(super) fn submit(&mut self) -> Result<(), RunError> {
+    pub(in crate::gpu) fn submit(&mut self) -> Result<(), RunError> {
+        self.send()?;
+        Ok(())
+    }
+
+    /// Runs what was recorded, once that is much, and waits for what was before, so that the device has always something to
+    /// do and never more than a moment's work.
+    pub(in crate::gpu) fn pace(&mut self) -> Result<(), RunError> {
+        if self.cost < PACE[usize::from(self.is_cpu)] && self.calls.len() < CALLS {
+            return Ok(());
+        }
+        let sent = self.send()?;
+        match self.paced.replace(sent) {
+            Some(before) => self.wait(Some(before)),
+            None => Ok(()),
+        }
+    }
+
+    fn send(&mut self) -> Result<wgpu::SubmissionIndex, RunError> {
         let mut encoder = self.open.device.create_command_encoder(&Default::default());
         self.encode(&mut encoder);
-        self.open.queue.submit([encoder.finish()]);
-        self.open.check(0)
+        let sent = self.open.queue.submit([encoder.finish()]);
+        self.open.check(0)?;
+        Ok(sent)
     }
 
     fn encode(&mut self, encoder: &mut wgpu::CommandEncoder) {
@@ -305,7 +354,7 @@ impl Device {
     }
 
     /// Runs what was recorded, and reads the words of a view.
-    pub(super) fn read<T: bytemuck::Pod>(&mut self, view: &View) -> Result<Vec<T>, RunError> {
+    pub(in crate::gpu) fn read<T: bytemuck::Pod>(&mut self, view: &View) -> Result<Vec<T>, RunError> {
         let staging = self.open.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("readback"),
             size: view.bytes.next_multiple_of(4),
@@ -323,7 +372,7 @@ impl Device {
     }
 
     /// Waits for all that was submitted, or for one submission.
-    pub(super) fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), RunError> {
+    pub(in crate::gpu) fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), RunError> {
         let poll = wgpu::PollType::Wait { submission_index, timeout: None };
         self.open.device.poll(poll).map_err(|e| self.open.lost(e))?;
         self.open.check(0)

@@ -5,13 +5,13 @@
 //! read back within a layer but which experts were chosen.
 
 mod attention;
-mod device;
+pub(super) mod device;
 mod experts;
-mod kernels;
+pub(super) mod kernels;
 mod multiply;
 mod past;
-mod plan;
-mod product;
+pub(super) mod plan;
+pub(super) mod product;
 mod rows;
 mod stream;
 mod sums;

@@ -39,7 +39,7 @@ impl Multiply {
     }
 
     /// The features it needs.
-    pub(super) fn features(self) -> wgpu::Features {
+    pub(in crate::gpu) fn features(self) -> wgpu::Features {
         match self {
             Self::Plain | Self::Single => wgpu::Features::empty(),
             Self::Half => wgpu::Features::SHADER_F16,
@@ -56,12 +56,12 @@ impl Multiply {
     }
 
     /// The same in single precision.
-    pub(super) fn single(self) -> Self {
+    pub(in crate::gpu) fn single(self) -> Self {
         if self == Self::Plain { self } else { Self::Single }
     }
 
     /// Its kernel, and how many rows and outputs a tile of it has.
-    pub(super) fn kernel(self) -> (Variant, [u64; 2]) {
+    pub(in crate::gpu) fn kernel(self) -> (Variant, [u64; 2]) {
         let tile = Variant { number: self.number(), ..Variant::of("multiply_tile") };
         match self {
             Self::Plain => (Variant::of("multiply_plain"), [16, 128]),

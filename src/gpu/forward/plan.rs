@@ -12,7 +12,7 @@ const BATCH: [u64; 2] = [4096, 1024];
 const USUAL: u64 = 2 << 30;
 
 /// Bytes of a device's memory that are used where nobody said how many.
-pub(super) fn usual_budget(adapter: &Adapter) -> u64 {
+pub(in crate::gpu) fn usual_budget(adapter: &Adapter) -> u64 {
     adapter.memory().filter(|_| !adapter.shares_memory()).map_or(USUAL, |memory| memory.free / 4 * 3)
 }
 

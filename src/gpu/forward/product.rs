@@ -31,10 +31,18 @@ pub(super) struct Part {
 
 /// Where products go: rows of `step` numbers, from `first` on.
 #[derive(Clone, Copy)]
-pub(super) struct To<'a> {
-    pub(super) view: &'a View,
-    pub(super) first: u64,
-    pub(super) step: u64,
+pub(in crate::gpu) struct To<'a> {
+    pub(in crate::gpu) view: &'a View,
+    pub(in crate::gpu) first: u64,
+    pub(in crate::gpu) step: u64,
+}
+
+/// What products do to what is there; `adds` in the shaders.
+#[derive(Clone, Copy)]
+pub(in crate::gpu) enum Adds {
+    Replace,
+    Add,
+    Subtract,
 }
 
 /// A vector, and the first number of it that counts.
@@ -205,6 +213,7 @@ pub(super) fn tiles(
         bias.map_or(0, |(_, first)| first + 1),
         x.half.as_ref().map_or(0, |_| part.row + 1),
         across,
+        Adds::Replace as u64,
     ];
     let (rows, scales) = match &x.half {
         Some((rows, scales)) => (rows, Some(scales)),
@@ -213,4 +222,37 @@ pub(super) fn tiles(
     let reads = Reads { input: Some(matrix), third: Some(rows), fourth: bias.map(|(view, _)| view), fifth: scales };
     let cost = tall * wide * inputs;
     device.call(variant, reads, y.view, params.map(|n| n as u32), Work::Groups(count, cost))
+}
+
+/// `y = x · matrixᵀ` of numbers in single precision, all of them in fours, or that added to y: so many rows of x, numbers in
+/// each, and rows of the matrix.
+pub(in crate::gpu) fn product(
+    device: &mut Device,
+    how: Multiply,
+    (x, matrix): (To<'_>, To<'_>),
+    y: To<'_>,
+    [rows, inputs, outputs]: [u64; 3],
+    adds: Adds,
+) -> Result<(), RunError> {
+    let (variant, [tall, wide]) = how.single().kernel();
+    let across = outputs.div_ceil(wide);
+    let count = across * rows.div_ceil(tall);
+    let params = [
+        count,
+        rows,
+        outputs,
+        inputs / 4,
+        x.first / 4,
+        x.step / 4,
+        matrix.first / 4,
+        matrix.step / 4,
+        y.first,
+        y.step,
+        0,
+        0,
+        across,
+        adds as u64,
+    ];
+    let reads = Reads { input: Some(matrix.view), third: Some(x.view), ..Reads::default() };
+    device.call(variant, reads, y.view, params.map(|n| n as u32), Work::Groups(count, tall * wide * inputs.max(4)))
 }

@@ -8,6 +8,7 @@ use crate::chat::{Message, Template};
 use crate::engine::command::{CompareRequest, DeviceChoice, Subject};
 use crate::engine::device::Devices;
 use crate::engine::event::{Answer, CompareReport, Comparison, EventKind, Parting, Preference, Spoken, Stage};
+use crate::engine::jobs::feedback::Chooser;
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::eval::{Agreement, parting};
@@ -48,7 +49,8 @@ pub(in crate::engine) fn compare(
     let mut weights = Vec::new();
     for Subject { model, recipe } in &request.subjects {
         let plan = recipe.as_ref().map(|recipe| Plan::new(model, recipe)).transpose()?;
-        weights.push(Weights::new(model, plan, context));
+        let chooser = Chooser::open(devices, &request.computing, &plan)?;
+        weights.push(Weights::new(model, plan, context).on(chooser));
     }
     let total = weights.iter().map(Weights::bytes).sum();
     let meter = Meter::new(context, Stage::Generating, total);

@@ -29,6 +29,7 @@ pub(in crate::engine) use statistics::statistics;
 use crate::engine::command::MeasureRequest;
 use crate::engine::device::Devices;
 use crate::engine::event::{MeasureReport, Stage};
+use crate::engine::jobs::feedback::Chooser;
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::eval::Divergence;
@@ -55,7 +56,8 @@ pub(in crate::engine) fn run(
     let bits_per_weight = plan.as_ref().map(|plan| plan.bits_per_weight);
     let text = Text::read(request.text.as_deref(), BuiltIn::Evaluation, candidate, request.context, request.chunks)?;
     let gpu = gpu::open(devices, &request.computing)?;
-    let mut walks = vec![Walk::new(Weights::new(candidate, plan, context), &text, gpu.clone())?];
+    let chooser = Chooser::open(devices, &request.computing, &plan)?;
+    let mut walks = vec![Walk::new(Weights::new(candidate, plan, context).on(chooser), &text, gpu.clone())?];
     if let Some(reference) = &request.reference {
         same_tokens(candidate, reference)?;
         walks.push(Walk::new(Weights::new(reference, None, context), &text, gpu.clone())?);

@@ -13,6 +13,7 @@ use super::{LOGITS, known, score_rows, scored};
 use crate::engine::command::SensitivityRequest;
 use crate::engine::device::Devices;
 use crate::engine::event::{Sensitivity, SensitivityReport, Stage};
+use crate::engine::jobs::feedback::Chooser;
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::eval::{Divergence, Estimate};
@@ -34,6 +35,8 @@ pub(super) struct Setting<'a, 'c> {
     pub(super) plan: &'a Plan,
     pub(super) text: &'a Text,
     pub(super) gpu: Option<&'a Gpu>,
+    /// What chooses blocks where the plan asks for error feedback.
+    pub(super) chooser: &'a Chooser,
     pub(super) context: &'a Context<'c>,
 }
 
@@ -62,7 +65,8 @@ pub(in crate::engine) fn sensitivity(
     let mut tensors = Vec::new();
     let each: Vec<Vec<usize>> = (0..model.tensors.len()).map(|place| vec![place]).collect();
     let gpu = gpu::open(devices, &request.computing)?;
-    let setting = Setting { model, plan: &plan, text: &text, gpu: gpu.as_ref(), context };
+    let chooser = Chooser::open(devices, &request.computing, [&plan])?;
+    let setting = Setting { model, plan: &plan, text: &text, gpu: gpu.as_ref(), chooser: &chooser, context };
     sets(setting, request.streams, &each, &mut |found| {
         tensors.extend(found.iter().map(|(place, divergence)| {
             let (tensor, format) = (&model.tensors[*place], plan.tensors[*place].format);
@@ -99,8 +103,9 @@ pub(super) fn sets(
     sets: &[Vec<usize>],
     tell: Tell<'_>,
 ) -> Result<(), Stop> {
-    let Setting { model, plan, text, gpu, context } = setting;
-    let (original, packed) = (Weights::new(model, None, context), Weights::new(model, Some(plan.clone()), context));
+    let Setting { model, plan, text, gpu, chooser, context } = setting;
+    let original = Weights::new(model, None, context);
+    let packed = Weights::new(model, Some(plan.clone()), context).on(chooser.clone());
     let facts = facts(&original, text.chunk)?;
     let parts = parts(&original, &packed, &facts)?;
     let order = || parts.iter().enumerate().flat_map(|(n, part)| part.tensors.iter().map(move |place| (n, *place)));

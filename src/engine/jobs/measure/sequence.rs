@@ -11,8 +11,9 @@ use super::walk::{facts, pass};
 use super::weights::Weights;
 use crate::cpu::forward::{Matrices, Runner, add_cross, add_gram, quadratic_form};
 use crate::engine::command::SequenceRequest;
+use crate::engine::device::Devices;
 use crate::engine::event::Stage;
-use crate::engine::jobs::feedback::Inputs;
+use crate::engine::jobs::feedback::{Chooser, Inputs};
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::feedback;
@@ -39,7 +40,11 @@ struct Input {
 }
 
 /// Makes the file that a request names.
-pub(in crate::engine) fn sequence(request: &SequenceRequest, context: &Context<'_>) -> Result<Arc<Gram>, Stop> {
+pub(in crate::engine) fn sequence(
+    devices: &mut Devices,
+    request: &SequenceRequest,
+    context: &Context<'_>,
+) -> Result<Arc<Gram>, Stop> {
     let model = &*request.model;
     let plan = Plan::new(model, &request.recipe)?;
     let chunk = CONTEXT.min(model.hparams.context) as usize;
@@ -51,7 +56,9 @@ pub(in crate::engine) fn sequence(request: &SequenceRequest, context: &Context<'
                 .to_owned(),
         ));
     }
-    let (original, packed) = (Weights::new(model, None, context), Weights::new(model, Some(plan.clone()), context));
+    let chooser = Chooser::open(devices, &request.computing, [&plan])?;
+    let original = Weights::new(model, None, context);
+    let packed = Weights::new(model, Some(plan.clone()), context).on(chooser);
     let facts = facts(&original, chunk)?;
     let programs = (0..forward::layers(model)).map(|layer| forward::layer(model, &facts, layer));
     let programs: Vec<Program> = programs.collect::<Result<_, _>>()?;

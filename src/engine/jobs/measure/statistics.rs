@@ -16,6 +16,7 @@ use crate::arch::Tensor;
 use crate::engine::command::{CalibrateRequest, Computing, StatisticsRequest};
 use crate::engine::device::Devices;
 use crate::engine::event::{Stage, StatisticsReport};
+use crate::engine::jobs::feedback::Chooser;
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::imatrix::{Alone, Identity, Statistics, Tables, TensorStatistics, Together, square_name};
@@ -186,7 +187,7 @@ fn measure(
         return Ok(());
     }
     let gpu = lazy.gpu()?;
-    let setting = Setting { model, plan: &plan, text, gpu: gpu.as_ref(), context };
+    let setting = Setting { model, plan: &plan, text, gpu: gpu.as_ref(), chooser: &Chooser::default(), context };
     if !level.is_measured() {
         return reckon(setting, statistics, &wanted);
     }
@@ -234,9 +235,10 @@ fn interact(
     let some = model.tensors.iter().enumerate().filter(|(_, tensor)| tensor.layer().is_some_and(is_tried));
     let some: Vec<usize> = some.map(|(place, _)| place).collect();
     let corrected = Plan::new(model, &mixed.recipe.with_feedback(statistics))?;
+    let chooser = Chooser::open(lazy.devices, lazy.computing, [&corrected])?;
     let mut losses = [0.0; 2];
     for (plan, loss) in [&plan, &corrected].into_iter().zip(&mut losses) {
-        let setting = Setting { model, plan, text, gpu: gpu.as_ref(), context };
+        let setting = Setting { model, plan, text, gpu: gpu.as_ref(), chooser: &chooser, context };
         sets(setting, None, std::slice::from_ref(&some), &mut |found| {
             *loss = found[0].1.value;
             Ok(())

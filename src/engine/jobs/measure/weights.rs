@@ -2,7 +2,7 @@
 
 use crate::arch::Tensor;
 use crate::cpu::forward::{Matrices, Matrix};
-use crate::engine::jobs::feedback::{Hessians, Inputs, experts, stretches};
+use crate::engine::jobs::feedback::{Chooser, Hessians, Inputs, experts};
 use crate::engine::jobs::read::fill;
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
@@ -33,6 +33,11 @@ impl<'a> Weights<'a> {
     pub(super) fn new(model: &'a Model, plan: Option<Plan>, context: &'a Context<'a>) -> Self {
         let hessians = plan.as_ref().and_then(|plan| Hessians::new(&plan.recipe, context));
         Self { model, plan, hessians, looked_up: Mutex::default() }
+    }
+
+    /// The same with blocks chosen there.
+    pub(super) fn on(self, chooser: Chooser) -> Self {
+        Self { hessians: self.hessians.map(|hessians| hessians.on(chooser)), ..self }
     }
 
     /// Bytes that are read for all tensors.
@@ -157,10 +162,10 @@ fn corrected(
     };
     for expert in experts(tensor) {
         let hessian = hessians.of(tensor, expert)?;
-        for weights in stretches(tensor, expert) {
+        for weights in hessians.stretches(tensor, expert) {
             let from = &stored.bytes[place(stored.format, &weights)];
             let to = &mut bytes[place(planned.format, &weights)];
-            hessians.quantize(&hessian, (stored.format, from), planned.format, to)?;
+            hessians.quantize(tensor, &hessian, (stored.format, from), planned.format, to)?;
         }
     }
     Ok(Matrix { format: planned.format, shape: tensor.shape.clone(), bytes })

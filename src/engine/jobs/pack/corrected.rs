@@ -4,12 +4,15 @@
 use super::output::Output;
 use super::pipeline::nonfinite;
 use crate::arch::Tensor;
-use crate::engine::jobs::feedback::{Hessians, experts, stretches};
+use crate::engine::jobs::feedback::{Chooser, Hessians, Ready, experts};
 use crate::engine::jobs::read;
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::model::Model;
 use crate::recipe::{Plan, PlannedTensor};
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread::scope;
 
 /// A tensor, and what it becomes in which files.
 struct Task<'a> {
@@ -17,6 +20,9 @@ struct Task<'a> {
     tensor: &'a Tensor,
     goals: Vec<(usize, PlannedTensor)>,
 }
+
+/// Tensors with the same input, and which of their experts.
+type Step<'a> = (Arc<Vec<Task<'a>>>, u64);
 
 /// The tensors that plans choose so.
 fn tasks<'a>(model: &'a Model, plans: &[Plan]) -> Vec<Task<'a>> {
@@ -46,32 +52,47 @@ pub(super) struct Packer<'a, 'c> {
 
 impl Packer<'_, '_> {
     /// Packs the tensors that plans choose so.
-    pub(super) fn run(&self, plans: &[Plan]) -> Result<(), Stop> {
+    pub(super) fn run(&self, plans: &[Plan], chooser: Chooser) -> Result<(), Stop> {
+        let is_gpu = chooser.is_gpu();
         let mut tasks = tasks(self.model, plans);
         let found = plans.iter().find_map(|plan| Some((plan.recipe.gram.as_ref()?, &plan.recipe)));
         let Some((gram, hessians)) =
-            found.and_then(|(gram, recipe)| Some((gram, Hessians::new(recipe, self.context)?)))
+            found.and_then(|(gram, recipe)| Some((gram, Hessians::new(recipe, self.context)?.on(chooser))))
         else {
             return Ok(());
         };
         // Those with the same input come together, with one Hessian in memory.
+        let mut steps = Vec::new();
         while let Some(first) = tasks.first() {
             let key = |tensor: &Tensor| (gram.owner(&tensor.name).map(str::to_owned), experts(tensor));
             let wanted = key(first.tensor);
             let (group, rest): (Vec<_>, _) = tasks.into_iter().partition(|task| key(task.tensor) == wanted);
             tasks = rest;
-            for expert in wanted.1 {
-                group.iter().try_for_each(|task| self.pack(task, expert, &hessians))?;
-            }
+            let group = Arc::new(group);
+            steps.extend(wanted.1.map(|expert| (Arc::clone(&group), expert)));
         }
-        Ok(())
+        let ready = |(group, expert): &Step<'_>| hessians.of(group[0].tensor, *expert);
+        let pack = |(group, expert): &Step<'_>, ready: &Ready| {
+            group.iter().try_for_each(|task| self.pack(task, *expert, ready, &hessians))
+        };
+        if !is_gpu {
+            return steps.iter().try_for_each(|step| pack(step, &*ready(step)?));
+        }
+        // While a GPU uses one Hessian, the processor makes the next.
+        let (send, receive) = sync_channel(0);
+        let (steps, ready) = (&steps, &ready);
+        scope(|scope| {
+            scope.spawn(move || steps.iter().map(ready).try_for_each(|ready| send.send(ready)));
+            // Also where a step fails the other thread is to end.
+            let receive = receive;
+            steps.iter().zip(&receive).try_for_each(|(step, ready)| pack(step, &*ready?))
+        })
     }
 
-    fn pack(&self, task: &Task<'_>, expert: u64, hessians: &Hessians<'_>) -> Result<(), Stop> {
+    fn pack(&self, task: &Task<'_>, expert: u64, ready: &Ready, hessians: &Hessians<'_>) -> Result<(), Stop> {
         let Task { place, tensor, goals } = task;
-        let hessian = hessians.of(tensor, expert)?;
         let stored = tensor.stored_format();
-        for weights in stretches(tensor, expert) {
+        for weights in hessians.stretches(tensor, expert) {
             let count = weights.end - weights.start;
             let mut bytes = vec![0; stored.bytes(count) as usize];
             if let Some(index) = read::fill(self.model, tensor, weights.start, &mut bytes)? {
@@ -79,7 +100,7 @@ impl Packer<'_, '_> {
             }
             for (file, planned) in goals {
                 let mut blocks = vec![0; planned.format.bytes(count) as usize];
-                hessians.quantize(&hessian, (stored, &bytes), planned.format, &mut blocks)?;
+                hessians.quantize(tensor, ready, (stored, &bytes), planned.format, &mut blocks)?;
                 let position = planned.offset + planned.format.bytes(weights.start);
                 self.files[*file].write(position, &blocks)?;
                 self.files[*file].check(&format!("the tensor {}", tensor.name), position, &blocks)?;

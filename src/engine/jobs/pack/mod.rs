@@ -17,6 +17,7 @@ mod pipeline;
 use crate::engine::command::{DeviceChoice, PackOutput, PackRequest};
 use crate::engine::device::Devices;
 use crate::engine::event::{OutputReport, PackReport, Stage};
+use crate::engine::jobs::feedback::Chooser;
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::quant::{FORMATS, FormatRef};
@@ -63,13 +64,15 @@ pub(in crate::engine) fn run(
         targets.map(|(path, (plan, file))| Target { path, bytes: plan.files[file].file_bytes }).collect();
     let files = output::create(&targets, request.overwrite, model)?;
     let computes = chunks::needs_runner(model, &plans);
-    let runner = if computes { devices.runner(&request.device)? } else { devices.runner(&DeviceChoice::Cpu)? };
+    let runner =
+        if computes { devices.runner(&request.computing.device)? } else { devices.runner(&DeviceChoice::Cpu)? };
     let chunks = chunks::split(model, &plans, runner.slot_limit());
     let corrected = corrected::bytes(model, &plans);
     let source_bytes = corrected + chunks.iter().map(|chunk| chunk.source_bytes).sum::<u64>();
     let meter = Meter::new(context, Stage::Packing, source_bytes);
     let allow_nonfinite = request.allow_nonfinite;
-    Packer { model, files: &files, allow_nonfinite, meter: &meter, context }.run(&plans)?;
+    let chooser = Chooser::open(devices, &request.computing, &plans)?;
+    Packer { model, files: &files, allow_nonfinite, meter: &meter, context }.run(&plans, chooser)?;
     pipeline::run(model, &chunks, &*runner, &files, allow_nonfinite, &meter, context)?;
     for (output, (plan, file)) in files.iter().zip(planned) {
         output.write_header(&plan.header(model, file))?;
