@@ -154,6 +154,8 @@ impl Opened {
         self.sheet.update(&self.model, &self.changed_keys());
         self.set_errors(None);
         self.quality.forget();
+        // What it looks for or makes meanwhile is of a model that is no longer there.
+        self.sizing.forget();
         true
     }
 

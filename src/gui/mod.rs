@@ -21,6 +21,7 @@ mod picker;
 mod quality;
 mod screenshots;
 mod selection;
+mod size;
 mod state;
 mod table;
 mod theme;
@@ -29,16 +30,17 @@ mod widgets;
 pub use action::Action;
 pub use adapter::AdapterForm;
 pub use app::App;
-pub use choice::{Choice, Decision, Size};
+pub use choice::{Asked, Choice, Decision, Size};
 pub use download::{Download, Downloading};
 pub use errors::{Errors, Grid, Row, Scale};
 pub use fit::{Change, Fitting, Row as FitRow};
 pub use history::History;
 pub use metadata::{Editing, Page, Row as MetadataRow, Sheet};
 pub use picker::Picker;
-pub use quality::{Answers, Figure, Inquiry, Measured, Quality, Running, Settings, Trial, View, Work};
+pub use quality::{Answers, Figure, Inquiry, Measured, Next, Quality, Running, Settings, Trial, View, Work};
 pub use selection::{Select, Selection};
-pub use state::{Column, Destination, Dialog, Opened, Opening, Packing, Reading, State, Tab, Target, Verifying};
+pub use size::{Side, Sizes, Sizing, Standing, Text, Wish};
+pub use state::{Column, Destination, Dialog, Opened, Opening, Packing, Reading, State, Tab, Target, Then, Verifying};
 pub use table::Table;
 
 use crate::hub::Access;
@@ -57,6 +59,8 @@ pub struct Options {
     pub screenshots: Option<PathBuf>,
     /// The hub to fetch models from; that of the environment where none is given.
     pub hub: Option<Access>,
+    /// The file of statistics; where none is given, one in Tuck's cache folder for each model and text.
+    pub statistics: Option<PathBuf>,
 }
 
 /// Opens the window and returns when it is closed.

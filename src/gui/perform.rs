@@ -5,7 +5,8 @@ use super::adapter::AdapterForm;
 use super::app::App;
 use super::download::{Download, Downloading};
 use super::selection::Select;
-use super::state::{Dialog, Opened, Opening, Packing, Reading, Tab, Target, Verifying};
+use super::size::{Side, Wish};
+use super::state::{Dialog, Opened, Opening, Packing, Reading, Tab, Target, Then, Verifying};
 use super::{files, panels};
 use crate::engine::{AdapterRequest, Command, PackOutput, PackRequest, VerifyRequest};
 use crate::fit;
@@ -90,6 +91,11 @@ impl App {
                 }
             }
             Action::Fit(change) => self.state.fit.change(change),
+            // What follows a slider comes from the solver.
+            Action::Size(wish @ (Wish::Move(_) | Wish::LetGo | Wish::Type(_) | Wish::Leave)) => {
+                return self.resize(wish);
+            }
+            Action::Size(wish) => self.resize(wish),
             Action::Quality(inquiry) => self.inquire(inquiry),
             Action::ChooseDevice(device) => self.state.device = device,
             Action::Pack => self.pack(false),
@@ -148,6 +154,7 @@ impl App {
         self.state.opening = Some(Opening { job, target });
         self.cancel_verify();
         self.stop_inquiry();
+        self.stop_statistics();
         self.state.dialog = None;
         self.state.warnings.clear();
         self.state.memory = fit::this_machine();
@@ -214,6 +221,7 @@ impl App {
         }
         self.cancel_verify();
         self.stop_inquiry();
+        self.stop_statistics();
         self.stop_download();
         self.state.dialog = None;
     }
@@ -242,7 +250,8 @@ impl App {
     fn pack(&mut self, overwrite: bool) {
         self.state.dialog = None;
         let Some(opened) = &self.state.opened else { return };
-        if self.state.packing.is_some() || self.state.opening.is_some() || !opened.choice.is_valid() {
+        let is_ready = opened.choice.is_valid() && opened.choice.is_solved();
+        if self.state.packing.is_some() || self.state.opening.is_some() || !is_ready {
             return;
         }
         if self.state.ask() {
@@ -250,24 +259,45 @@ impl App {
         }
         let Some(opened) = &self.state.opened else { return };
         let paths = opened.outputs();
-        let existing: Vec<PathBuf> = paths.iter().filter(|path| path.exists()).cloned().collect();
+        let recipes = opened.choice.recipes().into_iter();
+        let outputs = recipes.zip(&paths).map(|(recipe, path)| PackOutput { recipe, path: path.clone() });
+        let outputs: Vec<PackOutput> = outputs.collect();
+        let writes_recipe = opened.sizing.writes_recipe;
+        let recipe_paths = outputs.iter().filter(|output| writes_recipe && output.recipe.mix.is_some());
+        let recipe_paths = recipe_paths.map(PackOutput::recipe_path);
+        let existing: Vec<PathBuf> = paths.iter().cloned().chain(recipe_paths).filter(|path| path.exists()).collect();
         if !overwrite && !existing.is_empty() {
             self.state.dialog = Some(Dialog::Replace(existing));
             return;
         }
-        let recipes = opened.choice.decision().ticked.iter().map(|preset| opened.choice.recipe(preset));
-        let outputs = recipes.zip(&paths).map(|(recipe, path)| PackOutput { recipe, path: path.clone() }).collect();
         let request = PackRequest {
             model: opened.model.clone(),
             outputs,
             split: Split::Whole,
             overwrite,
             allow_nonfinite: opened.allows_nonfinite,
+            recipes: writes_recipe,
             device: self.state.device.clone(),
         };
-        let job = self.engine.submit(Command::Pack(request));
-        self.state.packing = Some(Packing { job, outputs: paths, progress: None, is_cancelling: false });
+        let mix = request.outputs.iter().find_map(|output| Some((&output.recipe, output.recipe.mix.as_ref()?)));
+        let followed = mix.filter(|(_, mix)| mix.level.follows()).map(|(recipe, _)| recipe);
+        let sequence = followed.and_then(|recipe| opened.sequence(recipe));
+        self.pause_statistics();
+        let (job, then) = match sequence {
+            Some(sequence) => (self.engine.submit(Command::Sequence(sequence)), Then::Write(Box::new(request))),
+            None => (self.engine.submit(Command::Pack(request)), Then::Done),
+        };
+        self.state.packing = Some(Packing { job, then, outputs: paths, progress: None, is_cancelling: false });
         self.state.warnings.clear();
+    }
+
+    /// Writes files for which the text was followed, as soon as it was.
+    pub(super) fn pack_next(&mut self) {
+        let Some(packing) = &mut self.state.packing else { return };
+        match std::mem::take(&mut packing.then) {
+            Then::Start(request) => packing.job = self.engine.submit(Command::Pack(*request)),
+            other => packing.then = other,
+        }
     }
 
     fn show_in_folder(&mut self, file: &Path) {
@@ -286,7 +316,10 @@ impl Opened {
         let (model, choice) = (&self.model, &mut self.choice);
         let picked = &self.table.selection.tensors;
         match action {
-            Action::ChooseType(preset) => choice.change(model, |decision| decision.show(preset)),
+            Action::ChooseType(preset) => {
+                self.sizing.side = Side::Type;
+                choice.change(model, |decision| decision.show(preset));
+            }
             Action::NextType | Action::PreviousType => {
                 let step = if matches!(action, Action::NextType) { 1 } else { -1 };
                 let preset = self.picker.neighbour(choice.decision().preset, step);
@@ -312,8 +345,13 @@ impl Opened {
                 })
             }
             Action::Undo | Action::Redo => {
-                let is_undo = matches!(action, Action::Undo);
+                let (is_undo, was_sized) = (matches!(action, Action::Undo), choice.decision().size.is_some());
                 if if is_undo { choice.undo() } else { choice.redo() } {
+                    let is_sized = choice.decision().size.is_some();
+                    if is_sized != was_sized {
+                        self.sizing.side = if is_sized { Side::Size } else { Side::Type };
+                    }
+                    self.sizing.typed = None;
                     self.follow_decision();
                 }
             }
@@ -327,6 +365,11 @@ impl Opened {
             Action::SaveInto(folder) => return self.destination.folder = folder,
             _ => return,
         }
+        self.show_choice();
+    }
+
+    /// Shows what comes of a choice.
+    pub(super) fn show_choice(&mut self) {
         self.unfolded.clear();
         self.look_at_current();
         self.table.update(&self.model, &self.choice.plan);
