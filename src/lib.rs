@@ -66,7 +66,8 @@
 //! missing: inputs of matrices, what each tensor does alone, what each format does to each tensor, and how much more all lose
 //! together. [`recipe::Prediction`] reads losses out of it, [`recipe::budget`] finds the least loss for every number of bytes at
 //! once, and [`recipe::Mixer`] makes recipes of that, with one format for each tensor in [`recipe::Mix`], which is also the
-//! file that makes the same again. Only the job computes; the rest is pure and fast enough for a slider.
+//! file that makes the same again. Only the job computes; the rest is pure and fast enough for a slider: in the window, a thread
+//! of its own (`gui/size/solver`) holds a mixer and answers the newest question, so that a frame never waits for one.
 //!
 //! # Adding things
 //!

@@ -1,7 +1,7 @@
 //! Changes to what the opened model says of itself, each a step that can be undone.
 
 use super::action::Action;
-use super::choice::Decision;
+use super::decision::Decision;
 use super::metadata::{Editing, Page};
 use super::state::Opened;
 use crate::model::{EditError, Model, PRE_TOKENIZER, Pruning, Setting, Usual, UsualKind};

@@ -1,7 +1,7 @@
 //! What the fit tab shows: on which machines the model fits, run as the user sets it. Plain data, reckoned anew at each
 //! change of the model, the recipe or a setting.
 
-use super::choice::Decision;
+use super::decision::Decision;
 use super::state::Opened;
 use crate::engine::{Hardware, JobId};
 use crate::fit::{

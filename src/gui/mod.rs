@@ -1,12 +1,14 @@
 //! The window: shows the engine's events, turns clicks and keys into its commands.
 //!
 //! `State` is plain data and knows no pixels; `panels` draw it and push `Action`s; `App` feeds events in and carries
-//! actions out, in one place each. Nothing here reads a model, computes, or waits.
+//! actions out, in one place each. Nothing here reads a model, computes, or waits; mixes are found by `size/solver`, on a
+//! thread of its own.
 
 mod action;
 mod adapter;
 mod app;
 mod choice;
+mod decision;
 mod download;
 mod edits;
 mod errors;
@@ -15,6 +17,7 @@ mod fit;
 mod history;
 mod metadata;
 mod offer;
+mod pack;
 mod panels;
 mod perform;
 mod picker;
@@ -30,7 +33,8 @@ mod widgets;
 pub use action::Action;
 pub use adapter::AdapterForm;
 pub use app::App;
-pub use choice::{Asked, Choice, Decision, Size};
+pub use choice::{Choice, Size};
+pub use decision::{Asked, Decision};
 pub use download::{Download, Downloading};
 pub use errors::{Errors, Grid, Row, Scale};
 pub use fit::{Change, Fitting, Row as FitRow};

@@ -3,7 +3,8 @@
 use super::Settings;
 use crate::engine::MeasureReport;
 use crate::eval::{Divergence, Estimate, Histogram};
-use crate::gui::choice::{Asked, Choice, Decision};
+use crate::gui::choice::Choice;
+use crate::gui::decision::{Asked, Decision};
 use crate::recipe::{PRESETS, Plan, Preset, Recipe};
 use crate::units;
 use std::sync::Arc;

@@ -2,28 +2,26 @@
 //! that there is, and the one that is chosen. Plain data; `perform.rs` beside it starts jobs, `solver.rs` finds mixes.
 
 mod perform;
+mod sizes;
 mod solver;
-mod typed;
 mod wish;
 
+pub use sizes::Sizes;
 pub(super) use solver::{Answer, Goal, Question, Solved, Solver};
 pub use wish::Wish;
 pub(super) use wish::about;
 
-use super::choice::Asked;
+use super::decision::Asked;
 use super::state::Opened;
 use crate::engine::{EventKind, JobId, Progress, SequenceRequest, StatisticsReport};
 use crate::imatrix::Statistics;
 use crate::model::Model;
-use crate::recipe::budget::Point;
-use crate::recipe::{Level, Mixer, Override, Recipe, Standard};
+use crate::recipe::{Level, Override, Recipe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How many chunks of a text are offered; none for all of it.
 pub(super) const CHUNKS: [Option<usize>; 4] = [Some(16), Some(64), Some(256), None];
-/// Points of the curve that a picture has room for.
-const DRAWN: u64 = 400;
 
 /// By what the files to write are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,44 +90,6 @@ pub(super) struct Basis {
     pub(super) statistics: Arc<Statistics>,
     pub(super) overrides: Vec<Override>,
     pub(super) level: Level,
-}
-
-/// Every size that there is, and what is predicted for it.
-#[derive(Clone, Debug)]
-pub struct Sizes {
-    /// From the smallest file to the largest.
-    pub points: Vec<Point>,
-    /// The standard recipes, from the smallest file to the largest.
-    pub standards: Vec<Standard>,
-    /// Bytes of the smallest file.
-    pub smallest: u64,
-    /// Bytes of the largest file.
-    pub largest: u64,
-    /// Bytes of a file before its tensors.
-    header: u64,
-    /// Weights of the model.
-    weights: u64,
-}
-
-impl Sizes {
-    fn of(model: &Model, mixer: &Mixer<'_>) -> Self {
-        let all: Vec<Point> = mixer.points().collect();
-        let (smallest, largest) = (mixer.smallest(), all.last().map_or(0, |point| point.bytes));
-        let step = (largest - smallest) / DRAWN;
-        let mut points: Vec<Point> = Vec::new();
-        for point in &all {
-            if points.last().is_none_or(|last| point.bytes >= last.bytes + step || point.bytes == largest) {
-                points.push(*point);
-            }
-        }
-        let weights = model.tensors.iter().map(|tensor| tensor.weights()).sum();
-        Self { points, standards: mixer.standards(), smallest, largest, header: mixer.header_bytes(), weights }
-    }
-
-    /// The bytes of a file with so many bits of tensor data for each weight.
-    pub fn of_bits(&self, bits: f64) -> u64 {
-        self.header + (self.weights as f64 * bits / 8.0) as u64
-    }
 }
 
 /// The size side of the window.
@@ -224,11 +184,11 @@ impl Sizing {
                 Standing::Ready(report)
             }
             (EventKind::NoStatistics { is_begun }, _) => Standing::Missing { is_begun },
-            (EventKind::Failed(message), before) => {
+            (EventKind::Failed(message), _) => {
                 self.problem = Some(message);
-                Standing::Missing { is_begun: matches!(before, Standing::Making { progress: Some(_), .. }) }
+                Standing::Missing { is_begun: false }
             }
-            (EventKind::Cancelled, _) => Standing::Missing { is_begun: true },
+            (EventKind::Cancelled, _) => Standing::Missing { is_begun: false },
             (_, before) => before,
         };
     }

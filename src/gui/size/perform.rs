@@ -4,7 +4,7 @@ use super::{Basis, Goal, Question, Side, Standing, Wish};
 use crate::engine::{Command, StatisticsRequest};
 use crate::fit::Settings;
 use crate::gui::app::App;
-use crate::gui::choice::Asked;
+use crate::gui::decision::Asked;
 use crate::gui::fit::Fitting;
 use crate::gui::state::{Opened, State, Tab};
 use crate::recipe::{Level, Override, USUAL_TYPES};
@@ -102,7 +102,8 @@ impl App {
         opened.sizing.resumes = false;
         if let Standing::Making { job, .. } = opened.sizing.standing {
             self.engine.cancel(job);
-            opened.sizing.standing = Standing::Missing { is_begun: true };
+            // How much is there is looked for anew.
+            (opened.sizing.standing, opened.sizing.looked) = (Standing::Unknown, None);
         }
     }
 
@@ -217,6 +218,6 @@ impl Opened {
 }
 
 fn is_same(a: &[Override], b: &[Override]) -> bool {
-    let key = |of: &Override| (of.pattern.as_str().to_owned(), of.format);
-    a.iter().map(key).eq(b.iter().map(key))
+    let same = |(a, b): (&Override, &Override)| a.pattern.as_str() == b.pattern.as_str() && a.format == b.format;
+    a.len() == b.len() && a.iter().zip(b).all(same)
 }

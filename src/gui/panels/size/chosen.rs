@@ -66,16 +66,17 @@ fn figure(divergence: f64) -> String {
 /// Under the picture, whose sizes are at the same places.
 fn slider(ui: &mut Ui, opened: &Opened, sizes: &Sizes, actions: &mut Vec<Action>) {
     let Some(asked) = opened.choice.decision().size else { return };
-    let mut bytes = asked.bytes.clamp(sizes.smallest, sizes.largest);
+    let mut bytes = asked.bytes.clamp(sizes.smallest, sizes.largest) as f64;
+    let all = sizes.smallest as f64..=sizes.largest as f64;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 0.0;
         ui.add_space(curve::LEFT);
         ui.spacing_mut().slider_width = ui.available_width();
-        let slider = Slider::new(&mut bytes, sizes.smallest..=sizes.largest).show_value(false).trailing_fill(true);
+        let slider = Slider::new(&mut bytes, all).show_value(false).trailing_fill(true);
         let response = ui.add(slider);
         ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(Wish::LetGo.label()));
         if response.changed() {
-            actions.push(Action::Size(Wish::Move(bytes)));
+            actions.push(Action::Size(Wish::Move(bytes.round() as u64)));
         }
         if response.drag_stopped() || response.lost_focus() {
             actions.push(Action::Size(Wish::LetGo));

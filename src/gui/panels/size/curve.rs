@@ -8,15 +8,18 @@ use crate::gui::state::Opened;
 use crate::gui::theme;
 use crate::recipe::Standard;
 use crate::units;
-use egui::{Align2, Color32, CursorIcon, RichText, Sense, Stroke, Ui, pos2, vec2};
-use egui_plot::{AxisHints, HoverPosition, Line, PlotPoint, Points, Text, VLine};
+use egui::{Align, Align2, Color32, CursorIcon, Layout, RichText, Sense, Stroke, Ui, pos2, vec2};
+use egui_plot::{AxisHints, GridMark, HoverPosition, Line, PlotPoint, Points, Text, VLine};
+use std::ops::RangeInclusive;
 
 /// Of the numbers at the left of the picture.
-pub(super) const LEFT: f32 = 44.0;
+pub(super) const LEFT: f32 = 46.0;
 /// The handle of a slider is so wide that its ends are so far inside.
 const INSIDE: f32 = theme::ROW / 2.5;
 /// Of points: of standard recipes, of what was measured, and of the mix in view.
 const RADII: [f32; 3] = [3.0, 4.0, 6.0];
+/// The share of the picture at its right that has no room for text.
+const EDGE: f64 = 0.08;
 /// What the line and the point of the mix in view are called.
 const CURVE: &str = "Every size";
 const HERE: &str = "This file";
@@ -32,12 +35,16 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, sizes: &Sizes, height: f32, act
         }
         HoverPosition::Elsewhere { .. } => None,
     };
-    let formatter =
-        |mark: egui_plot::GridMark, _: &std::ops::RangeInclusive<f64>| units::bytes(mark.value.max(0.0) as u64);
+    let [from, to] = across(sizes, ui.available_width() - LEFT);
+    // A size at the right edge would be cut off.
+    let last = to - EDGE * (to - from);
+    let formatter = move |mark: GridMark, _: &RangeInclusive<f64>| match mark.value <= last {
+        true => units::bytes(mark.value.max(0.0) as u64),
+        false => String::new(),
+    };
     let x = AxisHints::new_x().formatter(formatter).label_spacing(48.0..=64.0);
     let y = AxisHints::new_y().formatter(|mark, _| power(mark.value)).label_spacing(12.0..=18.0);
     let label = format!("Size against predicted KL divergence, beside {} standard types", sizes.standards.len());
-    let [from, to] = across(sizes, ui.available_width() - LEFT);
     let [low, high] = up(sizes, &measured);
     chart(ui, &label, [x, y], |plot, ui| {
         let plot = plot.height(height).x_grid_spacer(round(72.0, 1.0)).y_grid_spacer(whole).label_formatter(hover);
@@ -55,7 +62,7 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, sizes: &Sizes, height: f32, act
                 if USUAL_TYPES.contains(&preset.name) {
                     let text = RichText::new(format!(" {} ", preset.name)).small();
                     // What stands at the right edge has its name at the left.
-                    let is_last = at[0] > from + 0.85 * (to - from);
+                    let is_last = at[0] > to - 2.0 * EDGE * (to - from);
                     let anchor = if is_last { Align2::RIGHT_BOTTOM } else { Align2::LEFT_BOTTOM };
                     let text = Text::new("", PlotPoint::new(at[0], at[1]), text).anchor(anchor);
                     plot.text(text.color(colours.muted).allow_hover(false));
@@ -130,8 +137,9 @@ fn told(sizes: &Sizes, measured: &[&Measured], opened: &Opened) -> Vec<(String, 
 /// What is predicted, and what was measured.
 pub(super) fn legend(ui: &mut Ui, opened: &Opened) {
     let colours = theme::palette(ui);
-    ui.horizontal(|ui| {
-        ui.spacing_mut().interact_size.y = 0.0;
+    // A line of small text is no row of buttons.
+    let size = vec2(ui.available_width(), 4.0 * theme::GRID);
+    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
         ui.spacing_mut().item_spacing.x = theme::GRID;
         line(ui, colours.cache);
         name(ui, "predicted", "What Tuck expects of every size, from what it measured of each tensor.");

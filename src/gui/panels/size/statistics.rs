@@ -7,7 +7,6 @@ use crate::gui::size::{CHUNKS, Standing, Wish};
 use crate::gui::state::Opened;
 use crate::gui::theme;
 use crate::gui::widgets::{Segment, bar, button, explain, primary};
-use crate::recipe::Level;
 use crate::units;
 use egui::{Align, Label, Layout, RichText, Ui, vec2};
 
@@ -60,18 +59,20 @@ pub(super) fn missing(ui: &mut Ui, opened: &Opened, is_begun: bool, actions: &mu
     let paragraph = |ui: &mut Ui, text: &str| {
         ui.add(Label::new(RichText::new(text).color(colours.muted)).wrap());
     };
-    let level = opened.level();
-    ui.heading(if is_begun { "Some of it is measured" } else { "The best file of any size" });
+    ui.heading(if is_begun { "Begun, and not finished" } else { "The best file of any size" });
     match is_begun {
         false => paragraph(
             ui,
             "Tuck runs the model over a text once and notes what each tensor does to its predictions. From then on it finds, \
              for any size, the types that lose least.",
         ),
-        true => paragraph(ui, missing_of(level)),
+        true => paragraph(
+            ui,
+            "There are statistics of this model and text, but not all that this effort chooses by. What is there stays.",
+        ),
     }
     ui.add_space(theme::GRID);
-    let label = if is_begun { "Go on measuring" } else { "Make statistics" };
+    let label = if is_begun { "Go on" } else { "Make statistics" };
     primary(ui, actions, Action::Size(Wish::Make), label, None);
     ui.add_space(theme::GRID);
     let name = opened.choice.decision().preset.name;
@@ -82,17 +83,6 @@ pub(super) fn missing(ui: &mut Ui, opened: &Opened, is_begun: bool, actions: &mu
         Some(_) => "It can be stopped, and goes on later. Types are there as before.".to_owned(),
     };
     paragraph(ui, &meanwhile);
-}
-
-/// What is not there of what was begun.
-fn missing_of(level: Level) -> &'static str {
-    match level {
-        Level::Fast => "There are statistics of this model and text, but not all that this effort chooses by.",
-        Level::Balanced => "There are statistics of this model and text, but not every tensor was measured alone yet.",
-        Level::Best => {
-            "There are statistics of this model and text, but not yet on as many chunks as this effort wants."
-        }
-    }
 }
 
 /// How far they are.

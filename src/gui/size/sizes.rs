@@ -1,10 +1,53 @@
-//! Sizes as people type them.
+//! Every size of a file, as a curve and as people type them.
 
-use super::Sizes;
+use crate::model::Model;
+use crate::recipe::budget::Point;
+use crate::recipe::{Mixer, Standard};
 use crate::units;
+
+/// Points of the curve that a picture has room for.
+const DRAWN: u64 = 400;
 
 /// What may stand behind a number of bits.
 const BITS: [&str; 5] = ["bits/weight", "bits / weight", "bits", "bit", "bpw"];
+
+/// Every size that there is, and what is predicted for it.
+#[derive(Clone, Debug)]
+pub struct Sizes {
+    /// From the smallest file to the largest.
+    pub points: Vec<Point>,
+    /// The standard recipes, from the smallest file to the largest.
+    pub standards: Vec<Standard>,
+    /// Bytes of the smallest file.
+    pub smallest: u64,
+    /// Bytes of the largest file.
+    pub largest: u64,
+    /// Bytes of a file before its tensors.
+    header: u64,
+    /// Weights of the model.
+    weights: u64,
+}
+
+impl Sizes {
+    pub(super) fn of(model: &Model, mixer: &Mixer<'_>) -> Self {
+        let all: Vec<Point> = mixer.points().collect();
+        let (smallest, largest) = (mixer.smallest(), all.last().map_or(0, |point| point.bytes));
+        let step = (largest - smallest) / DRAWN;
+        let mut points: Vec<Point> = Vec::new();
+        for point in &all {
+            if points.last().is_none_or(|last| point.bytes >= last.bytes + step || point.bytes == largest) {
+                points.push(*point);
+            }
+        }
+        let weights = model.tensors.iter().map(|tensor| tensor.weights()).sum();
+        Self { points, standards: mixer.standards(), smallest, largest, header: mixer.header_bytes(), weights }
+    }
+
+    /// The bytes of a file with so many bits of tensor data for each weight.
+    pub fn of_bits(&self, bits: f64) -> u64 {
+        self.header + (self.weights as f64 * bits / 8.0) as u64
+    }
+}
 
 impl Sizes {
     /// The bytes that a text stands for: `4.5 GB`, `4,831,838,208` or `4.2 bits`; or what is wrong with it.
