@@ -224,6 +224,9 @@ impl Opened {
     pub fn is_unsolved(&self) -> Option<&'static str> {
         match (self.choice.is_solved(), &self.sizing.standing) {
             (true, _) => None,
+            (false, Standing::Ready(_)) if self.sizing.problem.is_some() => {
+                Some("No types were found for this size; what is wrong stands under the slider.")
+            }
             (false, Standing::Unknown | Standing::Looking(_) | Standing::Ready(_)) => {
                 Some("The types for this size are being found.")
             }
@@ -248,7 +251,7 @@ impl Opened {
             Err(problem) => {
                 self.sizing.problem = Some(problem);
                 // What cannot be is not asked for again and again.
-                self.sizing.asked = self.choice.decision().size;
+                self.sizing.asked = self.choice.decision().size.filter(|_| asked.is_some());
             }
             Ok(Solved { plan, cautions, predicted, sizes, .. }) => {
                 let found = asked.unwrap_or(Asked { bytes: plan.file_bytes, level });
@@ -261,6 +264,8 @@ impl Opened {
                 if asked.is_none() || asked == self.sizing.asked {
                     self.sizing.asked = None;
                 }
+                // What is wrong with a text stays while it is being typed.
+                self.sizing.problem.take_if(|_| self.sizing.typed.is_none());
                 (self.sizing.sizes, self.sizing.predicted) = (Some(sizes), Some(predicted));
                 self.choice.take_mix(found, plan, cautions);
                 self.table.update(&self.model, &self.choice.plan);

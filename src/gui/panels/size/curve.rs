@@ -20,6 +20,9 @@ const INSIDE: f32 = theme::ROW / 2.5;
 const RADII: [f32; 3] = [3.0, 4.0, 6.0];
 /// The share of the picture at its right that has no room for text.
 const EDGE: f64 = 0.08;
+/// Powers of ten with room for names.
+const BELOW: f64 = 0.6;
+const ABOVE: f64 = 0.25;
 /// What the line and the point of the mix in view are called.
 const CURVE: &str = "Every size";
 const HERE: &str = "This file";
@@ -61,9 +64,9 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, sizes: &Sizes, height: f32, act
                 plot.points(points);
                 if USUAL_TYPES.contains(&preset.name) {
                     let text = RichText::new(format!(" {} ", preset.name)).small();
-                    // What stands at the right edge has its name at the left.
+                    // Above the curve is room, but not at the right edge; there it is below.
                     let is_last = at[0] > to - 2.0 * EDGE * (to - from);
-                    let anchor = if is_last { Align2::RIGHT_BOTTOM } else { Align2::LEFT_BOTTOM };
+                    let anchor = if is_last { Align2::RIGHT_TOP } else { Align2::LEFT_BOTTOM };
                     let text = Text::new("", PlotPoint::new(at[0], at[1]), text).anchor(anchor);
                     plot.text(text.color(colours.muted).allow_hover(false));
                 }
@@ -113,7 +116,7 @@ fn up(sizes: &Sizes, measured: &[&Measured]) -> [f64; 2] {
     let measured = measured.iter().map(|measured| measured.divergence.value);
     let all = predicted.chain(standards).chain(measured).map(level);
     let [low, high] = all.fold([f64::MAX, f64::MIN], |[low, high], at| [low.min(at), high.max(at)]);
-    if low > high { [-4.0, 0.0] } else { [low - 0.15, high + 0.25] }
+    if low > high { [-4.0, 0.0] } else { [low - BELOW, high + ABOVE] }
 }
 
 /// What the pointer finds at each point.
