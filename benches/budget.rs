@@ -1,10 +1,17 @@
 //! How long it takes to choose formats for a model of 1,000 tensors by 12 formats, and what the choices lose over the bound
-//! that no choice can go below.
+//! that no choice can go below; and how long a whole move of the window's slider takes for such a model: mix and plan.
 //!
 //!     cargo bench --bench budget
 
+#[path = "../tests/common/sparse.rs"]
+mod sparse;
+
 use std::time::{Duration, Instant};
+use tuck::imatrix::{Alone, GramPlan, GramWriter, Identity, Statistics, Tables};
+use tuck::model::Model;
+use tuck::quant::{FORMATS, FormatRef, Q3_K};
 use tuck::recipe::budget::{Choice, Curve};
+use tuck::recipe::{Level, Mixer, Plan, Prediction, Recipe, preset_from_name};
 
 const TENSORS: usize = 1000;
 /// What a move of a slider may take.
@@ -56,6 +63,59 @@ fn main() {
         );
     }
     println!("worst {:.1} ms of {} ms", ms(worst), LIMIT.as_millis());
+    moves();
+}
+
+/// Formats of 256 weights a block, of which tensors can have all.
+fn formats() -> Vec<FormatRef> {
+    FORMATS.iter().copied().filter(|format| !format.is_float() && format.block_weights == 256).take(12).collect()
+}
+
+/// A model of holes, statistics that somebody thought of, and the slider from one end to the other.
+fn moves() {
+    let folder = tempfile::tempdir().expect("a folder for a model of holes");
+    sparse::sparse_llama(folder.path(), 111, 4096, 14336, 32, 8, 128_256);
+    let model = Model::open(folder.path()).expect("a Llama of holes");
+    let statistics = invented(&model, &folder.path().join("statistics.gguf"));
+    let begin = Instant::now();
+    let prediction = Prediction::new(&statistics, true, true);
+    let base = Recipe::new(preset_from_name("COPY").expect("in the list"));
+    let made = (Level::Balanced, statistics.identity.clone());
+    let mixer = Mixer::new(&model, &prediction, base, made, &formats(), &[]).expect("every tensor can have them");
+    let (from, to) = (mixer.smallest(), mixer.points().last().expect("a curve").bytes);
+    let standards = mixer.standards().len();
+    println!("{} tensors: curve and {standards} standards in {:.1} ms", model.tensors.len(), ms(begin.elapsed()));
+    let mut times = Vec::new();
+    for part in 0..=40 {
+        let begin = Instant::now();
+        let mixed = mixer.solve(from + (to - from) / 40 * part).expect("more than the smallest");
+        let plan = Plan::new(&model, &mixed.recipe).expect("a recipe of this model");
+        assert_eq!(plan.file_bytes, mixed.total.bytes);
+        times.push(begin.elapsed());
+    }
+    times.sort();
+    println!("a move: median {:.1} ms, worst {:.1} ms", ms(times[times.len() / 2]), ms(times[times.len() - 1]));
+}
+
+fn invented(model: &Model, path: &std::path::Path) -> Statistics {
+    let names =
+        model.tensors.iter().filter(|tensor| tuck::recipe::quantizable(tensor)).map(|tensor| tensor.name.clone());
+    let mut tables = Tables::unknown(names);
+    for (place, tensor) in tables.tensors.iter_mut().enumerate() {
+        // Somewhere between 1e-6 and 3e-3.
+        let divergence = ((place * 7919 % 1000) as f64 / 125.0).exp() * 1e-6;
+        tensor.alone = Some(Alone { divergence, error: 0.0, chunks: 2, format: &Q3_K });
+        let of = Tables::formats().zip(&mut tensor.errors);
+        of.for_each(|(format, error)| *error = Some(4f64.powf(-format.bits_per_weight())));
+    }
+    let identity = Identity { model: "holes".to_owned(), text: "none".to_owned() };
+    let planned = GramPlan { metadata: tables.metadata(&identity), tables: tables.shapes([]), ..GramPlan::default() };
+    let (mut writer, _) = GramWriter::begin(&path.with_extension("partial"), &planned, false).expect("a new file");
+    for (name, numbers) in tables.encode() {
+        writer.fill(name, &numbers).expect("a planned table");
+    }
+    writer.finish(path).expect("a name for the file");
+    Statistics::open(path).expect("what was written")
 }
 
 fn ms(duration: Duration) -> f64 {

@@ -69,8 +69,10 @@
 //! together and how much less by [`feedback`]. [`recipe::Prediction`] reads losses out of it, [`recipe::budget`] finds the
 //! least loss for every number of bytes at once, and [`recipe::Mixer`] makes recipes of that, with one format for each tensor
 //! in [`recipe::Mix`], which is also the file that makes the same again. Only the job computes; the rest is pure and fast
-//! enough for a slider. With the most effort another job follows: it runs the text through the model as it was and as it is
-//! packed so far, and says what each matrix has to make good of what those before it lost ([`recipe::Recipe::sequence`]).
+//! enough for a slider: in the window, a thread of its own (`gui/size/solver`) holds a mixer and answers the newest question,
+//! so that a frame never waits for one. With the most effort another job follows: it runs the text through the model as it was
+//! and as it is packed so far, and says what each matrix has to make good of what those before it lost
+//! ([`recipe::Recipe::sequence`]).
 //!
 //! # Adding things
 //!

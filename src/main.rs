@@ -11,7 +11,8 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(code) => code,
         Err(window) => {
-            let options = gui::Options { path: window.path, screenshots: window.screenshots, hub: None };
+            let options =
+                gui::Options { path: window.path, screenshots: window.screenshots, ..gui::Options::default() };
             match gui::run(options) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(message) => {

@@ -30,7 +30,7 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     };
     let bytes = number.trim_end().parse::<f64>().map_err(|_| refuse())? * unit;
     // Written so that what is no number is refused too.
-    if (1.0..1e18).contains(&bytes) { Ok(bytes as u64) } else { Err(refuse()) }
+    if (1.0..1e18).contains(&bytes) { Ok(bytes.round() as u64) } else { Err(refuse()) }
 }
 
 /// `4,920,734,112`.
@@ -107,7 +107,9 @@ mod tests {
 
     #[test]
     fn sizes_are_read_as_they_are_written() {
-        for (text, number) in [("2G", 2_000_000_000), ("500m", 500_000_000), ("1.5 GB", 1_500_000_000), ("64", 64)] {
+        for (text, number) in
+            [("2G", 2_000_000_000), ("500m", 500_000_000), ("1.5 GB", 1_500_000_000), ("4.1MB", 4_100_000), ("64", 64)]
+        {
             assert_eq!(parse_bytes(text), Ok(number));
         }
         for text in ["", "G", "0", "-1G", "0.0000001K", "nanG", "infT", "1e40G", "2GiB", "two", "18446744073709551616"]

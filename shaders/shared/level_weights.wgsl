@@ -10,3 +10,8 @@ fn level_weights(codes: u32) -> vec4f {
     let first = bytes << (vec4u(24u) - 8u * (i & vec4u(3u)));
     return vec4f(bitcast<vec4i>(first) >> vec4u(24u));
 }
+
+// The level of one code.
+fn code_level(code: u32) -> f32 {
+    return level_weights(code).x;
+}

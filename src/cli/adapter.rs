@@ -51,6 +51,7 @@ fn export(arguments: &Arguments) -> Result<(), Quit> {
         split: Split::Whole,
         overwrite: arguments.force,
         allow_nonfinite: false,
+        recipes: false,
         computing: Computing { device: DeviceChoice::Cpu, memory: None },
     };
     let EventKind::Packed(report) = session.run(Command::Pack(request))? else {

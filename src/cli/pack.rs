@@ -214,6 +214,8 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
         split: arguments.split(),
         overwrite: arguments.force,
         allow_nonfinite: arguments.allow_nonfinite,
+        // --recipe-out has a place of its own.
+        recipes: false,
         computing,
     };
     let EventKind::Packed(report) = session.run(Command::Pack(request))? else {

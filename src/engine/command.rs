@@ -52,6 +52,9 @@ pub enum Command {
     /// Make the statistics that an automatic mix is chosen by, as far as they are not there. Ends in `Statistics`, `Failed` or
     /// `Cancelled`.
     Statistics(StatisticsRequest),
+    /// Look for statistics that were made before, and make none. Ends in `Statistics` where all that the request names is
+    /// there, in `NoStatistics` where something is missing, or in `Failed`.
+    FindStatistics(StatisticsRequest),
     /// Quantize matrices one after the other, each for what the earlier ones left. Ends in `Sequenced`, `Failed` or
     /// `Cancelled`.
     Sequence(SequenceRequest),
@@ -96,6 +99,8 @@ pub struct PackRequest {
     pub overwrite: bool,
     /// Whether NaN and infinite weights are let through (as 0 in block formats).
     pub allow_nonfinite: bool,
+    /// Whether the recipe of each mix is written beside its file, at [`recipe_path`](PackOutput::recipe_path).
+    pub recipes: bool,
     /// Where to compute.
     pub computing: Computing,
 }
@@ -107,6 +112,13 @@ pub struct PackOutput {
     pub recipe: Recipe,
     /// The file to write; where it is cut into several, they are named after it.
     pub path: PathBuf,
+}
+
+impl PackOutput {
+    /// Where the recipe of a mix goes: beside its file, with another ending.
+    pub fn recipe_path(&self) -> PathBuf {
+        self.path.with_extension("toml")
+    }
 }
 
 /// What to measure, and against what.

@@ -58,6 +58,11 @@ pub enum EventKind {
     Calibrated(Arc<CalibrateReport>),
     /// The statistics that an automatic mix is chosen by are there.
     Statistics(Arc<StatisticsReport>),
+    /// Something is missing of the statistics that were looked for.
+    NoStatistics {
+        /// Whether some of it is there, from which making them goes on.
+        is_begun: bool,
+    },
     /// Gram matrices of inputs behind matrices that are quantized, for [`Recipe::sequence`](crate::recipe::Recipe::sequence).
     Sequenced(Arc<Gram>),
     /// Every file of a model is there and verified.
@@ -185,6 +190,8 @@ pub struct OutputReport {
     pub feedback: Option<(PathBuf, f64)>,
     /// Tensors that could not get the format the recipe wanted.
     pub fallbacks: Vec<Fallback>,
+    /// Where its recipe was written.
+    pub recipe_path: Option<PathBuf>,
 }
 
 /// How far one model's weights are from another's.

@@ -2,6 +2,7 @@
 
 use super::command::{AdapterRequest, Command, JobId};
 use super::event::{Event, EventKind, Progress};
+use super::jobs::measure::Found;
 use super::{Wake, device, jobs, sample};
 use crate::checkpoint::{Adapter, OpenError};
 use crate::imatrix::{Imatrix, ImatrixError};
@@ -181,6 +182,10 @@ fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -
         Command::Statistics(request) => {
             Ok(EventKind::Statistics(Arc::new(jobs::measure::statistics(devices, &request, context)?)))
         }
+        Command::FindStatistics(request) => Ok(match jobs::measure::find_statistics(&request)? {
+            Found::All(report) => EventKind::Statistics(Arc::new(report)),
+            Found::Missing { is_begun } => EventKind::NoStatistics { is_begun },
+        }),
         Command::Measure(request) => Ok(EventKind::Measured(Arc::new(jobs::measure::run(devices, &request, context)?))),
         Command::Pull(request, access) => jobs::pull::run(&request, access, context),
         Command::Verify(request) => Ok(EventKind::Verified(Arc::new(jobs::verify::run(&request, context)?))),

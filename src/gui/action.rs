@@ -5,6 +5,7 @@ use super::fit::Change;
 use super::metadata::Page;
 use super::quality::Inquiry;
 use super::selection::Select;
+use super::size::Wish;
 use super::state::{Column, Tab, Target};
 use crate::chat::EXAMPLES;
 use crate::engine::DeviceChoice;
@@ -133,6 +134,8 @@ pub enum Action {
     ShowOutput(usize),
     /// Change something in the fit tab.
     Fit(Change),
+    /// Ask for a size, or change how.
+    Size(Wish),
     /// Measure, or let models answer, or change how.
     Quality(Inquiry),
     /// Compute here.
@@ -264,6 +267,7 @@ impl Action {
             Self::Unfold(_) => "List the tensors",
             Self::ShowOutput(_) => "About this file",
             Self::Fit(change) => return change.label(),
+            Self::Size(wish) => return wish.label(),
             Self::Quality(inquiry) => return inquiry.label(),
             Self::ChooseDevice(DeviceChoice::Auto) => "Automatic",
             Self::ChooseDevice(DeviceChoice::Cpu) => "Processor",
@@ -331,10 +335,11 @@ impl Action {
             Self::Sort(_) => "Sort by this column; again for the other way round.",
             Self::ChooseDevice(DeviceChoice::Auto) => "The fastest GPU, or the processor where there is none.",
             Self::ChooseDevice(DeviceChoice::Cpu) => "The processor, without any graphics driver.",
+            Self::Size(wish) => wish.tooltip(),
             Self::Quality(inquiry) => inquiry.tooltip(),
             Self::SaveAs => "Choose the folder and name of the file to write.",
             Self::ChooseFolder => "Choose the folder for the files to write.",
-            Self::Pack => "Write the model as a GGUF file of each ticked type.",
+            Self::Pack => "Write the model as a GGUF file: of each ticked type, or of the size that is chosen.",
             Self::PackAnyway => "Weights that are NaN or infinite count as 0 in block formats.",
             Self::CompareWith => "Measure how far the weights of another file are from this model's.",
             Self::Verify(_) => "Measure how far the file's weights are from the model's.",

@@ -3,17 +3,23 @@
 use super::action::Action;
 use super::files::Pickers;
 use super::screenshots::Script;
+use super::size::Solver;
 use super::state::{Dialog, State, Target};
 use super::{Options, panels, theme};
 use crate::engine::{Command, Engine};
 use crate::fit;
 use crate::hub::Access;
+use std::path::PathBuf;
 
 /// The window's application.
 pub struct App {
     pub(super) state: State,
     pub(super) engine: Engine,
     pub(super) pickers: Pickers,
+    /// Finds mixes.
+    pub(super) solver: Solver,
+    /// The file of statistics; without, one in Tuck's cache folder for each model and text.
+    pub(super) statistics: Option<PathBuf>,
     /// Where models are fetched from.
     pub(super) hub: Option<Access>,
     /// Asked for while drawing, carried out before the next frame.
@@ -29,8 +35,10 @@ impl App {
         let engine = Engine::start(Box::new(move || repaint.request_repaint()));
         let state = State { memory: fit::this_machine(), ..State::default() };
         let script = options.screenshots.map(Script::new);
-        let (pickers, hub) = (Pickers::new(ctx), options.hub);
-        let mut app = Self { state, engine, pickers, hub, actions: Vec::new(), script };
+        let (pickers, hub, statistics) = (Pickers::new(ctx), options.hub, options.statistics);
+        let repaint = ctx.clone();
+        let solver = Solver::start(move || repaint.request_repaint());
+        let mut app = Self { state, engine, pickers, solver, statistics, hub, actions: Vec::new(), script };
         if app.script.is_some() {
             app.open(Target::Sample);
         } else if let Some(path) = options.path {
@@ -60,6 +68,8 @@ impl App {
         for event in events {
             self.state.apply(event);
         }
+        self.take_answers();
+        self.pack_next();
         self.measure_next();
         if let Some(path) = self.state.fetched.take() {
             self.actions.push(Action::Open(Target::Path(path)));
@@ -74,7 +84,7 @@ impl App {
             let free = match action {
                 // The dialog has its own keys, and a pack is not to start behind it.
                 _ if self.state.dialog.is_some() => false,
-                Action::PreviousType | Action::NextType => !has_focus && !is_choosing,
+                Action::PreviousType | Action::NextType => !has_focus && !is_choosing && self.state.is_by_type(),
                 // Menus close by it, and text has a history of its own.
                 Action::Cancel => !is_typing && !is_choosing,
                 Action::Undo | Action::Redo | Action::Select(_) => !is_typing,
@@ -114,6 +124,7 @@ impl eframe::App for App {
         for action in std::mem::take(&mut self.actions) {
             self.perform(action, ctx);
         }
+        self.size_next();
         if self.script.is_some() {
             // So that the script sees a pack from its first moment.
             self.take_events();

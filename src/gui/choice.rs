@@ -1,11 +1,12 @@
 //! What the user chose for the opened model, and the plan that follows: recomputed at each change, so what is shown is
 //! exact to the byte. Choices can be undone.
 
+use super::decision::{Asked, Decision};
 use super::history::History;
 use crate::imatrix::Imatrix;
-use crate::model::{Model, PRE_TOKENIZER, Setting};
+use crate::model::Model;
 use crate::quant::FormatRef;
-use crate::recipe::{Coverage, FallbackGroup, Override, PRESETS, Plan, Preset, Recipe, RecipeError};
+use crate::recipe::{Coverage, FallbackGroup, MIX, Override, PRESETS, Plan, Preset, Recipe, RecipeError};
 use rayon::prelude::*;
 use regex::Regex;
 use std::collections::BTreeMap;
@@ -14,98 +15,38 @@ use std::sync::Arc;
 /// Tensors named by one pattern at most, so that no pattern grows too large to compile.
 const NAMES: usize = 200;
 
-/// A user's choices: all that undo brings back.
-#[derive(Clone, Debug)]
-pub struct Decision {
-    /// The type that the window shows the plan of.
-    pub preset: &'static Preset,
-    /// The types to write, in the order of [`PRESETS`]. A single one is the one shown.
-    pub ticked: Vec<&'static Preset>,
-    /// How much each column counts.
-    pub imatrix: Option<Arc<Imatrix>>,
-    /// Formats chosen for single tensors, by their place in [`Model::tensors`]. They win over the patterns.
-    pub picks: BTreeMap<usize, FormatRef>,
-    /// Lines of the form `PATTERN=TYPE`, as typed.
-    pub patterns: Vec<String>,
-    /// Changes to the metadata; one for a key at most.
-    pub settings: Vec<Setting>,
-    /// The pre-tokenizer to use although it cuts some text otherwise than the model's own.
-    pub pre_tokenizer: Option<&'static str>,
-}
-
-impl PartialEq for Decision {
-    /// An importance matrix equals itself only: its numbers are many.
-    fn eq(&self, other: &Self) -> bool {
-        let matrix = |decision: &Self| decision.imatrix.as_ref().map(Arc::as_ptr);
-        self.preset == other.preset
-            && self.ticked == other.ticked
-            && matrix(self) == matrix(other)
-            && self.picks == other.picks
-            && self.patterns == other.patterns
-            && self.settings == other.settings
-            && self.pre_tokenizer == other.pre_tokenizer
-    }
-}
-
-impl Decision {
-    /// Without overrides.
-    fn new(preset: &'static Preset) -> Self {
-        Self {
-            preset,
-            ticked: vec![preset],
-            imatrix: None,
-            picks: BTreeMap::new(),
-            patterns: Vec::new(),
-            settings: Vec::new(),
-            pre_tokenizer: None,
-        }
-    }
-
-    /// The metadata keys that are not as they came, in a model of this architecture.
-    pub fn changed_keys(&self, architecture: &str) -> Vec<String> {
-        let settings = self.settings.iter().map(|setting| setting.key(architecture));
-        settings.chain(self.pre_tokenizer.map(|_| PRE_TOKENIZER.to_owned())).collect()
-    }
-
-    /// Shows a type, and writes it where no others are ticked.
-    pub fn show(&mut self, preset: &'static Preset) {
-        self.preset = preset;
-        if self.ticked.len() == 1 {
-            self.ticked = vec![preset];
-        }
-    }
-
-    /// Writes a type besides the others, or no longer. One at least is written.
-    pub fn tick(&mut self, preset: &'static Preset) {
-        let is_ticked = |of: &&Preset| (**of == *preset) != self.ticked.contains(of);
-        let ticked: Vec<&Preset> = PRESETS.iter().filter(is_ticked).collect();
-        match ticked[..] {
-            [] => {}
-            [only] => (self.preset, self.ticked) = (only, ticked),
-            _ => self.ticked = ticked,
-        }
-    }
-}
-
 /// A decision, what comes of it, and how it came about.
 #[derive(Clone, Debug)]
 pub struct Choice {
     decision: Decision,
     /// Why a line of [`Decision::patterns`] cannot be applied; as many as there are lines.
     pub problems: Vec<Option<String>>,
-    /// The plan of the type, the picks and the valid patterns.
+    /// The plan of the type, the picks and the valid patterns; where a size is asked for, of the last that was solved.
     pub plan: Plan,
     /// What to know before packing the ticked types, each in a sentence without its full stop.
     pub cautions: Vec<String>,
     /// The plan's fallbacks, by what they have in common.
     pub fallbacks: Vec<FallbackGroup>,
-    /// The formats of the same plan without the picks, in the order of [`Model::tensors`].
+    /// The formats of the same plan without the picks, in the order of [`Model::tensors`]; none where a size is asked for.
     pub unpicked: Vec<FormatRef>,
     /// File size and bits per weight of every type with these overrides, in the order of [`PRESETS`].
     pub sizes: Vec<Size>,
+    /// The picks and the valid patterns.
+    overrides: Vec<Override>,
+    /// The size that the plan is of.
+    solved: Option<Asked>,
     history: History<Decision>,
-    /// The line being typed, whose keystrokes are one step to undo.
-    typing: Option<usize>,
+    /// What the last changes were of, which are one step to undo.
+    going_on: Option<GoingOn>,
+}
+
+/// Changes that follow each other as fast as keys and pointers do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum GoingOn {
+    /// Keystrokes in a line of patterns.
+    Pattern(usize),
+    /// Moves of the slider.
+    Size,
 }
 
 /// What a type would cost.
@@ -129,8 +70,10 @@ impl Choice {
             fallbacks: Vec::new(),
             unpicked: Vec::new(),
             sizes: Vec::new(),
+            overrides: Vec::new(),
+            solved: None,
             history: History::default(),
-            typing: None,
+            going_on: None,
         };
         choice.update(model);
         choice
@@ -145,7 +88,7 @@ impl Choice {
     pub fn change(&mut self, model: &Model, change: impl FnOnce(&mut Decision)) {
         let before = self.decision.clone();
         change(&mut self.decision);
-        self.typing = None;
+        self.going_on = None;
         if self.decision != before {
             self.history.record(before);
             self.update(model);
@@ -155,12 +98,61 @@ impl Choice {
     /// Changes the text of a pattern. Keystrokes in one line are one step.
     pub fn edit_pattern(&mut self, model: &Model, index: usize, text: String) {
         let Some(line) = self.decision.patterns.get_mut(index) else { return };
-        if self.typing == Some(index) {
+        if self.going_on == Some(GoingOn::Pattern(index)) {
             *line = text;
             return self.update(model);
         }
         self.change(model, |decision| decision.patterns[index] = text);
-        self.typing = Some(index);
+        self.going_on = Some(GoingOn::Pattern(index));
+    }
+
+    /// Asks for another size, of which the plan is not known yet. Moves of a slider are one step.
+    pub fn ask_size(&mut self, model: &Model, asked: Asked) {
+        let is_first = self.decision.size.is_none();
+        if is_first || self.going_on != Some(GoingOn::Size) {
+            self.history.record(self.decision.clone());
+        }
+        self.decision.size = Some(asked);
+        self.going_on = Some(GoingOn::Size);
+        if is_first {
+            self.update(model);
+        }
+    }
+
+    /// The next move of the slider is a step of its own.
+    pub fn let_go(&mut self) {
+        self.going_on = None;
+    }
+
+    /// Takes in what was found for a size.
+    pub fn take_mix(&mut self, asked: Asked, plan: Plan, cautions: Vec<String>) {
+        self.fallbacks = FallbackGroup::of(&plan.fallbacks);
+        (self.plan, self.cautions, self.solved) = (plan, cautions, Some(asked));
+    }
+
+    /// The mix in view is no longer what would be found.
+    pub fn forget_mix(&mut self) {
+        self.solved = None;
+    }
+
+    /// Whether the plan is that of the decision.
+    pub fn is_solved(&self) -> bool {
+        self.decision.size.is_none() || self.solved == self.decision.size
+    }
+
+    /// For file names: the name of the type, or [`MIX`].
+    pub fn name(&self) -> &'static str {
+        if self.decision.size.is_some() { MIX } else { self.decision.preset.name }
+    }
+
+    /// For people: the name of the type, or that it is a mix.
+    pub fn title(&self) -> &'static str {
+        if self.decision.size.is_some() { "the mix" } else { self.decision.preset.name }
+    }
+
+    /// What is chosen for single tensors, as far as it can be applied.
+    pub fn overrides(&self) -> &[Override] {
+        &self.overrides
     }
 
     /// Uses an importance matrix, if it is of this model.
@@ -172,14 +164,14 @@ impl Choice {
 
     /// Takes the last change back; false where there is none. The plan is that of before until [`Self::update`].
     pub fn undo(&mut self) -> bool {
-        self.typing = None;
+        self.going_on = None;
         self.history.undo(&mut self.decision)
     }
 
     /// Makes the change again that was taken back last; false where there is none. The plan is that of before until
     /// [`Self::update`].
     pub fn redo(&mut self) -> bool {
-        self.typing = None;
+        self.going_on = None;
         self.history.redo(&mut self.decision)
     }
 
@@ -211,16 +203,21 @@ impl Choice {
             let recipe = Recipe { overrides: overrides.to_vec(), imatrix: imatrix.clone(), ..Recipe::new(preset) };
             Plan::new(model, &recipe).expect("each override and the matrix were accepted on their own")
         };
+        self.solved = None;
         let plans: Vec<Plan> = PRESETS.par_iter().map(|preset| plan(preset, &overrides)).collect();
         let size = |plan: &Plan| Size { file_bytes: plan.file_bytes, bits_per_weight: plan.bits_per_weight };
         self.sizes = plans.iter().map(size).collect();
-        self.plan = plan(preset, &overrides);
-        let coverage = self.plan.coverage(model);
-        let ticked = plans.iter().filter(|plan| self.decision.ticked.contains(&plan.recipe.preset));
-        self.cautions = Plan::warnings_of(ticked);
-        self.cautions.extend(coverage.iter().flat_map(Coverage::warnings));
-        self.fallbacks = FallbackGroup::of(&self.plan.fallbacks);
-        self.unpicked = plan(preset, &patterns).tensors.iter().map(|tensor| tensor.format).collect();
+        self.unpicked = Vec::new();
+        if self.decision.size.is_none() {
+            self.plan = plan(preset, &overrides);
+            let coverage = self.plan.coverage(model);
+            let ticked = plans.iter().filter(|plan| self.decision.ticked.contains(&plan.recipe.preset));
+            self.cautions = Plan::warnings_of(ticked);
+            self.cautions.extend(coverage.iter().flat_map(Coverage::warnings));
+            self.fallbacks = FallbackGroup::of(&self.plan.fallbacks);
+            self.unpicked = plan(preset, &patterns).tensors.iter().map(|tensor| tensor.format).collect();
+        }
+        self.overrides = overrides;
     }
 
     /// Whether every pattern can be applied.
@@ -236,12 +233,24 @@ impl Choice {
 
     /// The bytes of all files to write.
     pub fn total_bytes(&self) -> u64 {
+        if self.decision.size.is_some() {
+            return self.plan.file_bytes;
+        }
         self.decision.ticked.iter().map(|preset| self.size(preset).file_bytes).sum()
     }
 
     /// The recipe of a type with these overrides.
     pub fn recipe(&self, preset: &'static Preset) -> Recipe {
-        Recipe { preset, ..self.plan.recipe.clone() }
+        let (overrides, imatrix) = (self.overrides.clone(), self.decision.imatrix.clone());
+        Recipe { overrides, imatrix, ..Recipe::new(preset) }
+    }
+
+    /// What is to be written: a recipe for each file.
+    pub fn recipes(&self) -> Vec<Recipe> {
+        match self.decision.size {
+            Some(_) => vec![self.plan.recipe.clone()],
+            None => self.decision.ticked.iter().map(|preset| self.recipe(preset)).collect(),
+        }
     }
 }
 
@@ -275,32 +284,4 @@ fn parse(text: &str, model: &Model, preset: &'static Preset) -> Result<Option<Ov
     let parsed = Override::parse(text).map_err(problem)?;
     Plan::new(model, &Recipe { overrides: vec![parsed.clone()], ..Recipe::new(preset) }).map_err(problem)?;
     Ok(Some(parsed))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::recipe::preset_from_name;
-
-    fn names(decision: &Decision) -> Vec<&str> {
-        std::iter::once(decision.preset).chain(decision.ticked.iter().copied()).map(|preset| preset.name).collect()
-    }
-
-    #[test]
-    fn a_single_type_is_the_one_shown_and_several_stay() {
-        let [f16, q8, q4] = ["F16", "Q8_0", "Q4_0"].map(|name| preset_from_name(name).unwrap());
-        let mut decision = Decision::new(q4);
-        decision.show(q8);
-        assert_eq!(names(&decision), ["Q8_0", "Q8_0"]);
-        decision.tick(q8);
-        assert_eq!(names(&decision), ["Q8_0", "Q8_0"], "one at least is written");
-        decision.tick(q4);
-        decision.tick(f16);
-        assert_eq!(names(&decision), ["Q8_0", "F16", "Q8_0", "Q4_0"], "in the order of the list");
-        decision.tick(q8);
-        decision.show(q8);
-        assert_eq!(names(&decision), ["Q8_0", "F16", "Q4_0"], "to look at a type does not write it");
-        decision.tick(f16);
-        assert_eq!(names(&decision), ["Q4_0", "Q4_0"]);
-    }
 }

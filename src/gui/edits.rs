@@ -1,7 +1,7 @@
 //! Changes to what the opened model says of itself, each a step that can be undone.
 
 use super::action::Action;
-use super::choice::Decision;
+use super::decision::Decision;
 use super::metadata::{Editing, Page};
 use super::state::Opened;
 use crate::model::{EditError, Model, PRE_TOKENIZER, Pruning, Setting, Usual, UsualKind};
@@ -154,6 +154,8 @@ impl Opened {
         self.sheet.update(&self.model, &self.changed_keys());
         self.set_errors(None);
         self.quality.forget();
+        // What it looks for or makes meanwhile is of a model that is no longer there.
+        self.sizing.forget();
         true
     }
 

@@ -2,6 +2,7 @@
 
 use super::action::Action;
 use super::quality::Inquiry;
+use super::size::Wish;
 use super::state::Target;
 use crate::chat::MAX_SOURCE;
 use rfd::{AsyncFileDialog, FileHandle};
@@ -67,11 +68,13 @@ impl Pickers {
     }
 
     pub(super) fn text(&self) {
-        let dialog = AsyncFileDialog::new()
-            .set_title("Choose a text to measure on")
-            .add_filter("Texts", &["txt", "md", "raw", "json", "jsonl"])
-            .add_filter("All files", &["*"]);
+        let dialog = texts("Choose a text to measure on");
         self.wait(dialog.pick_file(), |path| Action::Quality(Inquiry::Text(Some(path.to_owned()))));
+    }
+
+    pub(super) fn observed_text(&self) {
+        let dialog = texts("Choose a text to observe the model on");
+        self.wait(dialog.pick_file(), |path| Action::Size(Wish::Text(Some(path.to_owned()))));
     }
 
     pub(super) fn template(&self) {
@@ -124,6 +127,12 @@ impl Pickers {
 fn models(title: &str) -> AsyncFileDialog {
     let dialog = AsyncFileDialog::new().set_title(title);
     dialog.add_filter("Models", &["safetensors", "gguf"]).add_filter("All files", &["*"])
+}
+
+/// A dialog for texts.
+fn texts(title: &str) -> AsyncFileDialog {
+    let dialog = AsyncFileDialog::new().set_title(title);
+    dialog.add_filter("Texts", &["txt", "md", "raw", "json", "jsonl"]).add_filter("All files", &["*"])
 }
 
 /// Whether a file is an importance matrix by its name, as those that people publish are: `imatrix.gguf`, `model.dat`.

@@ -1,7 +1,7 @@
 //! What the fit tab shows: on which machines the model fits, run as the user sets it. Plain data, reckoned anew at each
 //! change of the model, the recipe or a setting.
 
-use super::choice::Decision;
+use super::decision::Decision;
 use super::state::Opened;
 use crate::engine::{Hardware, JobId};
 use crate::fit::{
@@ -9,7 +9,7 @@ use crate::fit::{
 };
 use crate::model::Model;
 use crate::quant::FormatRef;
-use crate::recipe::Preset;
+use crate::recipe::{PRESETS, Plan, Preset};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -100,7 +100,40 @@ pub struct Row {
     pub launch: Launch,
 }
 
+/// Machines, and how the model is run on them.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Runs {
+    machines: Vec<Machine>,
+    settings: Settings,
+}
+
+/// What comes of each machine.
+pub(super) fn rows(model: &Model, plan: &Plan, Runs { machines, settings }: &Runs) -> Vec<Row> {
+    let subject = Subject::planned(model, plan);
+    let fitter = Fitter::new(&subject, *settings);
+    let file = model.default_file_name(plan.recipe.name());
+    let row = |machine: &Machine| {
+        let answer = fitter.answer(machine);
+        let launch = Launch::new(&file, &subject, settings, &answer.spread);
+        Row { machine: machine.clone(), answer, layers: subject.placeable(), launch }
+    };
+    machines.par_iter().map(row).collect()
+}
+
 impl Fitting {
+    /// What is in sight; none until it is known which machines there are.
+    pub(super) fn runs(&self) -> Option<Runs> {
+        let hardware = self.hardware.as_ref()?;
+        let chosen = self.chosen.iter().filter_map(|name| machine(hardware, name));
+        let machines = hardware.this.iter().chain(chosen).cloned().collect();
+        Some(Runs { machines, settings: self.settings })
+    }
+
+    /// This machine or a target, by its whole name.
+    pub(super) fn machine(&self, name: &str) -> Option<Machine> {
+        machine(self.hardware.as_ref()?, name).cloned()
+    }
+
     /// Takes in the machines that there are.
     pub fn set_hardware(&mut self, hardware: Arc<Hardware>) {
         if self.chosen.is_empty() {
@@ -143,27 +176,17 @@ impl Fitting {
         let Some(hardware) = self.hardware.clone() else { return };
         let (model, plan) = (&opened.model, &opened.choice.plan);
         self.settings.context = self.settings.context.clamp(SHORTEST.min(Self::longest(model)), Self::longest(model));
-        let subject = Subject::planned(model, plan);
-        self.problem = self.settings.problem(subject.is_latent());
-        let fitter = Fitter::new(&subject, self.settings);
-        let file = model.default_file_name(plan.recipe.preset.name);
-        let chosen = self.chosen.iter().filter_map(|name| machine(&hardware, name));
-        let machines: Vec<&Machine> = hardware.this.iter().chain(chosen).collect();
-        let row = |machine: &&Machine| {
-            let answer = fitter.answer(machine);
-            let launch = Launch::new(&file, &subject, &self.settings, &answer.spread);
-            Row { machine: (*machine).clone(), answer, layers: subject.placeable(), launch }
-        };
-        self.rows = machines.par_iter().map(row).collect();
+        self.problem = self.settings.problem(Subject::planned(model, plan).is_latent());
+        self.rows = self.runs().map(|runs| rows(model, plan, &runs)).unwrap_or_default();
         self.answer_question(opened, &hardware);
     }
 
     fn answer_question(&mut self, opened: &Opened, hardware: &Hardware) {
         let decision =
-            Decision { preset: &crate::recipe::PRESETS[0], ticked: Vec::new(), ..opened.choice.decision().clone() };
+            Decision { preset: &PRESETS[0], ticked: Vec::new(), size: None, ..opened.choice.decision().clone() };
         let known = self.candidates.as_ref();
         if known.is_none_or(|(model, of, _)| !Arc::ptr_eq(model, &opened.model) || *of != decision) {
-            let recipe = opened.choice.plan.recipe.clone();
+            let recipe = opened.choice.recipe(&PRESETS[0]);
             self.candidates = Some((opened.model.clone(), decision, candidates(&opened.model, &recipe, 0)));
         }
         let settings = Settings { context: self.question.1, ..self.settings };

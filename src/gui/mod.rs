@@ -1,12 +1,14 @@
 //! The window: shows the engine's events, turns clicks and keys into its commands.
 //!
 //! `State` is plain data and knows no pixels; `panels` draw it and push `Action`s; `App` feeds events in and carries
-//! actions out, in one place each. Nothing here reads a model, computes, or waits.
+//! actions out, in one place each. Nothing here reads a model, computes, or waits; mixes are found by `size/solver`, on a
+//! thread of its own.
 
 mod action;
 mod adapter;
 mod app;
 mod choice;
+mod decision;
 mod download;
 mod edits;
 mod errors;
@@ -15,12 +17,14 @@ mod fit;
 mod history;
 mod metadata;
 mod offer;
+mod pack;
 mod panels;
 mod perform;
 mod picker;
 mod quality;
 mod screenshots;
 mod selection;
+mod size;
 mod state;
 mod table;
 mod theme;
@@ -29,16 +33,18 @@ mod widgets;
 pub use action::Action;
 pub use adapter::AdapterForm;
 pub use app::App;
-pub use choice::{Choice, Decision, Size};
+pub use choice::{Choice, Size};
+pub use decision::{Asked, Decision};
 pub use download::{Download, Downloading};
 pub use errors::{Errors, Grid, Row, Scale};
 pub use fit::{Change, Fitting, Row as FitRow};
 pub use history::History;
 pub use metadata::{Editing, Page, Row as MetadataRow, Sheet};
 pub use picker::Picker;
-pub use quality::{Answers, Figure, Inquiry, Measured, Quality, Running, Settings, Trial, View, Work};
+pub use quality::{Answers, Figure, Inquiry, Measured, Next, Quality, Running, Settings, Trial, View, Work};
 pub use selection::{Select, Selection};
-pub use state::{Column, Destination, Dialog, Opened, Opening, Packing, Reading, State, Tab, Target, Verifying};
+pub use size::{Side, Sizes, Sizing, Standing, Text, Wish};
+pub use state::{Column, Destination, Dialog, Opened, Opening, Packing, Reading, State, Tab, Target, Then, Verifying};
 pub use table::Table;
 
 use crate::hub::Access;
@@ -57,6 +63,8 @@ pub struct Options {
     pub screenshots: Option<PathBuf>,
     /// The hub to fetch models from; that of the environment where none is given.
     pub hub: Option<Access>,
+    /// The file of statistics; where none is given, one in Tuck's cache folder for each model and text.
+    pub statistics: Option<PathBuf>,
 }
 
 /// Opens the window and returns when it is closed.

@@ -5,13 +5,13 @@ use super::adapter::AdapterForm;
 use super::app::App;
 use super::download::{Download, Downloading};
 use super::selection::Select;
-use super::state::{Dialog, Opened, Opening, Packing, Reading, Tab, Target, Verifying};
+use super::size::{Side, Wish};
+use super::state::{Dialog, Opened, Opening, Reading, Tab, Target, Verifying};
 use super::{files, panels};
-use crate::engine::{AdapterRequest, Command, PackOutput, PackRequest, VerifyRequest};
+use crate::engine::{AdapterRequest, Command, VerifyRequest};
 use crate::fit;
 use crate::hub::Access;
 use crate::quant::F32;
-use crate::recipe::Split;
 use std::path::{Path, PathBuf};
 
 impl App {
@@ -90,6 +90,11 @@ impl App {
                 }
             }
             Action::Fit(change) => self.state.fit.change(change),
+            // What follows a slider comes from the solver.
+            Action::Size(wish @ (Wish::Move(_) | Wish::LetGo | Wish::Type(_) | Wish::Leave)) => {
+                return self.resize(wish);
+            }
+            Action::Size(wish) => self.resize(wish),
             Action::Quality(inquiry) => self.inquire(inquiry),
             Action::ChooseDevice(device) => self.state.device = device,
             Action::Pack => self.pack(false),
@@ -148,6 +153,7 @@ impl App {
         self.state.opening = Some(Opening { job, target });
         self.cancel_verify();
         self.stop_inquiry();
+        self.stop_statistics();
         self.state.dialog = None;
         self.state.warnings.clear();
         self.state.memory = fit::this_machine();
@@ -214,6 +220,7 @@ impl App {
         }
         self.cancel_verify();
         self.stop_inquiry();
+        self.stop_statistics();
         self.stop_download();
         self.state.dialog = None;
     }
@@ -239,37 +246,6 @@ impl App {
         self.state.warnings.clear();
     }
 
-    fn pack(&mut self, overwrite: bool) {
-        self.state.dialog = None;
-        let Some(opened) = &self.state.opened else { return };
-        if self.state.packing.is_some() || self.state.opening.is_some() || !opened.choice.is_valid() {
-            return;
-        }
-        if self.state.ask() {
-            return;
-        }
-        let Some(opened) = &self.state.opened else { return };
-        let paths = opened.outputs();
-        let existing: Vec<PathBuf> = paths.iter().filter(|path| path.exists()).cloned().collect();
-        if !overwrite && !existing.is_empty() {
-            self.state.dialog = Some(Dialog::Replace(existing));
-            return;
-        }
-        let recipes = opened.choice.decision().ticked.iter().map(|preset| opened.choice.recipe(preset));
-        let outputs = recipes.zip(&paths).map(|(recipe, path)| PackOutput { recipe, path: path.clone() }).collect();
-        let request = PackRequest {
-            model: opened.model.clone(),
-            outputs,
-            split: Split::Whole,
-            overwrite,
-            allow_nonfinite: opened.allows_nonfinite,
-            computing: self.state.computing(),
-        };
-        let job = self.engine.submit(Command::Pack(request));
-        self.state.packing = Some(Packing { job, outputs: paths, progress: None, is_cancelling: false });
-        self.state.warnings.clear();
-    }
-
     fn show_in_folder(&mut self, file: &Path) {
         if let Err(error) = files::show_in_folder(file) {
             self.state.warnings.push(format!("The file manager does not start: {error}."));
@@ -286,7 +262,10 @@ impl Opened {
         let (model, choice) = (&self.model, &mut self.choice);
         let picked = &self.table.selection.tensors;
         match action {
-            Action::ChooseType(preset) => choice.change(model, |decision| decision.show(preset)),
+            Action::ChooseType(preset) => {
+                self.sizing.side = Side::Type;
+                choice.change(model, |decision| decision.show(preset));
+            }
             Action::NextType | Action::PreviousType => {
                 let step = if matches!(action, Action::NextType) { 1 } else { -1 };
                 let preset = self.picker.neighbour(choice.decision().preset, step);
@@ -312,8 +291,13 @@ impl Opened {
                 })
             }
             Action::Undo | Action::Redo => {
-                let is_undo = matches!(action, Action::Undo);
+                let (is_undo, was_sized) = (matches!(action, Action::Undo), choice.decision().size.is_some());
                 if if is_undo { choice.undo() } else { choice.redo() } {
+                    let is_sized = choice.decision().size.is_some();
+                    if is_sized != was_sized {
+                        self.sizing.side = if is_sized { Side::Size } else { Side::Type };
+                    }
+                    self.sizing.typed = None;
                     self.follow_decision();
                 }
             }
@@ -327,6 +311,11 @@ impl Opened {
             Action::SaveInto(folder) => return self.destination.folder = folder,
             _ => return,
         }
+        self.show_choice();
+    }
+
+    /// Shows what comes of a choice.
+    pub(super) fn show_choice(&mut self) {
         self.unfolded.clear();
         self.look_at_current();
         self.table.update(&self.model, &self.choice.plan);

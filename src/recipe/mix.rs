@@ -5,7 +5,7 @@ use crate::arch::Tensor;
 use crate::imatrix::Identity;
 use crate::quant::{FormatRef, format_from_name};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -107,8 +107,9 @@ impl Mix {
 
     /// Refuses a mix that names a tensor which the model does not have, or which no recipe changes.
     pub(super) fn check(&self, recipe: &Recipe, tensors: &[Tensor]) -> Result<(), RecipeError> {
-        let known = |name: &str| tensors.iter().any(|tensor| tensor.name == name && recipe.may_change(tensor));
-        match self.formats.keys().find(|name| !known(name)) {
+        let changed = tensors.iter().filter(|tensor| recipe.may_change(tensor));
+        let known: HashSet<&str> = changed.map(|tensor| tensor.name.as_str()).collect();
+        match self.formats.keys().find(|name| !known.contains(name.as_str())) {
             None => Ok(()),
             Some(name) => Err(RecipeError::Mix { tensor: name.clone() }),
         }

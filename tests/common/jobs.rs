@@ -24,6 +24,7 @@ pub fn request_all(model: &Path, outputs: &[(&str, PathBuf)]) -> PackRequest {
         split: Split::Whole,
         overwrite: false,
         allow_nonfinite: false,
+        recipes: false,
         computing: computing(&DeviceChoice::Cpu),
     }
 }

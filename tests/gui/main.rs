@@ -15,3 +15,4 @@ mod quality;
 mod screenshots;
 #[path = "../hub/server.rs"]
 mod server;
+mod size;

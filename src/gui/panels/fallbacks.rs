@@ -20,8 +20,7 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     let groups = &opened.choice.fallbacks;
     if groups.is_empty() {
         ui.add_space(theme::APART);
-        let text =
-            format!("None: every tensor can have the type that {} gives it.", opened.choice.decision().preset.name);
+        let text = format!("None: every tensor can have the type that {} gives it.", opened.choice.title());
         ui.vertical_centered(|ui| ui.label(RichText::new(text).color(colours.muted)));
         return;
     }

@@ -166,12 +166,16 @@ fn note(offer: &Offer, chosen: usize) -> String {
 
 /// The way back to the recipe.
 fn follow(ui: &mut Ui, opened: &Opened, chosen: &BTreeSet<usize>, actions: &mut Vec<Action>) {
-    let mut formats: Vec<&str> = chosen.iter().map(|index| opened.choice.unpicked[*index].name).collect();
+    let known = chosen.iter().filter_map(|index| opened.choice.unpicked.get(*index));
+    let mut formats: Vec<&str> = known.map(|format| format.name).collect();
     formats.dedup();
     formats.sort_unstable();
     formats.dedup();
     let action = Action::GiveType(None);
-    let text = format!("{} ({})", action.label(), formats.join(", "));
+    let text = match formats.is_empty() {
+        true => "Follow the mix".to_owned(),
+        false => format!("{} ({})", action.label(), formats.join(", ")),
+    };
     if explain(ui.button(text), &action).clicked() {
         actions.push(action);
         ui.close();

@@ -22,6 +22,8 @@ mod pack_bar;
 mod pre_tokenizer;
 mod quality;
 mod result;
+mod side;
+mod size;
 mod tabs;
 mod tensors;
 mod type_row;
@@ -46,7 +48,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, actions: &mut Vec<Action>) {
             card::show(ui, &opened.model);
             pack_bar::show(ui, state, opened, actions);
             cautions::show(ui, opened, actions);
-            types::show(ui, state, opened, actions);
+            side::show(ui, state, opened, actions);
             let frame = Frame::new().fill(theme::palette(ui).window).inner_margin(theme::MARGIN);
             CentralPanel::default().frame(frame).show(ui, |ui| tabs::show(ui, state, opened, actions));
         }

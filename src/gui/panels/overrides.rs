@@ -17,6 +17,10 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         if decision.picks.is_empty() && decision.patterns.is_empty() {
             ui.label(RichText::new("none").small().color(theme::palette(ui).muted));
         }
+        if decision.size.is_some() && !(decision.picks.is_empty() && decision.patterns.is_empty()) {
+            let text = RichText::new("the mix goes around them").small();
+            ui.label(text.color(theme::palette(ui).muted));
+        }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| button(ui, actions, Action::AddPattern));
     });
     if decision.picks.is_empty() && decision.patterns.is_empty() {

@@ -57,9 +57,11 @@ fn pack(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Vec<Action>) 
     } else if !opened.choice.is_valid() {
         Some("Correct or remove the patterns in red first.")
     } else {
-        None
+        opened.is_unsolved()
     };
-    let label = match &opened.choice.decision().ticked[..] {
+    let decision = opened.choice.decision();
+    let label = match &decision.ticked[..] {
+        _ if decision.size.is_some() => format!("Pack {}", units::bytes(opened.choice.plan.file_bytes)),
         [preset] => format!("Pack as {}", preset.name),
         several => format!("Pack {} files, {}", several.len(), units::bytes(opened.choice.total_bytes())),
     };

@@ -110,6 +110,10 @@ fn written(ui: &mut Ui, report: &PackReport, output: &OutputReport, actions: &mu
     let formats = output.formats.iter().map(|(format, tensors, _)| format!("{tensors} {format}"));
     let formats = formats.collect::<Vec<_>>().join(", ");
     ui.label(RichText::new(format!("Computed on {}. Tensors: {formats}.", report.device)).small().color(colours.muted));
+    if let Some(recipe) = &output.recipe_path {
+        let text = format!("The recipe is beside it: {}.", file_name(recipe));
+        ui.label(RichText::new(text).small().color(colours.muted)).on_hover_text(recipe.display().to_string());
+    }
     for group in FallbackGroup::of(&output.fallbacks) {
         ui.label(RichText::new(group.sentence()).small().color(colours.warn)).on_hover_text(group.names());
     }

@@ -185,7 +185,10 @@ fn plan(ui: &mut Ui, opened: &Opened, index: usize, actions: &mut Vec<Action>) {
     response.on_hover_ui(|ui| {
         ui.label(format.about);
         if is_picked {
-            ui.label(format!("You chose it; the recipe has {}.", opened.choice.unpicked[index]));
+            match opened.choice.unpicked.get(index) {
+                Some(format) => ui.label(format!("You chose it; the recipe has {format}.")),
+                None => ui.label("You chose it; the mix is found around it."),
+            };
         }
         if let Some(fallback) = fallback {
             ui.label(format!("Instead of {}, because {}.", fallback.wanted, fallback.reason()));

@@ -1,62 +1,38 @@
-//! The type picker: every type with its exact size, by group, then where tensors depart from it.
+//! The type picker: every type with its exact size, by group.
 
-use super::{adapters, importance, overrides, panel_frame, type_row};
-use crate::checkpoint::Kind;
+use super::type_row;
 use crate::gui::action::Action;
-use crate::gui::state::{Opened, State};
+use crate::gui::state::Opened;
 use crate::gui::theme;
 use crate::gui::widgets::{Field, explain, field};
 use egui::style::ScrollAnimation;
-use egui::{
-    Align, Align2, Frame, Id, Layout, Margin, Panel, Rect, RichText, ScrollArea, Sense, TextStyle, Ui, pos2, vec2,
-};
+use egui::{Align, Align2, Id, Layout, Rect, RichText, ScrollArea, Sense, TextStyle, Ui, pos2, vec2};
 
-/// From a small window to a large one, and the share of the window between.
-const WIDTH: std::ops::RangeInclusive<f32> = 388.0..=520.0;
-const SHARE: f32 = 0.27;
 /// A list as wide and high as this has room for every explanation.
 const ABOUT_WIDTH: f32 = 420.0;
 const ABOUT_HEIGHT: f32 = 480.0;
-/// A lower panel leaves its lines to the types: an adapter can be dropped, or chosen in the menu.
-const ADAPTERS_HEIGHT: f32 = 400.0;
 const FIND_WIDTH: f32 = 150.0;
 /// Of the heads of the columns, and of a group's.
 const HEAD: f32 = 6.0 * theme::GRID;
 
-pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Vec<Action>) {
-    let frame = panel_frame(ui);
-    let width = (ui.available_width() * SHARE).clamp(*WIDTH.start(), *WIDTH.end());
-    Panel::left("types").frame(frame).exact_size(width).resizable(false).show(ui, |ui| {
-        let is_high = ui.available_height() > ADAPTERS_HEIGHT;
-        let below = Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO });
-        Panel::bottom("overrides").frame(below).show(ui, |ui| {
-            importance::show(ui, state, opened, actions);
-            if is_high && opened.model.kind != Kind::Adapter || !opened.model.adapters.is_empty() {
-                adapters::show(ui, opened, actions);
-            }
-            overrides::show(ui, opened, actions);
-        });
-        find(ui, opened, actions);
-        heads(ui);
-        list(ui, opened, actions);
-    });
+pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
+    heads(ui);
+    list(ui, opened, actions);
 }
 
-fn find(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
-    ui.horizontal(|ui| {
-        ui.heading("Type");
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let looks = Field {
-                id: ui.scope_id().with("find"),
-                label: "Find a type",
-                hint: "Find a type",
-                style: TextStyle::Body,
-                width: FIND_WIDTH,
-            };
-            let (response, changed) = field(ui, &opened.picker.filter, looks);
-            actions.extend(changed.map(Action::FindType));
-            explain(response, &Action::FindType(String::new()));
-        });
+/// The search, at the right of the heads.
+pub(super) fn find(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        let looks = Field {
+            id: ui.scope_id().with("find"),
+            label: "Find a type",
+            hint: "Find a type",
+            style: TextStyle::Body,
+            width: FIND_WIDTH,
+        };
+        let (response, changed) = field(ui, &opened.picker.filter, looks);
+        actions.extend(changed.map(Action::FindType));
+        explain(response, &Action::FindType(String::new()));
     });
 }
 

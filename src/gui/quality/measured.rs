@@ -3,16 +3,19 @@
 use super::Settings;
 use crate::engine::MeasureReport;
 use crate::eval::{Divergence, Estimate, Histogram};
-use crate::gui::choice::{Choice, Decision};
-use crate::recipe::{Preset, Recipe};
+use crate::gui::choice::Choice;
+use crate::gui::decision::{Asked, Decision};
+use crate::recipe::{PRESETS, Plan, Preset, Recipe};
 use crate::units;
 use std::sync::Arc;
 
 /// What is measured, or answers: a recipe that is not written yet.
 #[derive(Clone, Debug)]
 pub struct Trial {
-    /// The type, and what departs from it.
+    /// The type, and what departs from it; or the mix.
     pub name: String,
+    /// The type, or that it is a mix.
+    pub short: &'static str,
     /// What it is made of, as far as it changes weights or tokens.
     pub decision: Decision,
     /// For the engine.
@@ -24,27 +27,64 @@ pub struct Trial {
 }
 
 impl Trial {
+    /// What is chosen: the type in view, or the mix.
+    pub fn of(choice: &Choice) -> Self {
+        let Some(asked) = choice.decision().size else { return Self::new(choice, choice.decision().preset) };
+        let Plan { file_bytes, bits_per_weight, ref recipe, .. } = choice.plan;
+        let level = asked.level.name();
+        let mut name = format!("Mix of {} bytes, {level}", units::grouped(file_bytes));
+        name += &overrides(choice.decision());
+        Self { name, short: "Mix", decision: key(choice), recipe: recipe.clone(), bytes: file_bytes, bits_per_weight }
+    }
+
+    /// Whether the text has to be followed through it first, for that is how it would be packed.
+    pub fn follows(&self) -> bool {
+        self.recipe.sequence.is_none() && self.recipe.mix.as_ref().is_some_and(|mix| mix.level.follows())
+    }
+
     /// A type with the overrides and the importance matrix of a choice.
     pub fn new(choice: &Choice, preset: &'static Preset) -> Self {
-        let decision = key(&Decision { preset, ..choice.decision().clone() });
+        let decision = weights_of(&Decision { preset, size: None, ..choice.decision().clone() });
         let size = choice.size(preset);
-        let overrides = decision.picks.len() + decision.patterns.iter().filter(|text| !text.trim().is_empty()).count();
-        let mut name = preset.name.to_owned();
-        match overrides {
-            0 => {}
-            1 => name += ", 1 override",
-            n => name += &format!(", {n} overrides"),
-        }
+        let mut name = preset.name.to_owned() + &overrides(&decision);
         if decision.imatrix.is_some() {
             name += ", imatrix";
         }
         let recipe = choice.recipe(preset);
-        Self { name, decision, recipe, bytes: size.file_bytes, bits_per_weight: size.bits_per_weight }
+        Self {
+            name,
+            short: preset.name,
+            decision,
+            recipe,
+            bytes: size.file_bytes,
+            bits_per_weight: size.bits_per_weight,
+        }
+    }
+}
+
+/// What a name says of overrides.
+fn overrides(decision: &Decision) -> String {
+    match decision.picks.len() + decision.patterns.iter().filter(|text| !text.trim().is_empty()).count() {
+        0 => String::new(),
+        1 => ", 1 override".to_owned(),
+        n => format!(", {n} overrides"),
+    }
+}
+
+/// What a choice comes down to: the bytes of a mix are those of its file, whatever was asked for.
+pub(super) fn key(choice: &Choice) -> Decision {
+    let decision = weights_of(choice.decision());
+    match decision.size {
+        None => decision,
+        Some(asked) => {
+            let size = Some(Asked { bytes: choice.plan.file_bytes, ..asked });
+            Decision { preset: &PRESETS[0], imatrix: None, size, ..decision }
+        }
     }
 }
 
 /// A decision without what changes neither weights nor tokens.
-pub(super) fn key(decision: &Decision) -> Decision {
+fn weights_of(decision: &Decision) -> Decision {
     Decision { ticked: Vec::new(), settings: Vec::new(), ..decision.clone() }
 }
 

@@ -51,10 +51,21 @@ pub struct Running {
 /// What a job of this tab does.
 #[derive(Debug)]
 pub enum Work {
+    /// Follows the text through this, after which it is measured or answers.
+    Following(Box<Trial>, Next),
     /// Measures this, on that.
     Measuring(Box<Trial>, Settings),
     /// Lets both models answer.
     Answering,
+}
+
+/// What comes after following the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It is measured.
+    Measure,
+    /// It answers.
+    Answer,
 }
 
 /// The quality tab.
@@ -72,6 +83,8 @@ pub struct Quality {
     pub running: Option<Running>,
     /// What is measured after it.
     pub waiting: VecDeque<Trial>,
+    /// What answers next.
+    pub(super) answering: Option<Trial>,
     /// How many were measured since the user asked, of those asked for then.
     pub(super) round: usize,
     /// Why the last job ended without a result.
@@ -96,6 +109,7 @@ impl Quality {
             shown: 0,
             running: None,
             waiting: VecDeque::new(),
+            answering: None,
             round: 0,
             problem: None,
             prompt: String::new(),
@@ -113,6 +127,7 @@ impl Quality {
     /// Waits for nothing any more; returns the job that is to be cancelled.
     pub(super) fn stop(&mut self) -> Option<JobId> {
         self.waiting.clear();
+        self.answering = None;
         if let Some(answers) = &mut self.answers {
             answers.is_growing = false;
         }
@@ -154,8 +169,20 @@ impl Quality {
                 }
                 return;
             }
+            EventKind::Sequenced(gram) => {
+                if let Some(Running { work: Work::Following(mut trial, then), .. }) = self.running.take() {
+                    trial.recipe.sequence = Some(gram);
+                    match then {
+                        Next::Measure => self.waiting.push_front(*trial),
+                        Next::Answer => self.answering = Some(*trial),
+                    }
+                }
+                return;
+            }
             EventKind::Measured(report) => {
-                if let Some(Running { work: Work::Measuring(trial, settings), .. }) = self.running.take() {
+                if let Some(Running { work: Work::Measuring(mut trial, settings), .. }) = self.running.take() {
+                    // What was followed is large, and made again for the next.
+                    trial.recipe.sequence = None;
                     self.add(Measured::new(*trial, settings, report));
                 }
             }
@@ -201,12 +228,12 @@ impl Quality {
 impl Opened {
     /// What would be packed as the recipe in view.
     pub fn trial(&self) -> Trial {
-        Trial::new(&self.choice, self.choice.decision().preset)
+        Trial::of(&self.choice)
     }
 
     /// Whether this was made of what is chosen now.
     pub fn is_current(&self, trial: &Trial) -> bool {
-        trial.decision == measured::key(self.choice.decision())
+        trial.decision == measured::key(&self.choice)
     }
 
     /// Tells of the recipe in view, where it was measured.

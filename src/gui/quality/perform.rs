@@ -1,10 +1,10 @@
 //! Starts and stops the jobs of the quality tab.
 
-use super::{Answers, Inquiry, Quality, Running, Trial, USUAL_TYPES, Work};
+use super::{Answers, Inquiry, Next, Quality, Running, Trial, USUAL_TYPES, Work};
 use crate::engine::{Command, CompareRequest, MeasureRequest, Subject};
 use crate::forward::Sampling;
 use crate::gui::app::App;
-use crate::gui::state::Tab;
+use crate::gui::state::{Opened, Tab};
 use crate::recipe::preset_from_name;
 
 impl App {
@@ -27,7 +27,9 @@ impl App {
     /// Measures these types one after the other, but for those that were measured on the same text; without any, the recipe
     /// in view.
     fn measure(&mut self, types: &[&str]) {
-        let Some(opened) = self.state.opened.as_mut().filter(|opened| opened.choice.is_valid()) else { return };
+        let is_ready =
+            |opened: &&mut Opened| opened.choice.is_valid() && (!types.is_empty() || opened.choice.is_solved());
+        let Some(opened) = self.state.opened.as_mut().filter(is_ready) else { return };
         if opened.quality.running.is_some() {
             return;
         }
@@ -46,7 +48,13 @@ impl App {
     pub(in crate::gui) fn measure_next(&mut self) {
         let computing = self.state.computing();
         let Some(opened) = self.state.opened.as_mut().filter(|opened| opened.quality.running.is_none()) else { return };
+        if let Some(trial) = opened.quality.answering.take() {
+            return self.answer(trial);
+        }
         let Some(trial) = opened.quality.waiting.pop_front() else { return };
+        if trial.follows() {
+            return self.follow(trial, Next::Measure);
+        }
         let settings = opened.quality.settings.clone();
         let request = MeasureRequest {
             candidate: opened.model.clone(),
@@ -63,13 +71,32 @@ impl App {
     }
 
     fn ask_both(&mut self) {
-        let computing = self.state.computing();
-        let Some(opened) = self.state.opened.as_mut().filter(|opened| opened.choice.is_valid()) else { return };
+        let is_ready = |opened: &&mut Opened| opened.choice.is_valid() && opened.choice.is_solved();
+        let Some(opened) = self.state.opened.as_mut().filter(is_ready) else { return };
         let trial = opened.trial();
-        let Quality { running: None, prompt, tokens, .. } = &opened.quality else { return };
-        if prompt.trim().is_empty() {
+        if opened.quality.running.is_some() || opened.quality.prompt.trim().is_empty() {
             return;
         }
+        match trial.follows() {
+            true => self.follow(trial, Next::Answer),
+            false => self.answer(trial),
+        }
+    }
+
+    /// Follows the text through a mix, as it is done where it is packed.
+    fn follow(&mut self, trial: Trial, then: Next) {
+        let computing = self.state.computing();
+        let Some(opened) = &mut self.state.opened else { return };
+        let Some(request) = opened.sequence(&trial.recipe, computing) else { return };
+        let job = self.engine.submit(Command::Sequence(request));
+        opened.quality.problem = None;
+        opened.quality.running = Some(Running { job, progress: None, work: Work::Following(Box::new(trial), then) });
+    }
+
+    fn answer(&mut self, trial: Trial) {
+        let computing = self.state.computing();
+        let Some(opened) = &mut self.state.opened else { return };
+        let Quality { running: None, prompt, tokens, .. } = &opened.quality else { return };
         let request = CompareRequest {
             subjects: vec![
                 Subject { model: opened.model.clone(), recipe: None },

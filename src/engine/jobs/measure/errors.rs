@@ -12,6 +12,7 @@ use crate::model::Model;
 use crate::quant::{FormatRef, Importance, Search};
 use crate::recipe::{REFERENCE, types_of};
 use rayon::prelude::*;
+use std::collections::HashMap;
 
 /// Rows of a tensor that are tried, of all its experts together; and the fewest of an expert.
 const ROWS: u64 = 256;
@@ -29,6 +30,26 @@ enum Inputs<'a> {
     Unknown,
 }
 
+/// Rows of the table whose errors are not all known that a mix of `types` needs, with their tensors and the places of the
+/// formats among those of the table.
+pub(super) fn missing<'a>(
+    model: &'a Model,
+    statistics: &Statistics,
+    types: &[FormatRef],
+) -> Vec<(usize, &'a Tensor, Vec<usize>)> {
+    let tensors: HashMap<&str, &Tensor> = model.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+    let rows = statistics.tables.tensors.iter().enumerate();
+    let missing = rows.filter_map(|(row, known)| {
+        let tensor = *tensors.get(known.name.as_str())?;
+        let reference = REFERENCE.iter().find(|format| format.divides(tensor.columns())).copied();
+        let wanted: Vec<FormatRef> = types_of(tensor, types).into_iter().chain(reference).collect();
+        let of = Tables::formats().zip(&known.errors).enumerate();
+        let places = of.filter(|(_, (format, error))| wanted.contains(format) && error.is_none());
+        Some((row, tensor, places.map(|(place, _)| place).collect::<Vec<_>>()))
+    });
+    missing.filter(|(_, _, places)| !places.is_empty()).collect()
+}
+
 /// Fills in the errors that are not known yet, of the formats that a mix of `types` may have. What is known is in the file
 /// from layer to layer.
 pub(super) fn fill_in(
@@ -38,20 +59,7 @@ pub(super) fn fill_in(
     context: &Context<'_>,
 ) -> Result<(), Stop> {
     let formats: Vec<FormatRef> = Tables::formats().collect();
-    let missing = |statistics: &Statistics, row: usize, tensor: &Tensor| -> Vec<usize> {
-        let reference = REFERENCE.iter().find(|format| format.divides(tensor.columns())).copied();
-        let wanted: Vec<FormatRef> = types_of(tensor, types).into_iter().chain(reference).collect();
-        let errors = &statistics.tables.tensors[row].errors;
-        (0..formats.len()).filter(|place| wanted.contains(&formats[*place]) && errors[*place].is_none()).collect()
-    };
-    let mut jobs = Vec::new();
-    for (row, known) in statistics.tables.tensors.iter().enumerate() {
-        let Some(tensor) = model.tensors.iter().find(|tensor| tensor.name == known.name) else { continue };
-        let missing = missing(statistics, row, tensor);
-        if !missing.is_empty() {
-            jobs.push((row, tensor, missing));
-        }
-    }
+    let jobs = missing(model, statistics, types);
     let work = |(_, tensor, missing): &(usize, &Tensor, Vec<usize>)| missing.len() as u64 * tensor.weights();
     let meter = Meter::new(context, Stage::Trying, jobs.iter().map(work).sum());
     let gram = Gram::open(&statistics.path).map_err(Stop::Failed)?;

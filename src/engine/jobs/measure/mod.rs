@@ -24,7 +24,7 @@ pub(in crate::engine) use calibrate::calibrate;
 pub(in crate::engine) use compare::compare;
 pub(in crate::engine) use sensitivity::sensitivity;
 pub(in crate::engine) use sequence::sequence;
-pub(in crate::engine) use statistics::statistics;
+pub(in crate::engine) use statistics::{Found, find as find_statistics, statistics};
 
 use crate::engine::command::MeasureRequest;
 use crate::engine::device::Devices;

@@ -19,10 +19,11 @@ use crate::engine::event::{Stage, StatisticsReport};
 use crate::engine::jobs::feedback::Chooser;
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
-use crate::imatrix::{Alone, Identity, Statistics, Tables, TensorStatistics, Together, square_name};
+use crate::imatrix::{Alone, Identity, Statistics, Tables, Together, square_name};
 use crate::model::Model;
 use crate::recipe::{Level, Mixer, PRESETS, Plan, Prediction, REFERENCE, Recipe, quantizable};
 use directories::ProjectDirs;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,6 +47,79 @@ pub(in crate::engine) fn statistics(
 ) -> Result<StatisticsReport, Stop> {
     let started = Instant::now();
     let model = &*request.model;
+    let (identity, text) = of_what(request)?;
+    let path = place(request, &identity);
+    let mut lazy = Lazy { devices, computing: &request.computing, open: None };
+    // What another version left in the cache is made again; a file of the user's own is not touched.
+    let is_reused = path.exists() && (request.path.is_some() || Statistics::open(&path).is_ok());
+    if !is_reused {
+        // What was fitted to a text loses less on it than on others, so where there is enough of it, some is only measured on.
+        gather_into(&path, request, &identity, &text.without_thinned(MEASURED), &mut lazy, context)?;
+    }
+    let mut statistics = Statistics::open(&path)?;
+    statistics.check(&identity)?;
+    let gathered = started.elapsed();
+    let mut tried = gathered;
+    if let Some(level) = request.level {
+        errors::fill_in(model, &mut statistics, &request.types, context)?;
+        tried = started.elapsed();
+        let text = text.thinned(MEASURED).thinned(level.chunks());
+        measure(model, &mut statistics, &text, level, &mut lazy, context)?;
+        interact(request, &mut statistics, &text, level, &mut lazy, context)?;
+        // What is in the file has fewer digits, and mixes are to be the same when they are found in it.
+        statistics = Statistics::open(&path)?;
+    }
+    Ok(StatisticsReport {
+        statistics: Arc::new(statistics),
+        is_reused,
+        text: text.name,
+        stages: [gathered, tried - gathered, started.elapsed() - tried],
+    })
+}
+
+/// What was found of statistics.
+pub(in crate::engine) enum Found {
+    /// All that was asked for.
+    All(StatisticsReport),
+    /// Less, or nothing.
+    Missing {
+        /// Whether making them goes on from something.
+        is_begun: bool,
+    },
+}
+
+/// Looks for what a request names, and makes nothing.
+pub(in crate::engine) fn find(request: &StatisticsRequest) -> Result<Found, Stop> {
+    let started = Instant::now();
+    let model = &*request.model;
+    let (identity, text) = of_what(request)?;
+    let path = place(request, &identity);
+    if !path.exists() {
+        return Ok(Found::Missing { is_begun: state::path(&squares_path(&path)).exists() });
+    }
+    let statistics = match Statistics::open(&path) {
+        Ok(statistics) => statistics,
+        Err(_) if request.path.is_none() => return Ok(Found::Missing { is_begun: false }),
+        Err(error) => return Err(error.into()),
+    };
+    statistics.check(&identity)?;
+    if let Some(level) = request.level {
+        let chunks = text.chunks().min(level.chunks()) as u32;
+        let is_together_known = is_since(statistics.tables.together[usize::from(level.is_measured())], chunks);
+        let is_whole = errors::missing(model, &statistics, &request.types).is_empty()
+            && unmeasured(model, &statistics, &reference_plan(model, &statistics, level)?, level, chunks).is_empty()
+            && is_together_known;
+        if !is_whole {
+            return Ok(Found::Missing { is_begun: true });
+        }
+    }
+    let stages = [started.elapsed(), Duration::ZERO, Duration::ZERO];
+    Ok(Found::All(StatisticsReport { statistics: Arc::new(statistics), is_reused: true, text: text.name, stages }))
+}
+
+/// What the statistics of a request are of, and the text.
+fn of_what(request: &StatisticsRequest) -> Result<(Identity, Text), Stop> {
+    let model = &*request.model;
     let chunk = CONTEXT.min(model.hparams.context) as usize;
     let text = Text::read(request.text.as_deref(), BuiltIn::Calibration, model, chunk, request.chunks)?;
     let mut identity = Identity { model: identity::digest(model)?, text: text.identity() };
@@ -66,31 +140,7 @@ pub(in crate::engine) fn statistics(
         }
         identity = expected.clone();
     }
-    let path = place(request, &identity);
-    let mut lazy = Lazy { devices, computing: &request.computing, open: None };
-    // What another version left in the cache is made again; a file of the user's own is not touched.
-    let is_reused = path.exists() && (request.path.is_some() || Statistics::open(&path).is_ok());
-    if !is_reused {
-        // What was fitted to a text loses less on it than on others, so where there is enough of it, some is only measured on.
-        gather_into(&path, request, &identity, &text.without_thinned(MEASURED), &mut lazy, context)?;
-    }
-    let mut statistics = Statistics::open(&path)?;
-    statistics.check(&identity)?;
-    let gathered = started.elapsed();
-    let mut tried = gathered;
-    if let Some(level) = request.level {
-        errors::fill_in(model, &mut statistics, &request.types, context)?;
-        tried = started.elapsed();
-        let text = text.thinned(MEASURED).thinned(level.chunks());
-        measure(model, &mut statistics, &text, level, &mut lazy, context)?;
-        interact(request, &mut statistics, &text, level, &mut lazy, context)?;
-    }
-    Ok(StatisticsReport {
-        statistics: Arc::new(statistics),
-        is_reused,
-        text: text.name,
-        stages: [gathered, tried - gathered, started.elapsed() - tried],
-    })
+    Ok((identity, text))
 }
 
 /// Where the statistics are, or will be.
@@ -100,6 +150,11 @@ fn place(request: &StatisticsRequest, identity: &Identity) -> PathBuf {
         None => std::env::temp_dir().join("tuck-statistics"),
     };
     request.path.clone().unwrap_or_else(|| cache().join(identity.file_name()))
+}
+
+/// Where the first stage keeps its squares, of which only the state on the way is ever written.
+fn squares_path(path: &Path) -> PathBuf {
+    path.with_extension("squares")
 }
 
 /// The first stage.
@@ -136,7 +191,7 @@ fn gather_into(
         save_every: SAVE_EVERY,
         output_matrix: true,
         // Only its state is written, beside that of the Gram matrices.
-        path: path.with_extension("squares"),
+        path: squares_path(path),
         computing: request.computing.clone(),
         overwrite: true,
     };
@@ -162,6 +217,32 @@ fn reference() -> Recipe {
     Recipe { pure: true, ..Recipe::new(preset) }
 }
 
+/// What tensors are made of where they are measured.
+fn reference_plan(model: &Model, statistics: &Statistics, level: Level) -> Result<Plan, Stop> {
+    Ok(Plan::new(model, &reference().with_statistics(statistics, level))?)
+}
+
+/// Tensors that were not measured as a level wants it, on so many chunks, by their place.
+fn unmeasured(model: &Model, statistics: &Statistics, plan: &Plan, level: Level, chunks: u32) -> Vec<usize> {
+    let known: HashMap<&str, Option<Alone>> = statistics
+        .tables
+        .tensors
+        .iter()
+        .map(|tensor| (tensor.name.as_str(), if level.is_measured() { tensor.alone } else { tensor.reckoned }))
+        .collect();
+    let is_missing = |name: &str| known.get(name).is_some_and(|of| of.is_none_or(|alone| alone.chunks < chunks));
+    let planned = model.tensors.iter().zip(&plan.tensors).enumerate();
+    planned
+        .filter(|(_, (tensor, planned))| REFERENCE.contains(&planned.format) && is_missing(&tensor.name))
+        .map(|(place, _)| place)
+        .collect()
+}
+
+/// Whether what tensors lose together was measured on so many chunks.
+fn is_since(together: Option<Together>, chunks: u32) -> bool {
+    together.is_some_and(|together| together.chunks >= chunks)
+}
+
 /// The third stage: tensors alone or in sets, as far as the level wants it and it was not done before.
 fn measure(
     model: &Model,
@@ -172,17 +253,8 @@ fn measure(
     context: &Context<'_>,
 ) -> Result<(), Stop> {
     let chunks = text.chunks() as u32;
-    let plan = Plan::new(model, &reference().with_statistics(statistics, level))?;
-    let is_missing = |name: &str| {
-        let found = statistics.tables.tensors.iter().find(|tensor| tensor.name == name);
-        let known = |tensor: &TensorStatistics| if level.is_measured() { tensor.alone } else { tensor.reckoned };
-        found.is_some_and(|tensor| known(tensor).is_none_or(|alone| alone.chunks < chunks))
-    };
-    let planned = model.tensors.iter().zip(&plan.tensors).enumerate();
-    let wanted: Vec<usize> = planned
-        .filter(|(_, (tensor, planned))| REFERENCE.contains(&planned.format) && is_missing(&tensor.name))
-        .map(|(place, _)| place)
-        .collect();
+    let plan = reference_plan(model, statistics, level)?;
+    let wanted = unmeasured(model, statistics, &plan, level, chunks);
     if wanted.is_empty() {
         return Ok(());
     }
@@ -216,7 +288,7 @@ fn interact(
     let (model, is_measured) = (&*request.model, level.is_measured());
     let chunks = text.chunks() as u32;
     let known = &mut statistics.tables.together[usize::from(is_measured)];
-    if known.is_some_and(|known| known.chunks >= chunks) {
+    if is_since(*known, chunks) {
         return Ok(());
     }
     *known = None;

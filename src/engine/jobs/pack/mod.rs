@@ -13,6 +13,7 @@ mod chunks;
 mod corrected;
 mod output;
 mod pipeline;
+mod recipes;
 
 use crate::engine::command::{DeviceChoice, PackOutput, PackRequest};
 use crate::engine::device::Devices;
@@ -62,6 +63,7 @@ pub(in crate::engine) fn run(
     let targets = paths.iter().flatten().zip(planned.clone());
     let targets: Vec<Target<'_>> =
         targets.map(|(path, (plan, file))| Target { path, bytes: plan.files[file].file_bytes }).collect();
+    recipes::check(request)?;
     let files = output::create(&targets, request.overwrite, model)?;
     let computes = chunks::needs_runner(model, &plans);
     let runner =
@@ -80,7 +82,8 @@ pub(in crate::engine) fn run(
     }
     output::keep(files, context)?;
     drop(chunks);
-    let report = |((paths, plan), coverage): ((Vec<PathBuf>, Plan), _)| OutputReport {
+    let recipe_paths = recipes::write(request, context);
+    let report = |(((paths, plan), coverage), recipe_path): (((Vec<PathBuf>, Plan), _), _)| OutputReport {
         path: paths[0].clone(),
         files: paths.into_iter().zip(plan.files.iter().map(|file| file.file_bytes)).collect(),
         file_bytes: plan.file_bytes,
@@ -91,9 +94,10 @@ pub(in crate::engine) fn run(
         imatrix: plan.recipe.imatrix.clone().zip(coverage),
         feedback: plan.recipe.gram.as_ref().map(|gram| gram.path().to_owned()).zip(plan.feedback_share(model)),
         fallbacks: plan.fallbacks,
+        recipe_path,
     };
     Ok(PackReport {
-        outputs: paths.into_iter().zip(plans).zip(coverages).map(report).collect(),
+        outputs: paths.into_iter().zip(plans).zip(coverages).zip(recipe_paths).map(report).collect(),
         source_bytes,
         weights: model.card.parameters,
         device: runner.name(),

@@ -6,6 +6,7 @@ mod rows;
 
 pub(super) use controls::find;
 
+use crate::checkpoint::Kind;
 use crate::gui::action::Action;
 use crate::gui::state::{Opened, State};
 use crate::gui::theme;
@@ -30,7 +31,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
         ui.spacing_mut().item_spacing.y = theme::GRID;
         for (at, row) in fitting.rows.iter().enumerate() {
             let is_this = at == 0 && hardware.this.is_some();
-            rows::show(ui, row, is_this, actions);
+            rows::show(ui, row, is_this, opened.model.kind != Kind::Adapter, actions);
         }
     });
 }

@@ -4,8 +4,9 @@ use super::bars;
 use crate::fit::{Cost, Fit, Terms};
 use crate::gui::action::Action;
 use crate::gui::fit::{Change, Row};
+use crate::gui::size::Wish;
 use crate::gui::theme;
-use crate::gui::widgets::cross;
+use crate::gui::widgets::{cross, explain};
 use crate::units;
 use egui::accesskit::Role;
 use egui::{Align, Color32, Frame, Label, Layout, Margin, RichText, Ui, WidgetInfo, vec2};
@@ -13,13 +14,14 @@ use egui::{Align, Color32, Frame, Label, Layout, Margin, RichText, Ui, WidgetInf
 /// Of a machine's own lines.
 const INSIDE: Margin = Margin { left: 12, right: 8, top: 2, bottom: 6 };
 
-pub(super) fn show(ui: &mut Ui, row: &Row, is_this: bool, actions: &mut Vec<Action>) {
+/// With `can_fill`, a size can be asked for that fills it.
+pub(super) fn show(ui: &mut Ui, row: &Row, is_this: bool, can_fill: bool, actions: &mut Vec<Action>) {
     let colours = theme::palette(ui);
     let fill = if is_this { colours.panel } else { Color32::TRANSPARENT };
     Frame::new().fill(fill).corner_radius(theme::ROUND).inner_margin(INSIDE).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = theme::GRID / 2.0;
         let height = std::mem::replace(&mut ui.spacing_mut().interact_size.y, 0.0);
-        head(ui, row, is_this, actions);
+        head(ui, row, (is_this, can_fill), actions);
         bars(ui, row);
         ui.horizontal(|ui| {
             let text = RichText::new(summary(row)).small().color(colours.muted);
@@ -36,7 +38,7 @@ pub(super) fn show(ui: &mut Ui, row: &Row, is_this: bool, actions: &mut Vec<Acti
     });
 }
 
-fn head(ui: &mut Ui, row: &Row, is_this: bool, actions: &mut Vec<Action>) {
+fn head(ui: &mut Ui, row: &Row, (is_this, can_fill): (bool, bool), actions: &mut Vec<Action>) {
     let colours = theme::palette(ui);
     ui.allocate_ui_with_layout(vec2(ui.available_width(), theme::ROW), Layout::right_to_left(Align::Center), |ui| {
         if !is_this {
@@ -47,6 +49,9 @@ fn head(ui: &mut Ui, row: &Row, is_this: bool, actions: &mut Vec<Action>) {
             Fit::Partly => (partly(row), colours.warn),
             Fit::Not => ("does not fit".to_owned(), colours.error),
         };
+        if can_fill {
+            fill(ui, &row.machine.name, actions);
+        }
         ui.label(RichText::new(text).text_style(theme::value()).color(colour));
         ui.add_space(theme::NEAR);
         if let Some(speed) = row.answer.speed {
@@ -62,6 +67,16 @@ fn head(ui: &mut Ui, row: &Row, is_this: bool, actions: &mut Vec<Action>) {
             }
         });
     });
+}
+
+/// The way to the largest size that fits here.
+fn fill(ui: &mut Ui, machine: &str, actions: &mut Vec<Action>) {
+    let action = Action::Size(Wish::Fill(machine.to_owned()));
+    let response = explain(ui.small_button(action.label()), &action);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Fill {machine}")));
+    if response.clicked() {
+        actions.push(action);
+    }
 }
 
 /// `partly: 20 of 33 layers on the GPU`.

@@ -23,7 +23,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
     let Some(answers) = &opened.quality.answers else {
         ui.add_space(theme::APART);
         ui.vertical_centered(|ui| {
-            let name = opened.choice.decision().preset.name;
+            let name = opened.choice.title();
             ui.label(format!("Would you notice the difference of {name}?"));
             let text = "Ask the original and what it would become the same. Both always say what they hold most likely, so \
                         where their answers part, the smaller one has changed its mind.";

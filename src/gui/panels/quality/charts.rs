@@ -25,7 +25,7 @@ pub(super) fn title(ui: &mut Ui, text: &str, about: &str) {
 }
 
 /// A chart that stays where it is: the wheel belongs to the page. `label` is what a screen reader says.
-pub(super) fn chart<'a>(
+pub(in crate::gui::panels) fn chart<'a>(
     ui: &mut Ui,
     label: &str,
     axes: [AxisHints<'a>; 2],
@@ -56,13 +56,13 @@ pub(super) fn chart<'a>(
 }
 
 /// A mark at every whole number in sight.
-pub(super) fn whole(input: GridInput) -> Vec<GridMark> {
+pub(in crate::gui::panels) fn whole(input: GridInput) -> Vec<GridMark> {
     let (from, to) = (input.bounds.0.ceil() as i64, input.bounds.1.floor() as i64);
     (from..=to.min(from + 64)).map(|value| GridMark { value: value as f64, step_size: 1.0 }).collect()
 }
 
 /// Marks at round numbers so many points apart, and no nearer than `least`.
-pub(super) fn round(points: f64, least: f64) -> impl Fn(GridInput) -> Vec<GridMark> {
+pub(in crate::gui::panels) fn round(points: f64, least: f64) -> impl Fn(GridInput) -> Vec<GridMark> {
     move |input| {
         let wanted = (input.base_step_size * points / SPACING).max(least);
         let unit = 10f64.powf(wanted.log10().floor());
@@ -73,7 +73,7 @@ pub(super) fn round(points: f64, least: f64) -> impl Fn(GridInput) -> Vec<GridMa
 }
 
 /// `0.001` of -3.
-pub(super) fn power(exponent: f64) -> String {
+pub(in crate::gui::panels) fn power(exponent: f64) -> String {
     let value = 10f64.powf(exponent);
     if exponent >= -4.0 { format!("{value}") } else { format!("{value:.0e}") }
 }

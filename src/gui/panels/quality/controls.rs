@@ -3,7 +3,7 @@
 use crate::engine::Progress;
 use crate::gui::action::Action;
 use crate::gui::panels::sentence;
-use crate::gui::quality::{CHUNKS, CONTEXTS, Inquiry, Quality, Running, View, Work};
+use crate::gui::quality::{CHUNKS, CONTEXTS, Inquiry, Next, Quality, Running, View, Work};
 use crate::gui::state::Opened;
 use crate::gui::theme;
 use crate::gui::widgets::{Segment, bar, button, choice, explain};
@@ -39,9 +39,9 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
 /// From the right: what people want first stands at the edge.
 fn start(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     let colours = theme::palette(ui);
-    let is_ready = opened.quality.running.is_none() && opened.choice.is_valid();
+    let is_ready = opened.quality.running.is_none() && opened.choice.is_valid() && opened.choice.is_solved();
     ui.add_enabled_ui(is_ready, |ui| {
-        let label = format!("Measure {}", opened.choice.decision().preset.name);
+        let label = format!("Measure {}", opened.choice.title());
         let text = RichText::new(&label).text_style(theme::value()).color(colours.on_accent);
         let action = Action::Quality(Inquiry::Measure);
         let response = ui.add(Button::new(text).fill(colours.accent));
@@ -95,7 +95,7 @@ pub(super) fn name(ui: &mut Ui, text: &str, about: &str) {
     ui.add(Label::new(RichText::new(text).color(theme::palette(ui).muted)).extend()).on_hover_text(about);
 }
 
-pub(super) fn combo(ui: &mut Ui, label: &str, text: &str, width: f32, list: impl FnOnce(&mut Ui)) {
+pub(in crate::gui::panels) fn combo(ui: &mut Ui, label: &str, text: &str, width: f32, list: impl FnOnce(&mut Ui)) {
     let combo = ComboBox::from_id_salt(("quality", label)).selected_text(text).width(width).truncate();
     let response = combo.show_ui(ui, list).response;
     response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, format!("{label}: {text}")));
@@ -107,11 +107,16 @@ fn progress(ui: &mut Ui, quality: &Quality, running: &Running, actions: &mut Vec
     let progress = running.progress.as_ref();
     let fraction = progress.map_or(0.0, Progress::fraction);
     let what = match &running.work {
-        Work::Measuring(trial, _) if quality.waiting.is_empty() && quality.round == 0 => trial.name.clone(),
-        Work::Measuring(trial, _) => {
+        Work::Measuring(trial, _) | Work::Following(trial, Next::Measure)
+            if quality.waiting.is_empty() && quality.round == 0 =>
+        {
+            trial.name.clone()
+        }
+        Work::Measuring(trial, _) | Work::Following(trial, Next::Measure) => {
             let (now, all) = (quality.round + 1, quality.round + 1 + quality.waiting.len());
             format!("{} ({now} of {all})", trial.name)
         }
+        Work::Following(trial, Next::Answer) => trial.name.clone(),
         Work::Answering => String::new(),
     };
     let stage = match (progress, &running.work) {

@@ -42,7 +42,7 @@ fn empty(ui: &mut Ui, opened: &Opened) {
     let colours = theme::palette(ui);
     ui.add_space(theme::APART);
     ui.vertical_centered(|ui| {
-        let name = opened.choice.decision().preset.name;
+        let name = opened.choice.title();
         ui.label(format!("How much would {name} lose?"));
         let text = "Tuck runs the model and what it would become over the same text, and compares what they predict. It \
                     writes no file, and needs memory for one layer at a time.";

@@ -6,6 +6,10 @@ mod controls;
 mod figures;
 mod points;
 
+pub(super) use charts::{chart, power, round, whole};
+pub(super) use controls::combo;
+pub(super) use points::LEAST;
+
 use super::card;
 use crate::checkpoint::Kind;
 use crate::gui::action::Action;

@@ -13,7 +13,7 @@ use egui_plot::{AxisHints, HoverPosition, Line, PlotPoint, Points, Text};
 /// Of a point, and of the one in view.
 const RADII: [f32; 2] = [4.0, 6.0];
 /// No divergence is drawn lower, for 0 has no place on this scale.
-const LEAST: f64 = 1e-7;
+pub(in crate::gui::panels) const LEAST: f64 = 1e-7;
 /// Of the columns of the list.
 const SIZE: f32 = 76.0;
 const DIVERGENCE: f32 = 92.0;
@@ -117,7 +117,7 @@ fn points(ui: &mut Ui, opened: &Opened, measured: &[(usize, &Measured)]) {
                 let at = [size, height(estimate.value)];
                 let radius = RADII[usize::from(is_current)];
                 plot.points(Points::new(&measured.trial.name, vec![at]).color(colour).radius(radius));
-                let text = RichText::new(format!("  {}", measured.trial.decision.preset.name)).small();
+                let text = RichText::new(format!("  {}", measured.trial.short)).small();
                 let colour = if is_current { colours.text } else { colours.muted };
                 let text = Text::new("", PlotPoint::new(at[0], at[1]), text).anchor(Align2::LEFT_BOTTOM);
                 plot.text(text.color(colour).allow_hover(false));
