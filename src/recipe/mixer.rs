@@ -164,19 +164,24 @@ impl<'a> Mixer<'a> {
         PRESETS.iter().find(|preset| most.is_some() && preset.format == most).unwrap_or(self.base.preset)
     }
 
-    /// The KL divergence that is predicted for a plan; none where it has formats that nothing is known of.
-    pub fn predict(&self, plan: &Plan) -> Option<f64> {
+    /// The sum of what tensors lose in a plan; none where it has formats that nothing is known of.
+    fn sum(&self, plan: &Plan) -> Option<f64> {
         let changed = self.model.tensors.iter().zip(&plan.tensors).filter(|(tensor, _)| quantizable(tensor));
-        let sum: Option<f64> = changed.map(|(tensor, planned)| self.prediction.loss(tensor, planned.format)).sum();
-        sum.map(|sum| self.prediction.together(sum))
+        changed.map(|(tensor, planned)| self.prediction.loss(tensor, planned.format)).sum()
     }
 
-    /// The standard recipes whose formats are all known, from the smallest file to the largest.
+    /// The KL divergence that is predicted for a plan; none where it has formats that nothing is known of.
+    pub fn predict(&self, plan: &Plan) -> Option<f64> {
+        self.sum(plan).map(|sum| self.prediction.together(sum))
+    }
+
+    /// The standard recipes whose formats are all known, from the smallest file to the largest; without error feedback, as they
+    /// are packed by their names.
     pub fn standards(&self) -> Vec<Standard> {
         let standard = |preset: &'static Preset| {
             preset.format.filter(|format| !format.is_float() && preset.group != Group::Special)?;
             let plan = Plan::new(self.model, &Recipe { preset, ..self.base.clone() }).ok()?;
-            let total = Point { bytes: plan.file_bytes, loss: self.predict(&plan)? };
+            let total = Point { bytes: plan.file_bytes, loss: self.prediction.searched(self.sum(&plan)?) };
             Some(Standard { preset, total })
         };
         let mut standards: Vec<Standard> = PRESETS.iter().filter_map(standard).collect();

@@ -64,7 +64,12 @@ impl Prediction {
     /// gains by that is not told apart: mixes chosen by such differences were 1 to 2 % worse, for what is gained on the text of
     /// the statistics is not all kept on others.
     pub fn together(&self, sum: f64) -> f64 {
-        self.left * sum * (1.0 + self.interaction * sum).min(MOST_TOGETHER)
+        self.left * self.searched(sum)
+    }
+
+    /// The same where each block is searched by itself.
+    pub fn searched(&self, sum: f64) -> f64 {
+        sum * (1.0 + self.interaction * sum).min(MOST_TOGETHER)
     }
 
     /// The KL divergence, in nats, that a tensor causes in a format; none where nothing is known of it. What stays as it is

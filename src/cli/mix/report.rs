@@ -185,7 +185,7 @@ pub(in crate::cli) fn print_standards(standards: &[Standard], own: Option<(u64, 
         standards.iter().map(|standard| (standard.total.bytes, standard.total.loss, standard.preset.name)).collect();
     rows.extend(own.map(|(bytes, loss)| (bytes, loss, "this file")));
     rows.sort_by_key(|(bytes, _, _)| *bytes);
-    println!("  Beside the standard recipes with the same error feedback, as predicted");
+    println!("  Beside the standard recipes as --type packs them, predicted");
     for (bytes, loss, name) in rows {
         println!("    {name:<9} {:>16} bytes   {loss:.6}", units::grouped(bytes));
     }
