@@ -84,6 +84,33 @@ fn measuring_holds_a_layer_and_the_text() {
     assert!(peak < 900 << 20, "{} MiB resident", peak >> 20);
 }
 
+/// Two models of a large vocabulary in 16 bits: never both of the matrices that make logits, a gigabyte each.
+#[test]
+fn measuring_against_the_original_holds_one_output_matrix() {
+    let folder = tempfile::tempdir().unwrap();
+    let [model, other] = ["model", "other"].map(|name| folder.path().join(name));
+    for path in [&model, &other] {
+        sparse_llama(path, 1, 4096, 4096, 32, 8, 128_256);
+    }
+    let text = folder.path().join("text.txt");
+    fs::write(&text, "a b c d e f g h i j k l m n o p q r ".repeat(40)).unwrap();
+    let peak = peak_of(&[
+        "measure",
+        model.to_str().unwrap(),
+        "--against",
+        other.to_str().unwrap(),
+        "--text",
+        text.to_str().unwrap(),
+        "--ctx",
+        "64",
+        "--chunks",
+        "1",
+        "--device",
+        "cpu",
+    ]);
+    assert!(peak < 1600 << 20, "{} MiB resident", peak >> 20);
+}
+
 /// A program killed in mid-pack leaves the old output whole.
 #[test]
 fn a_kill_leaves_the_old_output() {

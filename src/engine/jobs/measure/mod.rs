@@ -44,6 +44,9 @@ use weights::Weights;
 /// Logits that are in memory at a time, of each model.
 const LOGITS: usize = 32 << 20;
 
+/// Bytes of a matrix that makes logits which stay in main memory beside another model's.
+const MATRIX: usize = 1 << 29;
+
 /// Measures what a request names.
 pub(in crate::engine) fn run(
     devices: &mut Devices,
@@ -156,17 +159,43 @@ fn score_rows(own: &[f32], reference: Option<&[f32]>, positions: &[usize], text:
 }
 
 fn score(walks: &[Walk<'_>], text: &Text, meter: &Meter<'_, '_>) -> Result<Divergence, Stop> {
-    let outputs = walks.iter().map(|walk| walk.output(meter)).collect::<Result<Vec<_>, _>>()?;
-    let widths = outputs.iter().map(Output::vocabulary);
+    let outputs = walks.iter().map(|walk| Scorer::new(walk, walks.len() == 1, meter)).collect::<Result<Vec<_>, _>>()?;
+    let widths = outputs.iter().map(|output| output.vocabulary);
     known(text, widths.clone().min().unwrap_or(0))?;
     let most = widths.max().unwrap_or(0).max(1);
+    // What is read again for each batch is read for larger ones.
+    let logits = if outputs.iter().all(|output| output.kept.is_some()) { LOGITS } else { 2 * LOGITS };
     let mut divergence = Divergence::default();
-    for positions in scored(text).chunks((LOGITS / most).max(1)) {
-        let pairs = walks.iter().zip(&outputs);
-        let logits: Vec<Vec<f32>> =
-            pairs.map(|(walk, output)| walk.logits(output, positions)).collect::<Result<_, _>>()?;
+    for positions in scored(text).chunks((logits / most).max(1)) {
+        let logits = outputs.iter().map(|output| output.logits(positions, meter));
+        let logits = logits.collect::<Result<Vec<Vec<f32>>, _>>()?;
         divergence.append(score_rows(&logits[0], logits.get(1).map(Vec::as_slice), positions, text));
         meter.advance(0, "")?;
     }
     Ok(divergence)
+}
+
+/// What makes logits of a model's rows. Two models do not both keep a large matrix in main memory: it is read again for each
+/// batch of positions.
+struct Scorer<'a, 'w> {
+    walk: &'a Walk<'w>,
+    kept: Option<Output>,
+    vocabulary: usize,
+}
+
+impl<'a, 'w> Scorer<'a, 'w> {
+    fn new(walk: &'a Walk<'w>, is_alone: bool, meter: &Meter<'_, '_>) -> Result<Self, Stop> {
+        let output = walk.output(Some(meter))?;
+        let vocabulary = output.vocabulary();
+        let kept = (is_alone || output.held() <= MATRIX).then_some(output);
+        Ok(Self { walk, kept, vocabulary })
+    }
+
+    fn logits(&self, positions: &[usize], meter: &Meter<'_, '_>) -> Result<Vec<f32>, Stop> {
+        if let Some(output) = &self.kept {
+            return self.walk.logits(output, positions);
+        }
+        meter.advance(0, "")?;
+        self.walk.logits(&self.walk.output(None)?, positions)
+    }
 }

@@ -69,6 +69,11 @@ impl Output {
         loaded.last(&self.program, stream, self.logits)
     }
 
+    /// Bytes of main memory that its matrices take.
+    pub(super) fn held(&self) -> usize {
+        self.matrices.values().map(|matrix| matrix.bytes.len()).sum()
+    }
+
     /// Tokens that it has logits for.
     pub(super) fn vocabulary(&self) -> usize {
         self.program.widths[self.logits.0]
@@ -217,12 +222,11 @@ impl<'a> Walk<'a> {
     }
 
     /// Loads what makes logits.
-    pub(super) fn output(&self, meter: &Meter<'_, '_>) -> Result<Output, Stop> {
-        let output = Output::load(&self.weights, &self.facts, Some(meter))?;
+    pub(super) fn output(&self, meter: Option<&Meter<'_, '_>>) -> Result<Output, Stop> {
+        let output = Output::load(&self.weights, &self.facts, meter)?;
         // The matrix of a large vocabulary can be larger than a whole layer: then the processor multiplies with it.
-        let bytes = output.matrices.values().map(|matrix| matrix.bytes.len()).sum();
         match &self.gpu {
-            Some(gpu) if gpu.borrow().has_room(bytes) => output.on(gpu),
+            Some(gpu) if gpu.borrow().has_room(output.held()) => output.on(gpu),
             _ => Ok(output),
         }
     }
