@@ -33,7 +33,7 @@ impl Level {
     }
 
     /// Chunks of text on which is measured.
-    pub fn chunks(self) -> usize {
+    pub const fn chunks(self) -> usize {
         match self {
             Self::Fast | Self::Balanced => 2,
             Self::Best => 4,

@@ -196,32 +196,60 @@ pub(super) fn tiles(
     bias: Bias<'_>,
     y: To<'_>,
 ) -> Result<(), RunError> {
-    let (variant, [tall, wide]) = how.kernel();
-    let across = outputs.div_ceil(wide);
-    let count = across * part.rows.div_ceil(tall);
-    let params = [
-        count,
-        part.rows,
-        outputs,
-        inputs / 4,
-        (part.row * x.width + part.column) / 4,
-        x.width / 4,
-        row * inputs / 4,
-        inputs / 4,
-        y.first + part.row * y.step,
-        y.step,
-        bias.map_or(0, |(_, first)| first + 1),
-        x.half.as_ref().map_or(0, |_| part.row + 1),
-        across,
-        Adds::Replace as u64,
-    ];
     let (rows, scales) = match &x.half {
         Some((rows, scales)) => (rows, Some(scales)),
         None => (&x.single, None),
     };
     let reads = Reads { input: Some(matrix), third: Some(rows), fourth: bias.map(|(view, _)| view), fifth: scales };
-    let cost = tall * wide * inputs;
-    device.call(variant, reads, y.view, params.map(|n| n as u32), Work::Groups(count, cost))
+    let tiles = Tiles {
+        shape: [part.rows, inputs, outputs],
+        x: [part.row * x.width + part.column, x.width],
+        matrix: [row * inputs, inputs],
+        bias: bias.map_or(0, |(_, first)| first + 1),
+        scale: x.half.as_ref().map_or(0, |_| part.row + 1),
+        adds: Adds::Replace,
+    };
+    tiles.run(device, how, reads, To { first: y.first + part.row * y.step, ..y })
+}
+
+/// What kernels that multiply by tiles are told.
+struct Tiles {
+    /// Rows of x, numbers in each, and rows of the matrix.
+    shape: [u64; 3],
+    /// The first number, and from a row to the next.
+    x: [u64; 2],
+    matrix: [u64; 2],
+    /// 1 more than the first number of the bias, and of the scales of the rows; 0 where there are none.
+    bias: u64,
+    scale: u64,
+    adds: Adds,
+}
+
+impl Tiles {
+    fn run(&self, device: &mut Device, how: Multiply, reads: Reads<'_>, y: To<'_>) -> Result<(), RunError> {
+        let ([rows, inputs, outputs], [x, x_step], [matrix, matrix_step]) = (self.shape, self.x, self.matrix);
+        let (variant, [tall, wide]) = how.kernel();
+        let across = outputs.div_ceil(wide);
+        let count = across * rows.div_ceil(tall);
+        let params = [
+            count,
+            rows,
+            outputs,
+            inputs / 4,
+            x / 4,
+            x_step / 4,
+            matrix / 4,
+            matrix_step / 4,
+            y.first,
+            y.step,
+            self.bias,
+            self.scale,
+            across,
+            self.adds as u64,
+        ];
+        let work = Work::Groups(count, tall * wide * inputs.max(4));
+        device.call(variant, reads, y.view, params.map(|n| n as u32), work)
+    }
 }
 
 /// `y = x · matrixᵀ` of numbers in single precision, all of them in fours, or that added to y: so many rows of x, numbers in
@@ -234,25 +262,8 @@ pub(in crate::gpu) fn product(
     [rows, inputs, outputs]: [u64; 3],
     adds: Adds,
 ) -> Result<(), RunError> {
-    let (variant, [tall, wide]) = how.single().kernel();
-    let across = outputs.div_ceil(wide);
-    let count = across * rows.div_ceil(tall);
-    let params = [
-        count,
-        rows,
-        outputs,
-        inputs / 4,
-        x.first / 4,
-        x.step / 4,
-        matrix.first / 4,
-        matrix.step / 4,
-        y.first,
-        y.step,
-        0,
-        0,
-        across,
-        adds as u64,
-    ];
     let reads = Reads { input: Some(matrix.view), third: Some(x.view), ..Reads::default() };
-    device.call(variant, reads, y.view, params.map(|n| n as u32), Work::Groups(count, tall * wide * inputs.max(4)))
+    let (x, matrix) = ([x.first, x.step], [matrix.first, matrix.step]);
+    let tiles = Tiles { shape: [rows, inputs, outputs], x, matrix, bias: 0, scale: 0, adds };
+    tiles.run(device, how.single(), reads, y)
 }

@@ -11,14 +11,14 @@ use super::sensitivity::{Setting, sets};
 use super::text::{BuiltIn, Text};
 use super::walk::Walk;
 use super::weights::Weights;
-use super::{errors, identity, score, state};
-use crate::arch::Tensor;
+use super::{errors, identity, state};
 use crate::engine::command::{CalibrateRequest, Computing, StatisticsRequest};
 use crate::engine::device::Devices;
 use crate::engine::event::{Stage, StatisticsReport};
 use crate::engine::jobs::feedback::Chooser;
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
+use crate::forward;
 use crate::imatrix::{Alone, Identity, Statistics, Tables, Together, square_name};
 use crate::model::Model;
 use crate::recipe::{Level, Mixer, PRESETS, Plan, Prediction, REFERENCE, Recipe, quantizable};
@@ -33,7 +33,7 @@ pub(super) const CONTEXT: u64 = 512;
 /// Gram matrices of one input that take more are not gathered; their diagonals are.
 const GRAM_BYTES: u64 = 1 << 30;
 /// Chunks that may be measured on.
-const MEASURED: usize = 4;
+const MEASURED: usize = Level::Best.chunks();
 /// Layers on which error feedback is tried, at equal distances.
 const LAYERS: u64 = 4;
 /// How often the state of the first stage is kept.
@@ -300,40 +300,29 @@ fn interact(
     let mixed = mixer.solve(bytes.max(mixer.smallest()))?;
     let (sum, gpu) = (mixed.total.loss, lazy.gpu()?);
     let plan = Plan::new(model, &mixed.recipe)?;
-    let together = together(model, plan.clone(), text, gpu.clone(), context)?;
+    let corrected = Plan::new(model, &mixed.recipe.with_feedback(statistics))?;
+    let chooser = Chooser::open(lazy.devices, lazy.computing, [&corrected])?;
+    let of = |plan| Setting { model, plan, text, gpu: gpu.as_ref(), chooser: &chooser, context };
+    let together = loss(of(&plan), (0..model.tensors.len()).collect())?;
     let interaction = if sum > 0.0 { ((together / sum - 1.0) / sum).max(0.0) } else { 0.0 };
-    let layers = model.tensors.iter().filter_map(Tensor::layer).max().map_or(1, |last| last + 1);
+    let layers = forward::layers(model);
     let is_tried = |layer: u64| (0..LAYERS).any(|n| (2 * n + 1) * layers / (2 * LAYERS) == layer);
     let some = model.tensors.iter().enumerate().filter(|(_, tensor)| tensor.layer().is_some_and(is_tried));
     let some: Vec<usize> = some.map(|(place, _)| place).collect();
-    let corrected = Plan::new(model, &mixed.recipe.with_feedback(statistics))?;
-    let chooser = Chooser::open(lazy.devices, lazy.computing, [&corrected])?;
-    let mut losses = [0.0; 2];
-    for (plan, loss) in [&plan, &corrected].into_iter().zip(&mut losses) {
-        let setting = Setting { model, plan, text, gpu: gpu.as_ref(), chooser: &chooser, context };
-        sets(setting, None, std::slice::from_ref(&some), &mut |found| {
-            *loss = found[0].1.value;
-            Ok(())
-        })?;
-    }
-    let feedback = if losses[0] > 0.0 { losses[1] / losses[0] } else { 1.0 };
+    let (searched, left) = (loss(of(&plan), some.clone())?, loss(of(&corrected), some)?);
+    let feedback = if searched > 0.0 { left / searched } else { 1.0 };
     statistics.tables.together[usize::from(is_measured)] = Some(Together { interaction, feedback, chunks });
     Ok(statistics.save()?)
 }
 
-/// The KL divergence of a plan.
-fn together(model: &Model, plan: Plan, text: &Text, gpu: Option<Gpu>, context: &Context<'_>) -> Result<f64, Stop> {
-    let weights = [Weights::new(model, Some(plan), context), Weights::new(model, None, context)];
-    let walks = weights.into_iter().map(|weights| Walk::new(weights, text, gpu.clone()));
-    let mut walks = walks.collect::<Result<Vec<_>, _>>()?;
-    let meter = Meter::new(context, Stage::Measuring, walks.iter().map(Walk::bytes).sum());
-    for walk in &mut walks {
-        for layer in 0..walk.layers() {
-            walk.layer(layer, &meter, &mut |_, _, _| {})?;
-        }
-        walk.settle()?;
-    }
-    Ok(score(&walks, text, &meter)?.mean().value)
+/// The KL divergence that some tensors cause together, as the plan has them.
+fn loss(setting: Setting<'_, '_>, places: Vec<usize>) -> Result<f64, Stop> {
+    let mut loss = 0.0;
+    sets(setting, None, &[places], &mut |found| {
+        loss = found[0].1.value;
+        Ok(())
+    })?;
+    Ok(loss)
 }
 
 /// A GPU that is opened when it is first needed, for often everything is known.
