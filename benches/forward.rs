@@ -173,8 +173,8 @@ impl Shape {
 
     fn layer(&self) -> Program {
         let (q, kv) = (self.heads * self.head, self.kv_heads * self.head);
-        let widths =
-            [self.hidden, self.hidden, q, kv, kv, q, self.hidden, self.hidden, self.inner, self.inner, self.inner];
+        let (hidden, inner) = (self.hidden, self.inner);
+        let widths = [hidden, hidden, q, kv, kv, q, hidden, hidden, inner, inner, inner, hidden];
         let step = |op: Op, from: &[usize], to: usize| Step {
             op,
             from: from.iter().copied().map(Register).collect(),
@@ -199,6 +199,7 @@ impl Shape {
             softcap: None,
             alibi: None,
             sinks: None,
+            held: tuck::cache::Held::All,
         };
         let steps = vec![
             step(norm(), &[0], 1),
@@ -214,8 +215,8 @@ impl Shape {
             linear("gate", 7, 8),
             linear("up", 7, 9),
             step(Op::Gate(Activation::Silu), &[8, 9], 10),
-            linear("down", 10, 6),
-            step(Op::Add, &[0, 6], 0),
+            linear("down", 10, 11),
+            step(Op::Add, &[0, 11], 0),
         ];
         Program { widths: widths.to_vec(), steps }
     }
@@ -243,23 +244,25 @@ impl Shape {
     }
 }
 
-/// Where the time of a layer goes.
+/// Where the time of a layer goes, when many tokens are scored and when one is made.
 fn layer(adapter: &Adapter) {
     let shape = Shape::of(adapter);
-    let tokens = if adapter.is_cpu() { 128 } else { 4096 };
-    let chunk = tokens.min(512);
+    let many = if adapter.is_cpu() { 128 } else { 4096 };
     let mut runner = Runner::new(adapter, None).unwrap();
-    println!("\nA layer's steps on {tokens} tokens in chunks of {chunk}, Q4_K, {}", runner.name());
-    let (program, matrices) = (shape.layer(), shape.matrices(&Q4_K));
-    let mut weights = Weights::default();
-    runner.load(&mut weights, &program, &matrices).unwrap();
-    let mut before = Duration::ZERO;
-    for count in 1..=program.steps.len() {
-        let first = Program { widths: program.widths.clone(), steps: program.steps[..count].to_vec() };
-        let all = time(&mut runner, &first, &weights, (tokens, chunk), 10);
-        let name: String = format!("{:?}", program.steps[count - 1].op).chars().take(60).collect();
-        println!("  {name:<62}{:>10.3} ms", (all.as_secs_f64() - before.as_secs_f64()) * 1e3);
-        before = all;
+    for (format, tokens, times) in [(&Q4_K, many, 10), (&F16, 1, 256)] {
+        let chunk = tokens.min(512);
+        println!("\nA layer's steps on {tokens} tokens in chunks of {chunk}, {}, {}", format.name, runner.name());
+        let (program, matrices) = (shape.layer(), shape.matrices(format));
+        let mut weights = Weights::default();
+        runner.load(&mut weights, &program, &matrices).unwrap();
+        let mut before = Duration::ZERO;
+        for count in 1..=program.steps.len() {
+            let first = Program { widths: program.widths.clone(), steps: program.steps[..count].to_vec() };
+            let all = time(&mut runner, &first, &weights, (tokens, chunk), times);
+            let name: String = format!("{:?}", program.steps[count - 1].op).chars().take(60).collect();
+            println!("  {name:<62}{:>10.1} µs", (all.as_secs_f64() - before.as_secs_f64()) * 1e6);
+            before = all;
+        }
     }
 }
 

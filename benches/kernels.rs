@@ -2,13 +2,15 @@
 //!
 //!     cargo bench --bench kernels
 //!
-//! Taken on 16 Mi random weights in F16, from a filled input to a readable output.
+//! Taken on 16 Mi random weights in F16, from a filled input to a readable output; and the leading singular vectors of a matrix
+//! of 2048 by 2048 of them, as an adapter of rank 16 asks for them.
 
 use rayon::prelude::*;
 use std::time::{Duration, Instant};
 use tuck::cpu::CpuRunner;
 use tuck::gpu::{self, GpuRunner};
 use tuck::graph::{Recording, Runner, SlotSize};
+use tuck::lowrank::{self, DEPTH, Host};
 use tuck::quant::{F16, F32, FORMATS, FormatRef, Search};
 
 fn main() {
@@ -27,6 +29,49 @@ fn main() {
             let quantize = rate(&**runner, &F16, format, &weights);
             let dequantize = rate(&**runner, format, &F32, &weights);
             println!("{:<8}{quantize:>14.0}{dequantize:>14.0}", format.name);
+        }
+    }
+    singular_vectors(&weights);
+}
+
+/// How long it takes to find leading singular vectors, and to make rows orthonormal.
+fn singular_vectors(weights: &[f32]) {
+    const WIDTH: usize = 2048;
+    const ROWS: usize = 256;
+    let (matrix, rank, go_on) = (&weights[..WIDTH * WIDTH], 64, &|| false);
+    println!(
+        "\n{rank} singular vectors of {WIDTH} x {WIDTH}, and {ROWS} rows of {WIDTH} made orthonormal: milliseconds"
+    );
+    let show = |name: &str, find: Duration, make: Duration| {
+        println!("{name:<60}{:>10.1}{:>10.1}", 1e3 * find.as_secs_f64(), 1e3 * make.as_secs_f64());
+    };
+    let mut rows = weights[..ROWS * WIDTH].to_vec();
+    let started = Instant::now();
+    let Ok(found) = lowrank::leading(&mut Host::new(matrix, WIDTH, None), rank, DEPTH, go_on);
+    let find = started.elapsed();
+    assert!(found.is_some());
+    let started = Instant::now();
+    lowrank::orthonormalise(&mut rows, WIDTH, 0);
+    show("processor", find, started.elapsed());
+    for adapter in gpu::devices() {
+        let mut runner = match gpu::low_rank::Runner::new(&adapter, None) {
+            Ok(runner) => runner,
+            Err(error) => {
+                println!("{adapter}: {error}");
+                continue;
+            }
+        };
+        // The first time shaders are compiled.
+        for is_warm in [false, true] {
+            let mut rows = weights[..ROWS * WIDTH].to_vec();
+            let started = Instant::now();
+            runner.leading(matrix, WIDTH, None, rank, DEPTH, go_on).expect("the device is there");
+            let find = started.elapsed();
+            let started = Instant::now();
+            runner.orthonormalise(&mut rows, WIDTH, 0).expect("the device is there");
+            if is_warm {
+                show(&runner.name(), find, started.elapsed());
+            }
         }
     }
 }

@@ -21,7 +21,8 @@ struct Params {
 @group(0) @binding(3) var<storage, read> factors: array<f32>;
 @group(0) @binding(4) var<storage, read> shifts: array<f32>;
 
-const WORKGROUP: u32 = 64u;
+// Enough to hide how long memory takes where one row is all there is.
+const WORKGROUP: u32 = 256u;
 
 var<workgroup> parts: array<f32, WORKGROUP>;
 
@@ -30,14 +31,16 @@ fn sum(lane: u32, part: f32) -> f32 {
     workgroupBarrier();
     parts[lane] = part;
     workgroupBarrier();
-    var all = 0.0;
-    for (var i = 0u; i < WORKGROUP; i++) {
-        all += parts[i];
+    for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
+        if lane < half {
+            parts[lane] += parts[lane + half];
+        }
+        workgroupBarrier();
     }
-    return all;
+    return parts[0];
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(256)
 fn main(
     @builtin(workgroup_id) id: vec3u,
     @builtin(num_workgroups) groups: vec3u,

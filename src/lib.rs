@@ -9,7 +9,7 @@
 //! main ──> gui ──┐
 //!          cli ──┴─> engine ──> jobs ──> recipe ──> model ──> arch, tokenizer ──> checkpoint ──> gguf ──> quant
 //!                      │          │
-//!                      └──> gpu, cpu ──> graph, forward, feedback ──> quant
+//!                      └──> gpu, cpu ──> graph, forward, feedback, lowrank, prune ──> cache ──> quant
 //! ```
 //!
 //! | room | what lives there |
@@ -17,7 +17,7 @@
 //! | [`quant`] | block formats: one file each, layout and arithmetic; the list `FORMATS` |
 //! | [`graph`] | a recording: which kernels run over which bytes, as plain data; what a runner is |
 //! | [`cpu`] | runs recordings and forward passes on the processor: the twin of every kernel |
-//! | [`gpu`] | runs recordings, forward passes and error feedback on a GPU: devices, shaders, buffers. `wgpu` is named only here |
+//! | [`gpu`] | runs recordings, forward passes, error feedback and the search of singular vectors on a GPU: devices, shaders, buffers. `wgpu` is named only here |
 //! | [`gguf`] | the container: metadata values, reading, writing |
 //! | [`checkpoint`] | what a user can open, as one list of stored tensors, whose codes and scales are put together, and LoRA adapters; reads headers only |
 //! | [`arch`] | model families: one table each, from stored tensors and settings to those of a GGUF; the list `ARCHS` |
@@ -25,10 +25,13 @@
 //! | [`model`] | a checkpoint understood: tensors and metadata of the file it becomes, a card for people, changes, a lint |
 //! | [`imatrix`] | how much each column of a matrix counts: files of llama.cpp's kind; and Gram matrices, in files of Tuck's own |
 //! | [`feedback`] | blocks chosen by Gram matrices: error feedback and coordinate descent |
+//! | [`prune`] | which weights, channels and layers can go, and what the others make good |
+//! | [`lowrank`] | the leading singular vectors of a matrix, as its inputs weigh it, and the factors that they make. `nalgebra` is named only here |
 //! | [`recipe`] | which tensor gets which format; the list `PRESETS`; the plan, known to the byte |
 //! | [`chat`] | chat templates: rendered within bounds, and read for what has no place in them. `minijinja` is named only here |
 //! | [`hub`] | models by name, over the network. `hf_hub` and `ureq` are named only here |
 //! | [`eval`] | how good a packed model is, as figures: the error of its weights, perplexity, KL divergence, the agreement of answers |
+//! | [`cache`] | what is kept of a text while a model reads it: formats of keys and values, and what is left of earlier tokens; the list `CHOICES` |
 //! | [`forward`] | the forward pass of a model, as a list of operations; from logits to the next token |
 //! | [`fit`] | what fits where: memory as llama.cpp allocates it, budgets, target hardware, speed; the list `assets/targets.toml` |
 //! | [`engine`] | one worker thread: commands in, events out; the jobs |
@@ -62,6 +65,14 @@
 //! to layer, sums of squares and of x·xᵀ are made there, and so are the keys and values of an answer. Only answers (`tuck compare`) hold all of a
 //! model in memory, with the keys and values of the text so far.
 //!
+//! # How a cache is measured
+//!
+//! [`cache`] says as plain data what becomes of keys and values: how each row is kept, which the recorder of [`forward`] makes a
+//! step of the program, and what is left of earlier tokens, which is a part of attention. The kv job takes a text, and haystacks
+//! with needles in them, through the layers once for each choice, side by side. Rows are kept on every device, bit for bit as
+//! llama.cpp keeps them; what drops, rounds in groups, merges or projects earlier tokens is run on the processor, a token after
+//! the other as an answer is made.
+//!
 //! # How a mix is chosen
 //!
 //! The statistics job makes one file for a model and a text ([`imatrix::Statistics`]), stage by stage, and fills in what is
@@ -74,14 +85,26 @@
 //! and as it is packed so far, and says what each matrix has to make good of what those before it lost
 //! ([`recipe::Recipe::sequence`]).
 //!
+//! # How an adapter makes good what was lost
+//!
+//! The low-rank job takes what is packed off the model matrix by matrix. [`lowrank`] finds the leading directions of each
+//! error, weighed by the Gram matrix of the inputs that the statistics hold: on the processor, or by [`gpu::low_rank`], whose
+//! products are those of the forward pass. What each rank gains, in units of KL divergence, and what it takes in the file go to
+//! [`recipe::Ranks`], and the budget's solver spreads ranks over matrices. The factors become an adapter's file
+//! ([`model::Model::error_adapter`]), which is packed as any other. Then the text runs through the model, through what was packed
+//! with and without the adapter, and through the mix of types of as many bytes, so that every report says what the same bytes
+//! do without an adapter.
+//!
 //! # Adding things
 //!
 //! A product that stores weights as codes is a line in `METHODS` of `checkpoint/coded`, and a file there if its layout is new.
 //! A format is one file in [`quant`], its shaders, and a line in `FORMATS`. A family is one file in [`arch`] and a line
-//! in `ARCHS`. A recipe is a line in `PRESETS`. A target is an entry of `assets/targets.toml`, with its source. Tests,
+//! in `ARCHS`. A recipe is a line in `PRESETS`. A target is an entry of `assets/targets.toml`, with its source. A way to keep keys and
+//! values is a line in `all` of `cache/choices.rs`. Tests,
 //! command line and window loop over those lists.
 
 pub mod arch;
+pub mod cache;
 pub mod chat;
 pub mod checkpoint;
 pub mod cli;
@@ -97,8 +120,10 @@ pub mod graph;
 pub mod gui;
 pub mod hub;
 pub mod imatrix;
+pub mod lowrank;
 pub mod model;
 mod positioned;
+pub mod prune;
 pub mod quant;
 pub mod recipe;
 pub mod tokenizer;

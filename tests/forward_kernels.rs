@@ -5,6 +5,7 @@ mod common;
 
 use common::devices::devices;
 use std::sync::Arc;
+use tuck::cache::{BLOCKS, Held, Row};
 use tuck::cpu;
 use tuck::forward::{
     Activation, Attention, Experts, Gating, Matrices, Matrix, Norm, Op, Pairs, Program, RESIDUAL, Register, Rope, Step,
@@ -116,10 +117,15 @@ fn best(device: &Adapter) -> Vec<Multiply> {
 }
 
 fn linear(format: FormatRef, tokens: usize) -> Case {
+    shaped(format, tokens, [512, 70])
+}
+
+fn shaped(format: FormatRef, tokens: usize, shape: [usize; 2]) -> Case {
     let op = Op::Linear { weight: "weight".to_owned(), bias: Some("bias".to_owned()) };
-    Case::new(format!("{tokens} rows times {format}"), op, &[512], 70)
-        .with("weight", format, &[512, 70])
-        .with("bias", &F32, &[70])
+    let [columns, rows] = shape;
+    Case::new(format!("{tokens} rows times {format} of {shape:?}"), op, &[columns], rows)
+        .with("weight", format, &shape.map(|n| n as u64))
+        .with("bias", &F32, &[rows as u64])
         .tokens(tokens)
 }
 
@@ -133,6 +139,8 @@ fn products_with_every_format() {
 #[test]
 fn products_in_every_way() {
     let mut cases: Vec<Case> = [1, 8, 9, 300].iter().map(|tokens| linear(&tuck::quant::Q8_0, *tokens)).collect();
+    // A row with more parts than a workgroup has lanes, and with a matrix of many rows.
+    cases.extend([[8224, 70], [512, 2100]].map(|shape| shaped(&tuck::quant::Q8_0, 1, shape)));
     for (inputs, outputs, tokens) in [(20, 3, 50), (4, 1, 9), (36, 200, 1), (260, 131, 129), (32, 129, 3)] {
         let op = Op::Linear { weight: "weight".to_owned(), bias: None };
         let name = format!("{tokens} rows, {inputs} to {outputs}");
@@ -151,7 +159,7 @@ fn products_in_every_way() {
 
 fn attention() -> Attention {
     let (scale, window, softcap, alibi) = (0.3, None, None, None);
-    Attention { heads: 6, kv_heads: 2, key: 16, value: 8, scale, window, softcap, alibi, sinks: None }
+    Attention { heads: 6, kv_heads: 2, key: 16, value: 8, scale, window, softcap, alibi, sinks: None, held: Held::All }
 }
 
 fn attention_cases() -> Vec<Case> {
@@ -269,6 +277,47 @@ fn row_cases() -> Vec<Case> {
 fn rows_attention_and_experts() {
     let cases: Vec<Case> = row_cases().into_iter().chain(attention_cases()).chain(expert_cases()).collect();
     check(&cases, best, Checks::Off);
+}
+
+/// Every row that a cache keeps, with and without a rotation.
+fn kept_rows() -> Vec<Row> {
+    let blocks = BLOCKS
+        .iter()
+        .flat_map(|blocks| [None, Some(64), Some(128)].map(|rotation| Row::Blocks { format: blocks.format, rotation }));
+    [Row::F16, Row::Fp8].into_iter().chain(blocks).collect()
+}
+
+#[test]
+fn what_a_cache_keeps_is_the_same_bit_for_bit() {
+    for device in devices() {
+        let mut runner = Runner::new(&device, Some(1 << 28)).unwrap();
+        for row in kept_rows() {
+            let mut case = Case::new(format!("{row:?}"), Op::Keep(row), &[256], 256).in_place();
+            // Magnitudes that change from block to block.
+            let factors: Vec<u8> = (0..256)
+                .flat_map(|n: i32| ((1.3 + n as f32 / 99.0) * 2f32.powi(n / 32 * 3 - 9)).to_le_bytes())
+                .collect();
+            case.matrices.insert("factors".to_owned(), Matrix { format: &F32, shape: vec![256], bytes: factors });
+            let norm = Norm::Rms { epsilon: 1e-5 };
+            let weight = Some("factors".to_owned());
+            let op = Op::Norm { norm, width: 256, weight, bias: None };
+            case.program.steps.insert(0, Step { op, from: vec![RESIDUAL], to: RESIDUAL });
+            // Sums of squares come in another order there, so what is kept are the device's own numbers.
+            let mut rows = numbers(42 * 256, 3);
+            let mut weights = Weights::default();
+            runner.load(&mut weights, &case.program, &case.matrices).unwrap();
+            let normed = case.program.before(1);
+            runner.run(&weights, &normed, &mut rows, RESIDUAL, 21, None).unwrap();
+            let keep = Program { steps: case.program.steps[1..].to_vec(), ..case.program.clone() };
+            let mut expected = rows.clone();
+            let on_cpu = cpu::forward::Runner { matrices: &case.matrices, chunk: 21 };
+            on_cpu.run(&keep, &mut expected, RESIDUAL, &mut |_, _, _| {});
+            runner.run(&weights, &keep, &mut rows, RESIDUAL, 21, None).unwrap();
+            let wrong = rows.iter().zip(&expected).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+            let first = rows.iter().zip(&expected).find(|(a, b)| a.to_bits() != b.to_bits());
+            assert_eq!(wrong, 0, "{row:?} on {}: {first:?} first", runner.name());
+        }
+    }
 }
 
 #[test]

@@ -22,17 +22,21 @@ const CRATES: &[(&str, &[&str])] = &[
     ("hf_hub", &["hub"]),
     ("ureq", &["hub"]),
     ("gemm", &["cpu", "feedback"]),
+    ("nalgebra", &["lowrank"]),
 ];
 
 /// A room, and the rooms it may use. Nothing points back up.
 const ROOMS: &[(&str, &[&str])] = &[
     ("quant", &[]),
     ("graph", &["quant"]),
-    ("forward", &["quant", "gguf", "arch", "model"]),
-    ("cpu", &["quant", "graph", "forward", "wide"]),
+    ("cache", &["quant"]),
+    ("forward", &["cache", "quant", "gguf", "arch", "model"]),
+    ("cpu", &["cache", "quant", "graph", "forward", "wide"]),
     ("feedback", &["quant", "wide"]),
+    ("lowrank", &["feedback"]),
     ("wide.rs", &[]),
-    ("gpu", &["quant", "graph", "forward", "feedback"]),
+    ("prune", &["quant", "feedback"]),
+    ("gpu", &["cache", "quant", "graph", "forward", "feedback", "lowrank", "prune"]),
     ("gguf", &["quant"]),
     ("positioned.rs", &[]),
     ("units.rs", &[]),
@@ -44,14 +48,16 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("hub", &["units"]),
     ("model", &["quant", "gguf", "checkpoint", "arch", "tokenizer", "chat"]),
     ("imatrix", &["gguf", "quant", "positioned"]),
-    ("recipe", &["quant", "gguf", "checkpoint", "arch", "model", "imatrix", "feedback", "units"]),
+    ("recipe", &["quant", "gguf", "checkpoint", "arch", "model", "imatrix", "feedback", "prune", "units"]),
     ("eval", &[]),
     (
         "engine",
         &[
+            "cache",
             "chat",
             "eval",
             "feedback",
+            "lowrank",
             "forward",
             "quant",
             "imatrix",
@@ -59,6 +65,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "checkpoint",
             "arch",
             "model",
+            "prune",
             "recipe",
             "tokenizer",
             "graph",
@@ -72,6 +79,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "cache",
             "chat",
             "forward",
             "hub",
@@ -83,6 +91,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "arch",
             "tokenizer",
             "model",
+            "prune",
             "recipe",
             "engine",
             "fit",
@@ -92,6 +101,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "gui",
         &[
+            "cache",
             "chat",
             "forward",
             "hub",
@@ -103,6 +113,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "arch",
             "tokenizer",
             "model",
+            "prune",
             "recipe",
             "engine",
             "fit",

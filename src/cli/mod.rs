@@ -5,17 +5,22 @@ mod calibrate;
 mod compare;
 mod computing;
 mod curve;
+mod cut;
 mod devices;
 mod effort;
+mod error_adapter;
 mod fit;
 mod importance;
 mod inspect;
+mod kv;
 mod lora;
+mod lowrank;
 mod measure;
 mod metadata;
 mod mix;
 mod output;
 mod pack;
+mod prune;
 mod pull;
 mod sensitivity;
 mod session;
@@ -40,6 +45,8 @@ Examples:
   tuck curve ./model --svg curve.svg               what every size loses, beside the standard recipes
   tuck pack ./base --lora ./my-adapter=0.8 --type Q6_K
                                                    a model with a LoRA adapter merged into it
+  tuck pack ./model --type Q3_K_M --adapter-rank 16
+                                                   an adapter beside it that makes good what was lost, measured
   tuck adapter ./my-adapter --base ./base -o my-adapter.gguf
                                                    the adapter by itself, for llama-cli --lora
   tuck pull Qwen/Qwen3-0.6B                        fetch a model into ./Qwen3-0.6B
@@ -51,6 +58,9 @@ Examples:
                                                    which tensors lose most, by layer and role
   tuck compare model.gguf out.gguf --prompt 'Why is the sky blue?'
                                                    both answers side by side, and where they part
+  tuck kv model.gguf --ctx 32768 --budget 1G       what each way to keep a text's keys and values costs and loses
+  tuck prune ./model --drop-layers auto:2 -o smaller.gguf
+                                                   without the two layers that are missed least
   tuck calibrate model.gguf --text book.txt -o imatrix.gguf
                                                    how much each column counts, for pack --imatrix
 
@@ -84,6 +94,8 @@ enum Command {
     Pack(Box<pack::Arguments>),
     /// Write a LoRA adapter as a GGUF file of its own, for llama.cpp's --lora.
     Adapter(adapter::Arguments),
+    /// Write matrices as products of two factors of low rank, in a folder of safetensors.
+    Lowrank(lowrank::Arguments),
     /// Fetch a model from Hugging Face by name: the one command that uses the network.
     Pull(pull::Arguments),
     /// Tell on which machines a model fits, with how much context, and how fast it is there.
@@ -96,10 +108,15 @@ enum Command {
     Sensitivity(sensitivity::Arguments),
     /// Let two models answer the same prompts, side by side, and mark where they part; or one alone.
     Compare(Box<compare::Arguments>),
+    /// Measure what each way to keep keys and values costs and loses: types of cache, dropped and merged tokens, low rank.
+    Kv(kv::Arguments),
     /// Show what each size of a model loses, by the best choice of a type for every tensor, beside the standard recipes.
     Curve(curve::Arguments),
     /// Gather how much each column of a model's matrices counts, as an importance matrix for pack --imatrix.
     Calibrate(calibrate::Arguments),
+    /// Leave layers, heads, channels, experts or single weights out of a model, and say what that costs beside plain
+    /// quantization to as many bytes.
+    Prune(Box<prune::Arguments>),
     /// List the devices that can compute.
     Devices(devices::Arguments),
 }
@@ -112,14 +129,17 @@ impl Cli {
             Some(Command::Inspect(arguments)) => Ok(inspect::run(&arguments)),
             Some(Command::Pack(arguments)) => Ok(pack::run(&arguments)),
             Some(Command::Adapter(arguments)) => Ok(adapter::run(&arguments)),
+            Some(Command::Lowrank(arguments)) => Ok(lowrank::run(&arguments)),
             Some(Command::Pull(arguments)) => Ok(pull::run(&arguments)),
             Some(Command::Fit(arguments)) => Ok(fit::run(&arguments)),
             Some(Command::Verify(arguments)) => Ok(verify::run(&arguments)),
             Some(Command::Measure(arguments)) => Ok(measure::run(&arguments)),
             Some(Command::Sensitivity(arguments)) => Ok(sensitivity::run(&arguments)),
             Some(Command::Compare(arguments)) => Ok(compare::run(&arguments)),
+            Some(Command::Kv(arguments)) => Ok(kv::run(&arguments)),
             Some(Command::Curve(arguments)) => Ok(curve::run(&arguments)),
             Some(Command::Calibrate(arguments)) => Ok(calibrate::run(&arguments)),
+            Some(Command::Prune(arguments)) => Ok(prune::run(&arguments)),
             Some(Command::Devices(arguments)) => Ok(devices::run(&arguments)),
         }
     }

@@ -1,6 +1,8 @@
 //! `tuck pack`.
 
 use super::computing::Computing;
+use super::cut::Cutting;
+use super::error_adapter::{self, ErrorAdapter};
 use super::importance::Importance;
 use super::lora::Lora;
 use super::metadata::Metadata;
@@ -8,9 +10,10 @@ use super::mix::goal::Goal;
 use super::mix::measure;
 use super::mix::report::Chosen;
 use super::output;
+use super::prune;
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{
-    Command, EventKind, MeasureReport, OpenRequest, OutputReport, PackOutput, PackReport, PackRequest,
+    Command, EventKind, MeasureReport, OpenRequest, OutputReport, PackOutput, PackReport, PackRequest, PruneRequest,
 };
 use crate::imatrix::{Gram, Imatrix};
 use crate::model::lint::{self, Severity};
@@ -65,6 +68,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     gram: Option<PathBuf>,
     #[command(flatten)]
+    adapter: ErrorAdapter,
+    #[command(flatten)]
     lora: Lora,
     /// Cut the output into files of at most so many bytes of tensors, such as 2G or 500M, named and marked as
     /// llama-gguf-split does.
@@ -95,6 +100,8 @@ pub(super) struct Arguments {
     /// is none that llama.cpp knows, tuck inspect shows the nearest, and what it would cut differently.
     #[arg(long, value_name = "NAME")]
     pre_tokenizer: Option<String>,
+    #[command(flatten)]
+    cutting: Cutting,
     /// Replace the output where it exists.
     #[arg(long)]
     force: bool,
@@ -102,7 +109,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     allow_nonfinite: bool,
     /// Say what would be written, and write nothing.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "adapter")]
     dry_run: bool,
     /// Print the report as JSON.
     #[arg(long)]
@@ -139,6 +146,11 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     if arguments.goal.is_given() && imatrix.is_some() {
         return Err(Quit::Failed("a mix has an importance matrix of its own, so --imatrix is not needed".to_owned()));
     }
+    if arguments.goal.measure.is_some() && !arguments.goal.is_given() && arguments.adapter.size().is_none() {
+        return Err(Quit::Failed(
+            "--measure goes with a size or an adapter; a type is measured by tuck measure --type".to_owned(),
+        ));
+    }
     let named = if arguments.goal.is_given() { &[KEPT.to_owned()] } else { &arguments.presets[..] };
     let recipe =
         |name: &String| Ok(Recipe { imatrix: imatrix.clone(), gram: gram.clone(), ..recipe(arguments, name)? });
@@ -165,11 +177,38 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
         eprintln!("tuck: {}: {finding}; {}", finding.severity.label(), lower(&finding.advice));
     }
     let computing = arguments.computing.choice();
+    let named = arguments.cutting.cut();
+    let cut = if named.is_nothing() { arguments.goal.cut()?.unwrap_or_default() } else { named };
+    let model = match cut.is_nothing() {
+        true => model,
+        false => {
+            if recipes.iter().any(|recipe| recipe.imatrix.is_some() || recipe.gram.is_some()) {
+                return Err(Quit::Failed(
+                    "--imatrix and --gram are of the model before it is pruned; leave them out, or prune first (tuck prune) and \
+                     make them of what is left"
+                        .to_owned(),
+                ));
+            }
+            let (text, chunks) = arguments.goal.observed_on();
+            let (cut, computing) = (cut.clone(), computing.clone());
+            let request = PruneRequest { model, cut, text, chunks, comparing: None, computing };
+            let EventKind::Pruned(report) = session.run(Command::Prune(request))? else {
+                return Err(Quit::Failed("the engine gave no report".to_owned()));
+            };
+            if !arguments.json {
+                prune::print_steps(&report);
+            }
+            Arc::clone(&report.model)
+        }
+    };
     let mut chosen = None;
     if arguments.goal.is_given() {
         let level = arguments.effort.unwrap_or_default();
-        let found =
+        let mut found =
             arguments.goal.choose(&mut session, &model, (recipes.remove(0), level), arguments.split(), &computing)?;
+        if let Some(mix) = found.recipe.mix.as_mut().filter(|_| !cut.is_nothing()) {
+            Arc::make_mut(mix).cut = Some(cut.clone());
+        }
         if let (Some(path), Some(mix)) = (&arguments.goal.recipe_out, &found.recipe.mix) {
             let written = std::fs::write(path, Mix::write(&found.recipe, mix));
             written.map_err(|error| Quit::Failed(format!("{}: {error}", path.display())))?;
@@ -208,28 +247,45 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
         }
         return Ok(());
     }
+    let paths: Vec<PathBuf> = outputs.iter().map(|output| output.path.clone()).collect();
+    arguments.adapter.check(&paths, arguments.force)?;
+    let recipes: Vec<Recipe> = outputs.iter().map(|output| output.recipe.clone()).collect();
     let request = PackRequest {
-        model,
+        model: Arc::clone(&model),
         outputs,
         split: arguments.split(),
         overwrite: arguments.force,
         allow_nonfinite: arguments.allow_nonfinite,
         // --recipe-out has a place of its own.
         recipes: false,
-        computing,
+        computing: computing.clone(),
     };
     let EventKind::Packed(report) = session.run(Command::Pack(request))? else {
         return Err(Quit::Failed("the engine gave no report".to_owned()));
     };
+    let level = arguments.effort.unwrap_or(if chosen.is_some() { Level::default() } else { Level::Fast });
+    let of = |(recipe, output): (&Recipe, &OutputReport)| {
+        let (goal, adapter) = ((&arguments.goal, level), &arguments.adapter);
+        adapter.make(&mut session, (&model, recipe, output), goal, arguments.force, &computing)
+    };
+    let adapters = recipes.iter().zip(&report.outputs).map(of).collect::<Result<Vec<_>, Quit>>()?;
+    let adapters: Vec<_> = adapters.into_iter().flatten().collect();
     if arguments.json {
-        print_json(&mix_json(report_json(&report)));
+        let mut json = mix_json(report_json(&report));
+        if !adapters.is_empty() {
+            json["adapters"] = adapters.iter().map(|adapter| error_adapter::as_json(adapter)).collect();
+        }
+        print_json(&json);
         return Ok(());
     }
     print(&report);
     chosen.iter().for_each(|chosen| chosen.print(report.outputs[0].file_bytes, measured.as_deref()));
+    adapters.iter().for_each(|adapter| error_adapter::print(adapter));
     for (index, output) in report.outputs.iter().enumerate() {
         let label = if index == 0 { "\nTry it:" } else { "       " };
-        println!("{label}  llama-cli -m {}", output.path.display());
+        let adapter = adapters.get(index).and_then(|adapter| adapter.path.as_ref());
+        let lora = adapter.map(|path| format!(" --lora {}", path.display())).unwrap_or_default();
+        println!("{label}  llama-cli -m {}{lora}", output.path.display());
     }
     Ok(())
 }

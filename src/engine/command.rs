@@ -1,9 +1,12 @@
 //! What the window and the command line can ask of the engine.
 
+use super::kv::KvRequest;
+use super::low_rank::{LowRankRequest, PairsRequest};
 use crate::forward::Sampling;
 use crate::hub::{Access, PullRequest};
 use crate::imatrix::{Identity, Imatrix};
 use crate::model::{AdapterChoice, Model};
+use crate::prune::Cut;
 use crate::quant::FormatRef;
 use crate::recipe::{Level, Recipe, Split};
 use std::path::PathBuf;
@@ -44,6 +47,8 @@ pub enum Command {
     /// Measure what quantizing each tensor alone does to a model's predictions. Ends in `Sensitive`, `Failed` or
     /// `Cancelled`.
     Sensitivity(SensitivityRequest),
+    /// Measure ways to keep keys and values. Ends in `Kv`, `Failed` or `Cancelled`.
+    Kv(KvRequest),
     /// Let one or two models answer prompts. Tells `Spoken` and `Answered` on the way; ends in `Compared`, `Failed` or
     /// `Cancelled`.
     Compare(CompareRequest),
@@ -55,9 +60,17 @@ pub enum Command {
     /// Look for statistics that were made before, and make none. Ends in `Statistics` where all that the request names is
     /// there, in `NoStatistics` where something is missing, or in `Failed`.
     FindStatistics(StatisticsRequest),
+    /// Make adapters of low rank for what quantization loses, and measure them. Ends in `LowRank`, `Failed` or `Cancelled`.
+    LowRank(Box<LowRankRequest>),
+    /// Write matrices as products of two factors, and measure that. Ends in `Pairs`, `Failed` or `Cancelled`.
+    LowRankPairs(Box<PairsRequest>),
     /// Quantize matrices one after the other, each for what the earlier ones left. Ends in `Sequenced`, `Failed` or
     /// `Cancelled`.
     Sequence(SequenceRequest),
+    /// Leave layers, heads, channels, experts or weights out of a model. Ends in `Pruned`, `Failed` or `Cancelled`.
+    Prune(PruneRequest),
+    /// Write a changed model as a Hugging Face folder. Ends in `Exported`, `Failed` or `Cancelled`.
+    Export(ExportRequest),
 }
 
 /// What to open.
@@ -247,6 +260,45 @@ pub struct SequenceRequest {
     pub folder: PathBuf,
     /// Where to compute.
     pub computing: Computing,
+}
+
+/// What to leave out of a model.
+#[derive(Clone, Debug)]
+pub struct PruneRequest {
+    /// The model.
+    pub model: Arc<Model>,
+    /// What is to go.
+    pub cut: Cut,
+    /// The text that the model is observed on; without, the text that comes with Tuck.
+    pub text: Option<PathBuf>,
+    /// At most so many chunks of it.
+    pub chunks: Option<usize>,
+    /// What the result is measured beside; without, nothing is measured.
+    pub comparing: Option<Comparing>,
+    /// Where to compute.
+    pub computing: Computing,
+}
+
+/// What to write as a Hugging Face folder.
+#[derive(Clone, Debug)]
+pub struct ExportRequest {
+    /// A model that was opened as one, and changed.
+    pub model: Arc<Model>,
+    /// The folder, which must not be there, or be empty.
+    pub folder: PathBuf,
+    /// Whether matrices with two zeros in each four neighbours are written without them, as compressed-tensors does.
+    pub compressed: bool,
+}
+
+/// How a pruned model is compared with the original, and with plain quantization to as many bytes.
+#[derive(Clone, Debug)]
+pub struct Comparing {
+    /// What is packed of it.
+    pub recipe: Recipe,
+    /// The text that is measured on; without, the evaluation text that comes with Tuck.
+    pub text: Option<PathBuf>,
+    /// At most so many chunks of it.
+    pub chunks: Option<usize>,
 }
 
 /// What to make statistics of.

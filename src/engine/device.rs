@@ -4,8 +4,10 @@ use super::command::{Computing, DeviceChoice};
 use super::event::Device;
 use super::worker::Stop;
 use crate::cpu::CpuRunner;
-use crate::gpu::{self, Adapter, GpuRunner, feedback, forward};
+use crate::feedback::{Hessian, Stopped};
+use crate::gpu::{self, Adapter, GpuRunner, feedback, forward, low_rank};
 use crate::graph::{RunError, Runner};
+use crate::lowrank::{self, DEPTH, Host, Leading};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
@@ -63,6 +65,12 @@ impl Devices {
         Ok(found.map(|adapter| feedback::Runner::new(&adapter, computing.memory)).transpose()?)
     }
 
+    /// What finds singular vectors on the chosen device.
+    pub(super) fn low_rank(&mut self, computing: &Computing) -> Result<Finder, Stop> {
+        let found = self.adapter(&computing.device)?;
+        Ok(Finder(found.map(|adapter| low_rank::Runner::new(&adapter, computing.memory)).transpose()?))
+    }
+
     /// The chosen adapter; none is the processor.
     fn adapter(&mut self, choice: &DeviceChoice) -> Result<Option<Adapter>, Stop> {
         Ok(match choice {
@@ -90,6 +98,30 @@ impl Devices {
     /// GPUs, best first, and drivers that run shaders on the processor.
     pub(super) fn adapters(&mut self) -> &[Adapter] {
         self.adapters.get_or_insert_with(gpu::devices)
+    }
+}
+
+/// Finds singular vectors on a GPU, or on the processor, where there is none or no room.
+pub(super) struct Finder(Option<low_rank::Runner>);
+
+impl Finder {
+    /// The leading ones of a matrix of rows of `columns` numbers, for inputs of which the Hessian tells. None where it was
+    /// stopped.
+    pub(super) fn leading(
+        &mut self,
+        matrix: &[f32],
+        columns: usize,
+        hessian: Option<&Arc<Hessian>>,
+        rank: usize,
+        stop: Stopped<'_>,
+    ) -> Result<Option<Leading>, Stop> {
+        let root = hessian.map(|hessian| hessian.root());
+        let shape = [matrix.len() / columns, columns];
+        if let Some(runner) = self.0.as_mut().filter(|runner| runner.has_room(shape, root.is_some())) {
+            return Ok(runner.leading(matrix, columns, root, rank, DEPTH, stop)?);
+        }
+        let Ok(found) = lowrank::leading(&mut Host::new(matrix, columns, root), rank, DEPTH, stop);
+        Ok(found)
     }
 }
 

@@ -5,27 +5,39 @@ mod command;
 mod device;
 mod event;
 mod jobs;
+mod kv;
+mod low_rank;
 mod meter;
 mod sample;
 mod worker;
 
 pub use command::{
-    AdapterRequest, CalibrateRequest, Command, CompareRequest, Computing, DeviceChoice, JobId, MeasureRequest,
-    OpenRequest, PackOutput, PackRequest, SensitivityRequest, SequenceRequest, StatisticsRequest, Subject,
-    VerifyRequest,
+    AdapterRequest, CalibrateRequest, Command, CompareRequest, Comparing, Computing, DeviceChoice, ExportRequest,
+    JobId, MeasureRequest, OpenRequest, PackOutput, PackRequest, PruneRequest, SensitivityRequest, SequenceRequest,
+    StatisticsRequest, Subject, VerifyRequest,
 };
 pub use event::{
-    Answer, CalibrateReport, CompareReport, Comparison, Device, Event, EventKind, MeasureReport, Mismatch,
-    OutputReport, PackReport, Parting, Preference, Progress, Sensitivity, SensitivityReport, Spoken, Stage,
-    StatisticsReport, TensorError, VerifyReport,
+    Answer, CalibrateReport, CompareReport, Comparison, Device, DropRound, Event, EventKind, ExportReport, LayerLoss,
+    MeasureReport, Mismatch, OutputReport, PackReport, Parting, Preference, Progress, PruneReport, PruneRow,
+    Sensitivity, SensitivityReport, SparseReport, Spoken, Stage, StatisticsReport, TensorError, VerifyReport,
 };
 
 pub use jobs::hardware::Hardware;
+pub use kv::{KvReport, KvRequest, KvRow, Predicted, cache_bytes};
+pub use low_rank::{AdapterReport, AdapterSize, LowRankReport, LowRankRequest, PairsReport, PairsRequest, Standing};
 
+use crate::model::Model;
+use crate::prune::Cut;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use worker::{Shared, Worker};
+
+/// The tensors and sizes of what [`Command::Prune`] would leave of a model, before anything is computed: enough to plan and to
+/// fit it, to the byte. Or why that cannot go.
+pub fn outline(model: &Model, cut: &Cut) -> Result<Model, String> {
+    jobs::measure::outline(model, cut)
+}
 
 /// Called after each event, from the worker's thread: the window asks for a repaint.
 pub type Wake = Box<dyn Fn() + Send + Sync>;

@@ -178,6 +178,12 @@ fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -
         Command::Calibrate(request) => {
             Ok(EventKind::Calibrated(Arc::new(jobs::measure::calibrate(devices, &request, context)?)))
         }
+        Command::LowRank(request) => {
+            Ok(EventKind::LowRank(Arc::new(jobs::measure::low_rank(devices, &request, context)?)))
+        }
+        Command::LowRankPairs(request) => {
+            Ok(EventKind::Pairs(Arc::new(jobs::measure::low_rank_pairs(devices, &request, context)?)))
+        }
         Command::Sequence(request) => Ok(EventKind::Sequenced(jobs::measure::sequence(devices, &request, context)?)),
         Command::Statistics(request) => {
             Ok(EventKind::Statistics(Arc::new(jobs::measure::statistics(devices, &request, context)?)))
@@ -186,6 +192,9 @@ fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -
             Found::All(report) => EventKind::Statistics(Arc::new(report)),
             Found::Missing { is_begun } => EventKind::NoStatistics { is_begun },
         }),
+        Command::Kv(request) => Ok(EventKind::Kv(Arc::new(jobs::measure::kv(devices, &request, context)?))),
+        Command::Prune(request) => Ok(EventKind::Pruned(Arc::new(jobs::measure::prune(devices, &request, context)?))),
+        Command::Export(request) => Ok(EventKind::Exported(Arc::new(jobs::export::export(&request, context)?))),
         Command::Measure(request) => Ok(EventKind::Measured(Arc::new(jobs::measure::run(devices, &request, context)?))),
         Command::Pull(request, access) => jobs::pull::run(&request, access, context),
         Command::Verify(request) => Ok(EventKind::Verified(Arc::new(jobs::verify::run(&request, context)?))),

@@ -100,6 +100,17 @@ impl Divergence {
         Estimate::mean(&self.divergences)
     }
 
+    /// Means of the KL divergence by place in chunks of which `each` tokens were scored, in so many equal parts.
+    pub fn by_position(&self, each: usize, parts: usize) -> Vec<f64> {
+        let mut sums = vec![(0.0, 0usize); parts];
+        for (n, divergence) in self.divergences.iter().enumerate() {
+            let (sum, count) = &mut sums[n % each.max(1) * parts / each.max(1)];
+            *sum += divergence;
+            *count += 1;
+        }
+        sums.into_iter().map(|(sum, count)| sum / count.max(1) as f64).collect()
+    }
+
     /// Quantiles of the KL divergence.
     pub fn quantiles(&self, which: &[f64]) -> Vec<Estimate> {
         let mut sorted = self.divergences.clone();
@@ -135,6 +146,13 @@ mod tests {
         assert_eq!(divergence.same_top().value, 1.0);
         assert_eq!(divergence.perplexity().value, divergence.reference_perplexity().unwrap().value);
         assert!(divergence.probability_change().value.abs() < 1e-12);
+    }
+
+    #[test]
+    fn places_are_those_within_each_chunk() {
+        let divergence = Divergence { divergences: vec![1.0, 2.0, 5.0, 3.0, 4.0, 7.0], ..Divergence::default() };
+        assert_eq!(divergence.by_position(3, 3), [2.0, 3.0, 6.0]);
+        assert_eq!(divergence.by_position(3, 1), [22.0 / 6.0]);
     }
 
     #[test]

@@ -71,6 +71,9 @@ const SLACK: f64 = 1.01;
 /// The same for what is too small to be squared, in units of the mean square.
 const ROUNDING: f64 = 1e-6;
 
+/// Rows and columns that are copied together.
+const TILE: usize = 64;
+
 impl Hessian {
     /// From the mean of x · xᵀ over inputs of `columns` numbers, of which the upper half counts. `damping` is added to the
     /// diagonal, in units of its mean: it keeps errors from running into columns that the text never told apart. All zeros
@@ -91,8 +94,15 @@ impl Hessian {
             if i == j { value + damping } else { value }
         };
         let mut matrix = vec![0.0f32; columns * columns];
-        matrix.par_chunks_mut(columns).enumerate().for_each(|(i, row)| {
-            row.iter_mut().enumerate().for_each(|(j, value)| *value = scaled(i, j) as f32);
+        // Tile by tile, for below the diagonal columns are read.
+        matrix.par_chunks_mut(TILE * columns).enumerate().for_each(|(n, rows)| {
+            for first in (0..columns).step_by(TILE) {
+                for (i, row) in rows.chunks_exact_mut(columns).enumerate() {
+                    for (j, value) in row.iter_mut().enumerate().skip(first).take(TILE) {
+                        *value = scaled(n * TILE + i, j) as f32;
+                    }
+                }
+            }
         });
         let mut upper: Vec<f64> = matrix.par_iter().map(|value| f64::from(*value)).collect();
         let inverses = match root(&mut upper, columns, stop)? {
@@ -110,13 +120,25 @@ impl Hessian {
             }
         };
         let blocks = inverses.into_iter().enumerate().map(block).collect();
-        let root = upper.into_par_iter().map(|value| value as f32).collect();
+        // What is below the diagonal means nothing.
+        let upper = upper.into_par_iter().enumerate();
+        let root = upper.map(|(n, value)| if n / columns > n % columns { 0.0 } else { value as f32 }).collect();
         Some(Ok(Self { columns, matrix, root, blocks }))
     }
 
     /// How long an input is.
     pub fn columns(&self) -> usize {
         self.columns
+    }
+
+    /// R, upper triangular, with H = R · Rᵀ, row by row.
+    pub fn root(&self) -> &[f32] {
+        &self.root
+    }
+
+    /// H, symmetric, row by row.
+    pub fn matrix(&self) -> &[f32] {
+        &self.matrix
     }
 
     /// How much each column's squared error counts by itself, as factors of a search.

@@ -23,8 +23,9 @@ mod shift;
 pub(crate) use band::tame;
 pub(crate) use hessian::Block;
 pub use hessian::{Hessian, HessianError};
+pub(crate) use product::{Operand, add_product, add_product_by_all};
 pub(crate) use root::BLOCK;
-pub use shift::shift;
+pub use shift::{quadratic, shift};
 
 use crate::quant::FormatRef;
 use band::Band;

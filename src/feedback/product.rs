@@ -1,10 +1,10 @@
-//! Products of matrices, by one thread: the same bits however many threads there are.
+//! Products of matrices, by one thread: the same bits however many threads there are; large ones by all threads.
 
 use gemm::Parallelism;
 
 /// A matrix in memory: numbers, and how far apart its rows and its columns are.
 #[derive(Clone, Copy)]
-pub(super) struct Operand<'a, T> {
+pub(crate) struct Operand<'a, T> {
     numbers: &'a [T],
     row: usize,
     column: usize,
@@ -12,12 +12,12 @@ pub(super) struct Operand<'a, T> {
 
 impl<'a, T> Operand<'a, T> {
     /// Rows `stride` apart.
-    pub(super) fn rows(numbers: &'a [T], stride: usize) -> Self {
+    pub(crate) fn rows(numbers: &'a [T], stride: usize) -> Self {
         Self { numbers, row: stride, column: 1 }
     }
 
     /// The same with rows and columns exchanged.
-    pub(super) fn transposed(self) -> Self {
+    pub(crate) fn transposed(self) -> Self {
         Self { row: self.column, column: self.row, ..self }
     }
 
@@ -27,12 +27,33 @@ impl<'a, T> Operand<'a, T> {
 }
 
 /// `to += factor · a · b`, where `to` has its rows `stride` apart, and the shape is rows, inner, columns.
-pub(super) fn add_product<T: 'static + Copy + From<f32>>(
+pub(crate) fn add_product<T: 'static + Copy + From<f32>>(
     to: (&mut [T], usize),
     factor: T,
     a: Operand<'_, T>,
     b: Operand<'_, T>,
+    shape: [usize; 3],
+) {
+    multiply(to, factor, [a, b], shape, Parallelism::None);
+}
+
+/// The same by all threads.
+pub(crate) fn add_product_by_all<T: 'static + Copy + From<f32>>(
+    to: (&mut [T], usize),
+    factor: T,
+    a: Operand<'_, T>,
+    b: Operand<'_, T>,
+    shape: [usize; 3],
+) {
+    multiply(to, factor, [a, b], shape, Parallelism::Rayon(0));
+}
+
+fn multiply<T: 'static + Copy + From<f32>>(
+    to: (&mut [T], usize),
+    factor: T,
+    [a, b]: [Operand<'_, T>; 2],
     [rows, inner, columns]: [usize; 3],
+    parallelism: Parallelism,
 ) {
     let (to, stride) = to;
     if rows * inner * columns == 0 {
@@ -60,7 +81,7 @@ pub(super) fn add_product<T: 'static + Copy + From<f32>>(
             false,
             false,
             false,
-            Parallelism::None,
+            parallelism,
         );
     }
 }

@@ -1,13 +1,14 @@
 //! What a matrix is multiplied with so that its outputs are nearest to what they were, for inputs that changed.
 
-use super::Stopped;
+use super::product::{Operand, add_product};
 use super::root::root;
+use super::{BAND, Stopped};
 use rayon::prelude::*;
 
-/// C · H⁻¹ of the mean of (x − x̂) · x̂ᵀ and that of x̂ · x̂ᵀ, each of `columns` rows, where `damping` is added to H's diagonal in
+/// C · H⁻¹ of the mean of (x − x̂) · x̂ᵀ, of any number of rows, and that of x̂ · x̂ᵀ, of `columns` rows, where `damping` is added to H's diagonal in
 /// units of its mean. All zeros where H is not positive definite even so. None where it was stopped.
 pub fn shift(cross: &[f32], gram: &[f32], columns: usize, damping: f64, stop: Stopped<'_>) -> Option<Vec<f32>> {
-    assert!(cross.len() == columns * columns && gram.len() == cross.len());
+    assert!(columns > 0 && gram.len() == columns * columns && cross.len().is_multiple_of(columns));
     let mut upper: Vec<f64> = gram.par_iter().map(|value| f64::from(*value)).collect();
     let mean = upper.iter().step_by(columns + 1).sum::<f64>() / columns as f64;
     upper.iter_mut().step_by(columns + 1).for_each(|diagonal| *diagonal += damping * mean);
@@ -38,6 +39,18 @@ pub fn shift(cross: &[f32], gram: &[f32], columns: usize, damping: f64, stop: St
     });
     done.collect::<Option<Vec<()>>>()?;
     Some(shift)
+}
+
+/// Σ e · H · eᵀ over rows e of `columns` numbers.
+pub fn quadratic(rows: &[f32], gram: &[f32], columns: usize) -> f64 {
+    assert!(columns > 0 && gram.len() == columns * columns && rows.len().is_multiple_of(columns));
+    let bands = rows.par_chunks(BAND * columns).map(|e| {
+        let mut g = vec![0.0f32; e.len()];
+        let shape = [e.len() / columns, columns, columns];
+        add_product((&mut g, columns), 1.0, Operand::rows(e, columns), Operand::rows(gram, columns), shape);
+        e.iter().zip(&g).map(|(e, g)| f64::from(*e) * f64::from(*g)).sum::<f64>()
+    });
+    bands.collect::<Vec<f64>>().iter().sum()
 }
 
 #[cfg(test)]

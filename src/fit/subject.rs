@@ -233,6 +233,16 @@ impl Subject {
         Self::new(&model.hparams, &model.metadata, parts)
     }
 
+    /// Of a model as it is stored.
+    pub fn stored(model: &Model) -> Self {
+        let parts = model.tensors.iter().map(|tensor| {
+            let format = tensor.stored_format();
+            let part = Part { shape: tensor.shape.clone(), format, bytes: format.bytes(tensor.weights()) };
+            (tensor.name.as_str(), part)
+        });
+        Self::new(&model.hparams, &model.metadata, parts)
+    }
+
     /// With a projector file of so many bytes beside it.
     pub fn with_projector(self, bytes: u64) -> Self {
         Self { projector: bytes, ..self }

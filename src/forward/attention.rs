@@ -2,6 +2,7 @@
 
 use super::record::Recorder;
 use super::{Attention, Op, Register, Unsupported};
+use crate::cache::Row;
 
 impl Recorder<'_> {
     pub(super) fn attention(&mut self, input: Register, layer: u64) -> Result<Register, Unsupported> {
@@ -25,6 +26,19 @@ impl Recorder<'_> {
             softcap: self.facts.attention_softcap,
             alibi: self.facts.alibi,
             sinks: self.optional("attn_sinks.weight", &[heads])?,
+            held: self.facts.cache.held,
+        };
+        let cache = self.facts.cache;
+        self.keep(cache.queries, q);
+        self.keep(cache.keys, k);
+        let v = match hparams.kv_rank {
+            0 => {
+                self.keep(cache.values, v);
+                v
+            }
+            _ if cache.keys == Row::Exact => v,
+            // One row is kept, of which the values are a part.
+            _ => self.columns(k, 0, value),
         };
         let mut seen = self.new_from(Op::Attention(attention), &[q, k, v], heads * value);
         if hparams.kv_rank > 0 {
@@ -33,6 +47,12 @@ impl Recorder<'_> {
             seen = self.new_from(Op::HeadLinear { weight, heads }, &[seen], heads * width);
         }
         self.linear(seen, "attn_output")
+    }
+
+    fn keep(&mut self, row: Row, register: Register) {
+        if row != Row::Exact {
+            self.push(Op::Keep(row), &[register], register);
+        }
     }
 
     fn queries_keys_values(

@@ -2,6 +2,7 @@
 
 use super::rope::Rotations;
 use super::{Activation, Gating, Norm, Rope};
+use crate::cache::Cache;
 use crate::gguf::Value;
 use crate::model::Model;
 
@@ -135,6 +136,8 @@ pub struct Facts {
     /// Whether attention and MLP read the same rows even where each has its norm.
     pub(super) parallel: bool,
     windows: Windows,
+    /// How keys and values are kept.
+    pub(super) cache: Cache,
 }
 
 /// Which layers see a window of the text.
@@ -249,7 +252,13 @@ impl Facts {
             parallel: architecture == "gptneox" && settings.flag("use_parallel_residual") == Some(true),
             windows: Windows::of(&settings, family),
             rotations,
+            cache: Cache::default(),
         })
+    }
+
+    /// The same with keys and values kept in another way than they are computed.
+    pub fn with_cache(self, cache: Cache) -> Self {
+        Self { cache, ..self }
     }
 
     /// How many tokens back a layer sees, if not all.

@@ -22,6 +22,7 @@ pub use matrix::{Matrices, Matrix};
 pub use rope::factors;
 pub use sampler::{Sampling, most_likely, probability};
 
+use crate::cache::{Held, Row};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -103,6 +104,8 @@ pub struct Attention {
     pub alibi: Option<f32>,
     /// Name of a score for each head that takes a share and gives nothing.
     pub sinks: Option<String>,
+    /// What is left of earlier tokens. Runners on a GPU hold all of them.
+    pub held: Held,
 }
 
 /// How shares of experts follow from a router's logits.
@@ -188,6 +191,8 @@ pub enum Op {
         /// How often.
         every: usize,
     },
+    /// Heads become what a cache keeps of them.
+    Keep(Row),
     /// From queries, keys and values.
     Attention(Attention),
     /// From rows and a router's logits for them.

@@ -11,7 +11,7 @@ mod write;
 pub use read::{GgufError, Header, TensorInfo, read_header};
 pub use split::{MAX_SHARDS, Shard};
 pub use value::{Array, Value, ValueType};
-pub use write::{HeaderTensor, Layout, encode_header, lay_out, pair_len};
+pub use write::{HeaderTensor, Layout, encode_header, lay_out, pair_len, tensor_len};
 
 /// Keys and values, in file order.
 pub type Metadata = Vec<(String, Value)>;

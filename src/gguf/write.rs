@@ -68,6 +68,11 @@ pub fn pair_len(key: &str, value: &Value) -> u64 {
     out.len() as u64
 }
 
+/// The length of a tensor's entry in a header: its name, shape, type and offset.
+pub fn tensor_len(name: usize, dimensions: usize) -> u64 {
+    (8 + name + 4 + 8 * dimensions + 4 + 8) as u64
+}
+
 fn put_pair(out: &mut Vec<u8>, key: &str, value: &Value) {
     put_string(out, key);
     out.extend((value.value_type() as u32).to_le_bytes());

@@ -4,6 +4,7 @@ mod compose;
 mod device;
 pub mod feedback;
 pub mod forward;
+pub mod low_rank;
 mod memory;
 mod open;
 mod runner;

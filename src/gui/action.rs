@@ -2,7 +2,9 @@
 //! buttons, dialogs and the keyboard say and do the same. Panels ask for actions; `perform.rs` carries them out.
 
 use super::fit::Change;
+use super::kv::Keep;
 use super::metadata::Page;
+use super::pruning::Trim;
 use super::quality::Inquiry;
 use super::selection::Select;
 use super::size::Wish;
@@ -134,8 +136,12 @@ pub enum Action {
     ShowOutput(usize),
     /// Change something in the fit tab.
     Fit(Change),
+    /// Measure ways to keep keys and values, or change how.
+    Kv(Keep),
     /// Ask for a size, or change how.
     Size(Wish),
+    /// Leave something out of the model, or change what.
+    Trim(Trim),
     /// Measure, or let models answer, or change how.
     Quality(Inquiry),
     /// Compute here.
@@ -268,6 +274,8 @@ impl Action {
             Self::ShowOutput(_) => "About this file",
             Self::Fit(change) => return change.label(),
             Self::Size(wish) => return wish.label(),
+            Self::Kv(keep) => return keep.label(),
+            Self::Trim(trim) => return trim.label(),
             Self::Quality(inquiry) => return inquiry.label(),
             Self::ChooseDevice(DeviceChoice::Auto) => "Automatic",
             Self::ChooseDevice(DeviceChoice::Cpu) => "Processor",
@@ -336,6 +344,8 @@ impl Action {
             Self::ChooseDevice(DeviceChoice::Auto) => "The fastest GPU, or the processor where there is none.",
             Self::ChooseDevice(DeviceChoice::Cpu) => "The processor, without any graphics driver.",
             Self::Size(wish) => wish.tooltip(),
+            Self::Kv(keep) => keep.tooltip(),
+            Self::Trim(trim) => trim.tooltip(),
             Self::Quality(inquiry) => inquiry.tooltip(),
             Self::SaveAs => "Choose the folder and name of the file to write.",
             Self::ChooseFolder => "Choose the folder for the files to write.",

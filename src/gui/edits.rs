@@ -2,6 +2,7 @@
 
 use super::action::Action;
 use super::decision::Decision;
+use super::kv::Keeping;
 use super::metadata::{Editing, Page};
 use super::state::Opened;
 use crate::model::{EditError, Model, PRE_TOKENIZER, Pruning, Setting, Usual, UsualKind};
@@ -154,6 +155,7 @@ impl Opened {
         self.sheet.update(&self.model, &self.changed_keys());
         self.set_errors(None);
         self.quality.forget();
+        self.keeping = Keeping::new(&self.source);
         // What it looks for or makes meanwhile is of a model that is no longer there.
         self.sizing.forget();
         true

@@ -4,6 +4,7 @@ use super::action::Action;
 use super::adapter::AdapterForm;
 use super::app::App;
 use super::download::{Download, Downloading};
+use super::kv::Keep;
 use super::selection::Select;
 use super::size::{Side, Wish};
 use super::state::{Dialog, Opened, Opening, Reading, Tab, Target, Verifying};
@@ -95,6 +96,8 @@ impl App {
                 return self.resize(wish);
             }
             Action::Size(wish) => self.resize(wish),
+            Action::Kv(keep) => self.keep(keep),
+            Action::Trim(trim) => self.trim(trim),
             Action::Quality(inquiry) => self.inquire(inquiry),
             Action::ChooseDevice(device) => self.state.device = device,
             Action::Pack => self.pack(false),
@@ -153,6 +156,8 @@ impl App {
         self.state.opening = Some(Opening { job, target });
         self.cancel_verify();
         self.stop_inquiry();
+        self.keep(Keep::Cancel);
+        self.stop_pruning();
         self.stop_statistics();
         self.state.dialog = None;
         self.state.warnings.clear();
@@ -220,6 +225,8 @@ impl App {
         }
         self.cancel_verify();
         self.stop_inquiry();
+        self.keep(Keep::Cancel);
+        self.stop_pruning();
         self.stop_statistics();
         self.stop_download();
         self.state.dialog = None;

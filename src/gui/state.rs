@@ -9,8 +9,10 @@ use super::choice::Choice;
 use super::download::{Download, Downloading};
 use super::errors::Errors;
 use super::fit::Fitting;
+use super::kv::Keeping;
 use super::metadata::Sheet;
 use super::picker::Picker;
+use super::pruning::Pruning;
 use super::quality::Quality;
 use super::size::Sizing;
 use super::table::Table;
@@ -142,6 +144,10 @@ pub struct Opened {
     pub shown_output: usize,
     /// How far the last file that was compared with it is.
     pub errors: Option<Errors>,
+    /// The cache tab.
+    pub keeping: Keeping,
+    /// The pruning tab.
+    pub pruning: Pruning,
     /// The quality tab.
     pub quality: Quality,
     /// The size side.
@@ -233,6 +239,10 @@ pub enum Tab {
     Metadata,
     /// On which machines it fits.
     Fit,
+    /// What it keeps of a text.
+    Kv,
+    /// What can go of it.
+    Pruning,
     /// What it predicts, beside the original.
     Quality,
     /// The tensors that cannot have the type of the recipe.
@@ -245,8 +255,17 @@ pub enum Tab {
 
 impl Tab {
     /// From left to right.
-    pub const ALL: [Self; 7] =
-        [Self::Tensors, Self::Metadata, Self::Fit, Self::Quality, Self::Fallbacks, Self::Result, Self::Errors];
+    pub const ALL: [Self; 9] = [
+        Self::Tensors,
+        Self::Metadata,
+        Self::Fit,
+        Self::Kv,
+        Self::Pruning,
+        Self::Quality,
+        Self::Fallbacks,
+        Self::Result,
+        Self::Errors,
+    ];
 
     /// On its head.
     pub fn label(self) -> &'static str {
@@ -254,6 +273,8 @@ impl Tab {
             Self::Tensors => "Tensors",
             Self::Metadata => "Metadata",
             Self::Fit => "Fit",
+            Self::Kv => "Cache",
+            Self::Pruning => "Pruning",
             Self::Quality => "Quality",
             Self::Fallbacks => "Fallbacks",
             Self::Result => "Result",

@@ -10,17 +10,20 @@
 use crate::gguf::{
     self, Array, DEFAULT_ALIGNMENT, HeaderTensor, Layout, MAX_TENSOR_NAME, Metadata, TensorInfo, Value, ValueType,
 };
-use crate::positioned::read_at;
+use crate::positioned::{read_at, write_at};
 use crate::quant::F32;
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 const GRAM: &str = ".gram";
 const COUNTS: &str = ".counts";
 const SHIFT: &str = ".shift";
+/// Numbers that a thread reads or writes at a time.
+const PIECE: usize = 1 << 20;
 
 /// The name of what rows of a matrix are shifted by, as a table of [`GramPlan::tables`].
 pub fn shift_name(name: &str) -> String {
@@ -106,8 +109,10 @@ impl GramWriter {
     /// Writes a whole table of the plan's.
     pub fn fill(&mut self, name: &str, numbers: &[f32]) -> io::Result<()> {
         let at = *self.offsets.get(name).ok_or_else(|| io::Error::other(format!("{name} was not planned")))?;
-        self.file.seek(SeekFrom::Start(at))?;
-        self.file.write_all(bytemuck::cast_slice(numbers))
+        let pieces = numbers.par_chunks(PIECE).enumerate();
+        pieces.try_for_each(|(n, numbers)| {
+            write_at(&self.file, at + F32.bytes((n * PIECE) as u64), bytemuck::cast_slice(numbers))
+        })
     }
 
     /// What was written is on the disk after this.
@@ -236,7 +241,12 @@ impl Gram {
 
     fn numbers(&self, tensor: &TensorInfo, range: Range<u64>) -> Result<Vec<f32>, String> {
         let mut numbers = vec![0.0f32; (range.end - range.start) as usize];
-        read_at(&self.file, tensor.offset + F32.bytes(range.start), bytemuck::cast_slice_mut(&mut numbers))
+        let from = tensor.offset + F32.bytes(range.start);
+        let pieces = numbers.par_chunks_mut(PIECE).enumerate();
+        pieces
+            .try_for_each(|(n, numbers)| {
+                read_at(&self.file, from + F32.bytes((n * PIECE) as u64), bytemuck::cast_slice_mut(numbers))
+            })
             .map_err(|error| self.refuse(format!("the tensor {} could not be read: {error}", tensor.name)))?;
         if cfg!(target_endian = "big") {
             numbers.iter_mut().for_each(|number| *number = f32::from_bits(number.to_bits().swap_bytes()));

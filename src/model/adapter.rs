@@ -175,6 +175,37 @@ impl Model {
     }
 }
 
+impl Model {
+    /// A file of factors that are added to the matrices of this model, as llama.cpp's `--lora` does: `lora_a` and `lora_b` of each,
+    /// whose product counts `alpha` by its rank.
+    pub fn error_adapter(&self, tensors: Vec<Tensor>, alpha: f32) -> Self {
+        let metadata: Vec<(String, Value)> = [
+            ("general.architecture", Value::from(self.hparams.architecture.as_str())),
+            ("general.type", "adapter".into()),
+            ("adapter.type", "lora".into()),
+            ("general.name", format!("{} quantization error", self.card.name).as_str().into()),
+            ("adapter.lora.alpha", Value::F32(alpha)),
+            ("general.quantization_version", Value::U32(2)),
+        ]
+        .map(|(key, value)| (key.to_owned(), value))
+        .into();
+        Self {
+            path: self.path.clone(),
+            kind: Kind::Adapter,
+            card: Card::new(&self.path, Kind::Adapter, &self.hparams, &tensors, &metadata),
+            notes: Vec::new(),
+            question: None,
+            adapters: Vec::new(),
+            header_len: header_len(&metadata, &tensors),
+            alignment: gguf::DEFAULT_ALIGNMENT,
+            files: Vec::new(),
+            tensors,
+            metadata,
+            hparams: self.hparams.clone(),
+        }
+    }
+}
+
 /// The hyper-parameters of a folder with a `config.json`, or of a GGUF file.
 fn hparams_of(base: &Path) -> Result<Hparams, OpenError> {
     if base.is_dir() {

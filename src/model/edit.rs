@@ -47,6 +47,12 @@ pub struct Pruning {
     layers: BTreeSet<u64>,
 }
 
+impl FromIterator<u64> for Pruning {
+    fn from_iter<I: IntoIterator<Item = u64>>(layers: I) -> Self {
+        Self { layers: layers.into_iter().collect() }
+    }
+}
+
 impl Pruning {
     /// Reads `20,21,25`.
     pub fn parse(text: &str) -> Result<Self, EditError> {
@@ -70,7 +76,12 @@ impl Pruning {
         (!self.layers.contains(&layer)).then(|| format!("blk.{}.{rest}", layer - before))
     }
 
-    fn check(&self, hparams: &Hparams) -> Result<(), EditError> {
+    /// The layers, in order.
+    pub fn layers(&self) -> impl Iterator<Item = u64> {
+        self.layers.iter().copied()
+    }
+
+    pub(super) fn check(&self, hparams: &Hparams) -> Result<(), EditError> {
         let refuse = |problem: String| {
             let numbers: Vec<String> = self.layers.iter().map(u64::to_string).collect();
             Err(EditError::Pruning { text: numbers.join(","), problem })
@@ -126,7 +137,7 @@ impl Model {
         Ok(answered)
     }
 
-    fn prune(&mut self, pruning: &Pruning) {
+    pub(super) fn prune(&mut self, pruning: &Pruning) {
         let all = self.hparams.layers;
         let left = Hparams { layers: all - pruning.layers.len() as u64, ..self.hparams.clone() };
         self.tensors = std::mem::take(&mut self.tensors)

@@ -10,12 +10,14 @@ mod readme;
 mod setting;
 mod special;
 mod usual;
+mod weights;
 
 pub use adapter::{AdapterChoice, Merged};
 pub use card::Card;
 pub use edit::{EditError, PRE_TOKENIZER, Pruning};
 pub use setting::Setting;
 pub use usual::{CHAT_TEMPLATE, USUAL, Usual, UsualKind};
+pub use weights::{ChangedWeights, Reshape, WeightsError};
 
 use crate::arch::{self, Config, Hparams, Tensor};
 use crate::checkpoint::{Checkpoint, Contents, Documents, Kind, OpenError, SourceFile};

@@ -1,8 +1,10 @@
 //! A format for each tensor by name, and the file that holds it.
 
+use super::cut::CutForm;
 use super::{Level, Recipe, RecipeError, preset_from_name};
 use crate::arch::Tensor;
 use crate::imatrix::Identity;
+use crate::prune::Cut;
 use crate::quant::{FormatRef, format_from_name};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
@@ -26,6 +28,8 @@ pub struct Mix {
     pub level: Level,
     /// What the statistics are of.
     pub identity: Identity,
+    /// What went of the model before, which the statistics are of the rest of.
+    pub cut: Option<Cut>,
 }
 
 /// A file as it is written.
@@ -37,6 +41,8 @@ struct Form {
     r#type: String,
     effort: String,
     statistics: Statistics,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prune: Option<CutForm>,
     tensors: BTreeMap<String, String>,
 }
 
@@ -65,6 +71,7 @@ impl Mix {
             r#type: recipe.preset.name.to_owned(),
             effort: mix.level.name().to_owned(),
             statistics: Statistics { model: mix.identity.model.clone(), text: mix.identity.text.clone() },
+            prune: mix.cut.as_ref().map(CutForm::of),
             tensors: mix.formats.iter().map(|(name, format)| (name.clone(), format.name.to_owned())).collect(),
         };
         format!("{HEADING}{}", toml::to_string(&form).expect("texts and a number"))
@@ -102,7 +109,8 @@ impl Mix {
         };
         let formats = form.tensors.into_iter().map(format).collect::<Result<_, _>>()?;
         let Statistics { model, text } = form.statistics;
-        Ok((Recipe::new(preset), Self { formats, level, identity: Identity { model, text } }))
+        let cut = form.prune.map(CutForm::read).transpose()?;
+        Ok((Recipe::new(preset), Self { formats, level, identity: Identity { model, text }, cut }))
     }
 
     /// Refuses a mix that names a tensor which the model does not have, or which no recipe changes.
@@ -119,6 +127,7 @@ impl Mix {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::prune::{Layers, Method, Pattern, Scope, Sparsity};
 
     #[test]
     fn a_recipe_is_read_as_it_was_written_and_nonsense_is_refused() {
@@ -127,7 +136,15 @@ mod tests {
             formats: formats.map(|(name, of)| (name.to_owned(), format_from_name(of).unwrap())).into(),
             level: Level::Balanced,
             identity: Identity { model: "a1".to_owned(), text: "b2".to_owned() },
+            cut: None,
         };
+        let sparsity = Sparsity { pattern: Pattern::Share(0.5), method: Method::Wanda, scope: Scope::Model };
+        let layers = Layers::These(vec![3]);
+        let cut = Cut { layers, channels: 0.1, sparsity: Some(sparsity), plain: true, ..Cut::default() };
+        let pruned = Mix { cut: Some(cut), ..mix.clone() };
+        let written = Mix::write(&Recipe::new(preset_from_name("Q4_K_M").unwrap()), &pruned);
+        assert_eq!(Mix::parse(&written).unwrap().1, pruned);
+        assert!(Mix::parse(&written.replace("wanda", "luck")).unwrap_err().contains("luck"));
         let recipe = Recipe::new(preset_from_name("Q4_K_M").unwrap());
         let text = Mix::write(&recipe, &mix);
         let (read, again) = Mix::parse(&text).unwrap();

@@ -5,6 +5,7 @@
 //! in each format, [`budget`] which of them lose least in so many bytes, and [`Mixer`] makes a recipe of that, a [`Mix`].
 
 pub mod budget;
+mod cut;
 mod fallback;
 mod importance;
 mod level;
@@ -15,6 +16,7 @@ mod mixture;
 mod plan;
 mod predict;
 mod preset;
+mod ranks;
 mod rules;
 mod split;
 mod warnings;
@@ -28,6 +30,7 @@ pub use mixer::{Mixed, Mixer, Standard, USUAL_TYPES, types_of};
 pub use plan::{Plan, PlannedFile, PlannedTensor, choose_formats};
 pub use predict::{Prediction, REFERENCE};
 pub use preset::{Group, Preset, preset_from_name};
+pub use ranks::{Ranks, Spectrum, Spread, adaptable, factor_format};
 pub use rules::quantizable;
 pub use split::Split;
 

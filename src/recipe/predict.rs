@@ -22,12 +22,16 @@ pub struct Prediction {
     interaction: f64,
     /// The share of it that error feedback leaves.
     left: f64,
+    /// What a squared error of a tensor's outputs costs of which nothing is known.
+    mean: f64,
 }
 
 #[derive(Clone, Debug)]
 struct Losses {
     /// What it was measured to cause, or reckoned.
     alone: Option<Alone>,
+    /// What a squared error of its outputs costs.
+    unit: f64,
     /// KL divergence by format.
     formats: Vec<(FormatRef, f64)>,
 }
@@ -50,13 +54,14 @@ impl Prediction {
             let unit = alone.and_then(|alone| Some(alone.divergence / error(alone.format).filter(|e| *e > 0.0)?));
             let unit = unit.unwrap_or(mean);
             let formats = Tables::formats().filter_map(|format| Some((format, unit * error(format)?)));
-            (tensor.name.clone(), Losses { alone, formats: formats.collect() })
+            (tensor.name.clone(), Losses { alone, unit, formats: formats.collect() })
         };
         let together = tables.together[usize::from(measured)];
         Self {
             tensors: tables.tensors.iter().map(losses).collect(),
             interaction: together.map_or(0.0, |together| together.interaction),
             left: together.filter(|_| feedback).map_or(1.0, |together| together.feedback),
+            mean,
         }
     }
 
@@ -80,6 +85,12 @@ impl Prediction {
         }
         let formats = &self.tensors.get(&tensor.name)?.formats;
         formats.iter().find(|(known, _)| *known == format).map(|(_, loss)| *loss)
+    }
+
+    /// The KL divergence, in nats, that tr(E H Eᵀ) = 1 causes in a tensor, E being the error of its weights and H the mean of
+    /// x xᵀ over its inputs.
+    pub fn unit(&self, name: &str) -> f64 {
+        self.tensors.get(name).map_or(self.mean, |losses| losses.unit)
     }
 
     /// What a tensor was measured to cause alone, or reckoned.

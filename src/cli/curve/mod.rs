@@ -3,7 +3,7 @@
 mod picture;
 
 use super::computing::Computing;
-use super::mix::report::{print_standards, standard_json};
+use super::mix::report::{print_standards, standard_json, statistics_json};
 use super::mix::{Mixing, measure};
 use super::session::{Quit, Session, exit, print_json};
 use crate::eval::Estimate;
@@ -91,6 +91,7 @@ fn curve(arguments: &Arguments) -> Result<(), Quit> {
         print_json(&json!({
             "model": model.path,
             "effort": arguments.effort.name(),
+            "statistics": statistics_json(&observed.report),
             "points": report.points.iter().map(point).collect::<Vec<_>>(),
             "measured": report.measured.iter().map(measured).collect::<Vec<_>>(),
             "standards": report.standards.iter().map(standard_json).collect::<Vec<_>>(),

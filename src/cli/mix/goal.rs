@@ -6,7 +6,9 @@ use crate::cli::fit::machines;
 use crate::cli::session::{Quit, Session};
 use crate::engine::{Command, Computing, EventKind};
 use crate::fit::{Fitter, Machine, Settings, Subject};
+use crate::imatrix::Statistics;
 use crate::model::Model;
+use crate::prune::Cut;
 use crate::recipe::{Level, Mix, Mixed, Mixer, Plan, Recipe, RecipeError, Split};
 use crate::units;
 use std::path::PathBuf;
@@ -32,8 +34,9 @@ pub(in crate::cli) struct Goal {
     /// Write the recipe that was chosen, for --recipe.
     #[arg(long, value_name = "FILE.toml", requires = "goal")]
     pub(in crate::cli) recipe_out: Option<PathBuf>,
-    /// Measure the KL divergence of what was chosen, on this text or on the evaluation text of the sample model.
-    #[arg(long, value_name = "FILE", num_args = 0..=1, requires = "goal")]
+    /// Measure the KL divergence of what was chosen, on this text or on the evaluation text of the sample model. What is chosen
+    /// with --adapter-rank or --adapter-size is measured anyway.
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
     #[allow(clippy::option_option, reason = "the flag may be there without a value")]
     pub(in crate::cli) measure: Option<Option<PathBuf>>,
     #[command(flatten)]
@@ -50,6 +53,29 @@ impl Goal {
     /// Whether a size was asked for, in any way.
     pub(in crate::cli) fn is_given(&self) -> bool {
         self.target_size.is_some() || self.bpw.is_some() || self.target.is_some() || self.recipe.is_some()
+    }
+
+    /// What inputs of matrices are like, and what their errors cost.
+    pub(in crate::cli) fn statistics(
+        &self,
+        session: &mut Session,
+        model: &Arc<Model>,
+        level: Level,
+        computing: &Computing,
+    ) -> Result<Arc<Statistics>, Quit> {
+        let report = self.mixing.statistics(session, model, (Some(level), None), computing)?;
+        Ok(Arc::clone(&report.statistics))
+    }
+
+    /// What goes of the model before, by the recipe that is to be followed.
+    pub(in crate::cli) fn cut(&self) -> Result<Option<Cut>, Quit> {
+        let mix = self.recipe.as_deref().map(Mix::open).transpose();
+        Ok(mix.map_err(|error| Quit::Failed(error.to_string()))?.and_then(|(_, mix)| mix.cut))
+    }
+
+    /// What the model is observed on: a text, and at most so many chunks of it.
+    pub(in crate::cli) fn observed_on(&self) -> (Option<PathBuf>, Option<usize>) {
+        (self.mixing.text.clone(), self.mixing.chunks)
     }
 
     /// The recipe for what was asked. What `base` says of single tensors stays so.

@@ -69,18 +69,10 @@ impl Chosen {
     }
 
     pub(in crate::cli) fn json(&self, measured: Option<&MeasureReport>) -> Json {
-        let StatisticsReport { statistics, is_reused, text, stages } = &*self.statistics;
         let mut json = json!({
             "type": self.recipe.preset.name,
             "effort": self.recipe.mix.as_ref().map(|mix| mix.level.name()),
-            "statistics": {
-                "file": statistics.path,
-                "reused": is_reused,
-                "model": statistics.identity.model,
-                "text": statistics.identity.text,
-                "text_file": text,
-                "seconds": stages.map(|stage| stage.as_secs_f64()),
-            },
+            "statistics": statistics_json(&self.statistics),
         });
         if let Some(Why { budget, predicted, standards, tensors }) = &self.why {
             let tensor = |row: &Row| {
@@ -169,6 +161,19 @@ fn print_layers(tensors: &[Row]) {
     for (name, format) in others {
         println!("    {name}  {format}");
     }
+}
+
+/// Where statistics are, and how long each stage of making them took.
+pub(in crate::cli) fn statistics_json(report: &StatisticsReport) -> Json {
+    let StatisticsReport { statistics, is_reused, text, stages } = report;
+    json!({
+        "file": statistics.path,
+        "reused": is_reused,
+        "model": statistics.identity.model,
+        "text": statistics.identity.text,
+        "text_file": text,
+        "seconds": stages.map(|stage| stage.as_secs_f64()),
+    })
 }
 
 pub(in crate::cli) fn standard_json(standard: &Standard) -> Json {

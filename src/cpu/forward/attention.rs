@@ -58,7 +58,7 @@ pub(super) fn attention(how: &Attention, sinks: Option<&[f32]>, [q, k, v]: [&[f3
 }
 
 /// How much a score falls with each token of distance (Press and others 2022; heads beyond a power of two lie between).
-fn slope(most: f32, head: usize, heads: usize) -> f32 {
+pub(super) fn slope(most: f32, head: usize, heads: usize) -> f32 {
     let power = 1 << heads.ilog2();
     let base = |of: f32| 2f32.powf(-of / power as f32);
     match head < power {
@@ -69,7 +69,7 @@ fn slope(most: f32, head: usize, heads: usize) -> f32 {
 
 /// Scores become shares; a sink takes one too.
 #[inline(always)]
-fn softmax(scores: &mut [f32], sink: Option<f32>) {
+pub(super) fn softmax(scores: &mut [f32], sink: Option<f32>) {
     let most = largest(scores).max(sink.unwrap_or(f32::NEG_INFINITY));
     scores.iter_mut().for_each(|score| *score = exp(*score - most));
     let all = sum(scores, |share| share) + sink.map_or(0.0, |sink| exp(sink - most));

@@ -11,6 +11,22 @@ pub fn add_cross(a: &[f32], b: &[f32], columns: usize, sums: &mut [f32]) {
     add_product(sums, [columns, a.len() / columns], (a, [columns, 1]), b);
 }
 
+/// `sums += aᵀ · b`, of as many rows of `widths[0]` and `widths[1]` numbers.
+pub fn add_products(a: &[f32], b: &[f32], widths: [usize; 2], sums: &mut [f32]) {
+    let rows = a.len() / widths[0];
+    assert!(a.len() == rows * widths[0] && b.len() == rows * widths[1] && sums.len() == widths[0] * widths[1]);
+    add_product(sums, [widths[1], rows], (a, [widths[0], 1]), b);
+}
+
+/// `rows · matrixᵀ`, of rows and a matrix with rows of `columns` numbers.
+pub fn project(rows: &[f32], columns: usize, matrix: &[f32]) -> Vec<f32> {
+    let outer = matrix.len() / columns;
+    let transposed: Vec<f32> = (0..matrix.len()).map(|n| matrix[n % outer * columns + n / outer]).collect();
+    let mut products = vec![0.0f32; rows.len() / columns * outer];
+    add_product(&mut products, [outer, columns], (rows, [1, columns]), &transposed);
+    products
+}
+
 /// `rows · matrix`, of rows of `columns` numbers and a square matrix.
 pub fn times(rows: &[f32], columns: usize, matrix: &[f32]) -> Vec<f32> {
     assert!(columns > 0 && rows.len().is_multiple_of(columns) && matrix.len() == columns * columns);
@@ -64,6 +80,15 @@ mod tests {
         let gram = [2.0, 1.0, 0.0, 1.0, 3.0, 0.5, 0.0, 0.5, 4.0];
         // Of the rows (1, 0, 2) and (0, -1, 1): 2 + 16, and 3 - 1 + 4.
         assert_eq!(super::quadratic_form(&[1.0, 0.0, 2.0, 0.0, -1.0, 1.0], 3, &gram), 24.0);
+    }
+
+    #[test]
+    fn products_of_rows_of_other_lengths() {
+        let (a, b) = ([1.0, 2.0, 3.0, 4.0], [1.0, 0.0, 2.0, 0.0, 1.0, 1.0]);
+        let mut sums = [0.0; 6];
+        super::add_products(&a, &b, [2, 3], &mut sums);
+        assert_eq!(sums, [1.0, 3.0, 5.0, 2.0, 4.0, 8.0]);
+        assert_eq!(super::project(&b, 3, &[1.0, 1.0, 1.0, 0.0, 2.0, 0.5]), [3.0, 1.0, 2.0, 2.5]);
     }
 
     #[test]

@@ -3,14 +3,16 @@
 mod attention;
 mod experts;
 mod gram;
+mod held;
 mod linear;
 mod rope;
 mod rows;
 mod vector;
 
 pub use crate::forward::{Matrices, Matrix};
-pub use gram::{add_cross, add_gram, quadratic_form, times};
+pub use gram::{add_cross, add_gram, add_products, project, quadratic_form, times};
 
+use crate::cache::Held;
 use crate::forward::{Op, Program, RESIDUAL, Register, Step};
 use linear::Product;
 
@@ -110,6 +112,7 @@ impl Runner<'_> {
             Op::Norm { norm, width, weight, bias } => {
                 rows::norm(to, *norm, *width, floats(weight).as_deref(), floats(bias).as_deref());
             }
+            Op::Keep(row) => rows::keep(to, width, *row),
             Op::Rope { rope, head } => rope::rotate(to, rope, *head, width, place),
             Op::Positions { weight } => rope::add_positions(to, &self.matrices[weight].floats(), width, place),
             Op::Temperature { scale, every } => rope::temperature(to, *scale, *every, width, place),
@@ -121,7 +124,8 @@ impl Runner<'_> {
                     past.values.extend(values);
                     (keys, values) = (&past.keys, &past.values);
                 }
-                attention::attention(how, sinks.as_deref(), [from(0), keys, values], place, to);
+                let attend = if how.held == Held::All { attention::attention } else { held::attention };
+                attend(how, sinks.as_deref(), [from(0), keys, values], place, to);
             }
             Op::Experts(how) => experts::experts(how, self.matrices, [from(0), from(1)], product, to, observe),
             Op::Activate(activation) => rows::activate(to, *activation),

@@ -1,6 +1,7 @@
 //! What is done to each row, or each number, by itself.
 
 use super::vector::{exp, sum};
+use crate::cache::Row;
 use crate::forward::{Activation, Norm};
 use crate::wide::wide;
 use rayon::prelude::*;
@@ -79,6 +80,11 @@ fn squared_relu(x: f32) -> f32 {
 fn clamped_swiglu(gate: f32, up: f32) -> f32 {
     let gate = gate.min(7.0);
     gate * sigmoid(1.702 * gate) * (up.clamp(-7.0, 7.0) + 1.0)
+}
+
+/// Rows become what a cache keeps of them.
+pub(super) fn keep(x: &mut [f32], width: usize, row: Row) {
+    x.par_chunks_mut(width).for_each(|x| row.keep(x));
 }
 
 /// Of each group of columns some, from `first` on.

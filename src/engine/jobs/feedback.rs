@@ -77,6 +77,13 @@ pub(super) struct Ready {
     shift: Option<Vec<f32>>,
 }
 
+impl Ready {
+    /// What errors cost under these inputs.
+    pub(super) fn hessian(&self) -> &Arc<Hessian> {
+        &self.hessian
+    }
+}
+
 impl<'a> Hessians<'a> {
     pub(super) fn new(recipe: &Recipe, context: &'a Context<'a>) -> Option<Self> {
         let sequence = recipe.sequence.clone();
@@ -119,6 +126,11 @@ impl<'a> Hessians<'a> {
     /// The matrix that stands for all with the same input.
     fn owner<'n>(&'n self, name: &'n str) -> &'n str {
         self.gram.owner(name).unwrap_or(name)
+    }
+
+    /// Whether there is something for a tensor.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.gram.owner(name).is_some()
     }
 
     /// What is asked for next, of a tensor that is a single matrix, is this.

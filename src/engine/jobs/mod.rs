@@ -2,6 +2,7 @@
 
 mod codes;
 mod decode;
+pub(super) mod export;
 mod feedback;
 mod finite;
 mod gather;

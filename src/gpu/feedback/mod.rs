@@ -8,6 +8,7 @@
 //! otherwise, make the other of two blocks the better one that are as good as each other.
 
 mod choose;
+mod prune;
 mod record;
 mod rows;
 mod strips;

@@ -143,6 +143,16 @@ impl Rows<'_> {
         self.device.call(self.variant("targets"), reads, to, params, Work::Each(count, 16))
     }
 
+    /// The targets of all of a strip's columns.
+    pub(super) fn targets_of(&mut self, state: &View, strip: &Strip, to: &View) -> Result<(), RunError> {
+        let count = self.rows * strip.width;
+        let params = [count, self.record.columns, self.record.stride, strip.start, 0, strip.width].map(|n| n as u32);
+        let reads = Reads { input: Some(&self.weights), third: Some(state), ..Reads::default() };
+        // Where a record's numbers to work on begin is the same for all formats.
+        let variant = Variant { format: crate::quant::Q8_0.name, ..Variant::of("targets") };
+        self.device.call(variant, reads, to, params, Work::Each(count, 16))
+    }
+
     /// Rounds that block's columns.
     pub(super) fn round(
         &mut self,

@@ -5,6 +5,7 @@ use crate::gpu::device::Adapter;
 use crate::gpu::open::Open;
 use crate::gpu::runner::{Checks, buffer_entry};
 use crate::graph::{ALIGN, ConvertParams, RunError};
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +28,8 @@ const ARENA: u64 = 1 << 16;
 const CALLS: usize = 64;
 /// No more of what was bound is kept.
 const GROUPS_KEPT: usize = 1 << 14;
+/// Words that are worth several threads to copy.
+const MANY: usize = 1 << 22;
 /// Workgroup size of kernels that count invocations.
 const WORKGROUP: u64 = 64;
 
@@ -186,6 +189,19 @@ impl Device {
     /// Gives memory back. What was recorded with it runs before what is recorded with it from now on.
     pub(in crate::gpu) fn give(&mut self, view: View) {
         self.free.push(view.buffer);
+    }
+
+    /// Frees memory that nobody has, if it is more than so many bytes, and what was only bound.
+    pub(in crate::gpu) fn trim_beyond(&mut self, bytes: u64) {
+        self.groups.clear();
+        if self.idle() > bytes {
+            self.trim();
+        }
+    }
+
+    /// Bytes of memory that nobody has.
+    pub(in crate::gpu) fn idle(&self) -> u64 {
+        self.free.iter().map(wgpu::Buffer::size).sum()
     }
 
     /// Frees memory that nobody has.
@@ -354,7 +370,7 @@ impl Device {
     }
 
     /// Runs what was recorded, and reads the words of a view.
-    pub(in crate::gpu) fn read<T: bytemuck::Pod>(&mut self, view: &View) -> Result<Vec<T>, RunError> {
+    pub(in crate::gpu) fn read<T: bytemuck::Pod + Send + Sync>(&mut self, view: &View) -> Result<Vec<T>, RunError> {
         let staging = self.open.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("readback"),
             size: view.bytes.next_multiple_of(4),
@@ -368,7 +384,9 @@ impl Device {
         staging.map_async(wgpu::MapMode::Read, .., |_| {});
         self.wait(Some(index))?;
         let mapped = staging.get_mapped_range(..).map_err(|e| self.open.lost(e))?;
-        Ok(bytemuck::cast_slice(&mapped[..view.bytes as usize]).to_vec())
+        let words: &[T] = bytemuck::cast_slice(&mapped[..view.bytes as usize]);
+        // One core copies slower than memory can deliver.
+        Ok(if words.len() < MANY { words.to_vec() } else { words.par_iter().copied().collect() })
     }
 
     /// Waits for all that was submitted, or for one submission.

@@ -3,7 +3,7 @@
 use super::Multiply;
 use super::device::{Device, Reads, View, Work};
 use super::kernels::Variant;
-use super::product::{Part, Rows, To, multiply};
+use super::product::{Adds, Part, Rows, To, multiply};
 use super::rows::{Arrange, Each, Place, arrange, each};
 use super::sums::Sums;
 use super::weights::Weights;
@@ -43,7 +43,14 @@ pub(super) fn experts(
                 sums.add(device, multiplication, (&how.matrices[n], expert), (from, part, width))?;
             }
             let bias = biases[n].map(|view| (view, expert * out));
-            multiply(device, multiplication, (&x, part), (matrix, expert), bias, To { view: to, first: 0, step: out })?;
+            multiply(
+                device,
+                multiplication,
+                (&x, part),
+                (matrix, expert),
+                bias,
+                (To { view: to, first: 0, step: out }, Adds::Replace),
+            )?;
             row += count;
         }
         x.free(device);

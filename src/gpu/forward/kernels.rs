@@ -54,6 +54,8 @@ static KERNELS: &[Kernel] = &[
     kernel!("rope"),
     kernel!("elementwise"),
     kernel!("arrange"),
+    kernel!("keep"),
+    kernel!("rotate"),
     kernel!("attention"),
     kernel!("route"),
     kernel!("mix"),
@@ -66,6 +68,7 @@ static KERNELS: &[Kernel] = &[
     kernel!("multiply_tile" numbers: &["f32", "f16"]),
     kernel!("multiply_matrix"),
     kernel!("multiply_row" formats: all, tokens: &[1, 2, 3, 4]),
+    kernel!("multiply_short" formats: all, tokens: &[1]),
     kernel!("take_apart" formats: fed_back),
     kernel!("targets" formats: fed_back),
     kernel!("carry" formats: fed_back),
@@ -73,6 +76,11 @@ static KERNELS: &[Kernel] = &[
     kernel!("choose_rows"),
     kernel!("descend" formats: apart),
     kernel!("put_together" formats: apart),
+    kernel!("limits"),
+    kernel!("sparsify"),
+    kernel!("sparsify_groups"),
+    kernel!("prune_columns"),
+    kernel!("orthonormalise"),
 ];
 
 /// A kernel with all that it leaves open chosen; what it does not leave open is empty.

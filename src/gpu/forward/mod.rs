@@ -7,6 +7,7 @@
 mod attention;
 pub(super) mod device;
 mod experts;
+mod keep;
 pub(super) mod kernels;
 mod multiply;
 mod past;
@@ -28,10 +29,13 @@ use super::{Adapter, Checks};
 use crate::forward::{Matrices, Matrix, Op, Program, RESIDUAL, Register, Rope, Step};
 use crate::graph::RunError;
 use device::{Device, View};
-use product::{Part, Rows, To, multiply};
+use product::{Adds, Part, Rows, To, multiply};
 use rows::{Arrange, Each, Place, arrange, each};
 use std::collections::BTreeMap;
 use std::ops::Range;
+
+/// Memory that nobody has is kept for the next layer, which needs as much, up to this part of all: drivers clear what is new.
+const IDLE: u64 = 8;
 
 /// What a run has beside weights and rows.
 #[derive(Default)]
@@ -229,7 +233,7 @@ impl Runner {
     pub fn wait(&mut self) -> Result<(), RunError> {
         self.device.submit()?;
         self.device.wait(None)?;
-        self.device.trim();
+        self.device.trim_beyond(self.budget / IDLE);
         Ok(())
     }
 
@@ -247,15 +251,23 @@ impl Runner {
         let last_use = program.last_uses(wanted);
         let mut registers: Vec<Option<View>> = vec![None; program.widths.len()];
         registers[RESIDUAL.0] = Some(residual.clone());
-        for (number, step) in program.steps.iter().enumerate() {
-            let width = program.widths[step.to.0] as u64;
-            let to = match &registers[step.to.0] {
+        let mut steps = program.steps.iter().enumerate();
+        while let Some((number, step)) = steps.next() {
+            let sum = sum_of(program, number, &last_use);
+            let register = sum.unwrap_or(step.to);
+            let adds = if sum.is_some() { Adds::Add } else { Adds::Replace };
+            let width = program.widths[register.0] as u64;
+            let to = match &registers[register.0] {
                 Some(view) => view.clone(),
                 None => self.device.take(4 * tokens * width),
             };
-            self.step(weights, program, step, &registers, &to, tokens, place, &mut beside)?;
-            registers[step.to.0] = Some(to);
-            for register in step.from.iter().chain([&step.to]).filter(|register| last_use[register.0] == number) {
+            self.step(weights, program, step, &registers, (&to, adds), tokens, place, &mut beside)?;
+            registers[register.0] = Some(to);
+            let done = number..number + 1 + usize::from(sum.is_some());
+            if sum.is_some() {
+                steps.next();
+            }
+            for register in step.from.iter().chain([&step.to]).filter(|register| done.contains(&last_use[register.0])) {
                 registers[register.0].take().into_iter().for_each(|view| self.device.give(view));
             }
         }
@@ -270,7 +282,7 @@ impl Runner {
         program: &Program,
         step: &Step,
         registers: &[Option<View>],
-        to: &View,
+        (to, adds): (&View, Adds),
         tokens: u64,
         place: Place,
         beside: &mut Beside<'_>,
@@ -293,7 +305,7 @@ impl Runner {
                 if let Some(sums) = beside.sums.as_deref_mut() {
                     sums.add(device, self.multiply, (weight, 0), (from(0), x.all(), from_width))?;
                 }
-                multiply(device, self.multiply, (&x, x.all()), matrix, bias, y)?;
+                multiply(device, self.multiply, (&x, x.all()), matrix, bias, (y, adds))?;
                 x.free(device);
             }
             Op::HeadLinear { weight, heads } => {
@@ -305,7 +317,7 @@ impl Runner {
                         sums.add(device, self.multiply, (weight, head), (from(0), part, from_width))?;
                     }
                     let y = To { view: to, first: head * width / heads, step: width };
-                    multiply(device, self.multiply, (&x, part), (weights.matrix(weight), head), None, y)?;
+                    multiply(device, self.multiply, (&x, part), (weights.matrix(weight), head), None, (y, adds))?;
                 }
                 x.free(device);
             }
@@ -328,6 +340,7 @@ impl Runner {
                     rows::norm(device, *norm, count, vectors, from(0), to)?;
                 }
             }
+            Op::Keep(row) => keep::keep(device, *row, size, to)?,
             Op::Rope { rope, head } => {
                 let turns = self.turns(rope, place.past + place.chunk);
                 rows::rotate(&mut self.device, rope, *head, &turns, size, place, to)?;
@@ -383,4 +396,13 @@ impl Runner {
         self.turns.push((rope.clone(), positions, view.clone()));
         view
     }
+}
+
+/// What the product of that step is added to, where the next step does no more than that: then the product needs no register.
+fn sum_of(program: &Program, number: usize, last_use: &[usize]) -> Option<Register> {
+    let (step, next) = (&program.steps[number], program.steps.get(number + 1)?);
+    let is_product = matches!(step.op, Op::Linear { .. }) && step.from[0] != next.to;
+    let is_sum = next.op == Op::Add && next.from == [next.to, step.to];
+    let is_over = last_use[step.to.0] == number + 1 && last_use[next.to.0] > number + 1;
+    (is_product && is_sum && is_over).then_some(next.to)
 }

@@ -2,6 +2,7 @@
 
 use super::device::Device;
 use super::weights::Weights;
+use crate::cache::Held;
 use crate::forward::{Op, Program, Register, Step};
 use crate::gpu::Adapter;
 use crate::graph::RunError;
@@ -23,6 +24,11 @@ pub(super) fn check(device: &Device, weights: &Weights, program: &Program) -> Re
     for step in &program.steps {
         let (names, heads): (Vec<&String>, Vec<usize>) = match &step.op {
             Op::Linear { weight, .. } | Op::HeadLinear { weight, .. } => (vec![weight], vec![]),
+            Op::Attention(how) if how.held != Held::All => {
+                return refuse(
+                    "it holds all earlier tokens, and some were to be dropped; run that on the processor".to_owned(),
+                );
+            }
             Op::Attention(how) => (vec![], vec![how.key, how.value]),
             Op::Experts(how) if how.groups[0] > GROUPS => {
                 return refuse(format!(
@@ -55,7 +61,7 @@ pub(super) fn batch(
     chunk: usize,
 ) -> Result<usize, RunError> {
     let (peak, widest) = numbers_of_a_token(weights, program, wanted);
-    let free = budget.saturating_sub(device.allocated() + device.panel);
+    let free = budget.saturating_sub(device.allocated() - device.idle() + device.panel);
     // Buffers that fit no other register lie about for a while.
     let fitting = (free / (6 * peak)).min(device.binding_limit / (4 * widest)).min(BATCH[usize::from(device.is_cpu)]);
     let chunks = fitting / chunk as u64 * chunk as u64;

@@ -85,17 +85,17 @@ fn halve(device: &mut Device, single: &View, tokens: u64, width: u64) -> Result<
     Ok((View { bytes: 2 * tokens * width, ..view }, scales))
 }
 
-/// `y = x · matrixᵀ + bias`, of the matrix of that number.
+/// `y = x · matrixᵀ + bias`, of the matrix of that number, or that added to y.
 pub(super) fn multiply(
     device: &mut Device,
     how: Multiply,
     x: (&Rows, Part),
     (matrix, number): (&Stored, u64),
     bias: Bias<'_>,
-    y: To<'_>,
+    (y, adds): (To<'_>, Adds),
 ) -> Result<(), RunError> {
     for band in matrix.bands(number) {
-        let y = To { first: y.first + band.out, ..y };
+        let y = (To { first: y.first + band.out, ..y }, adds);
         let bias = bias.map(|(view, first)| (view, first + band.out));
         if x.1.rows <= MATRIX_VECTOR && matrix.inputs.is_multiple_of(32) {
             few(device, x, matrix, &band, bias, y)?;
@@ -113,10 +113,10 @@ fn few(
     matrix: &Stored,
     band: &Band<'_>,
     bias: Bias<'_>,
-    y: To<'_>,
+    (y, adds): (To<'_>, Adds),
 ) -> Result<(), RunError> {
-    /// Rows of the matrix that a workgroup takes: `BANDS * HEIGHT` in the shader.
-    const HEIGHT: u64 = 8;
+    /// A matrix of no more rows than this is short, if it is to be multiplied with one row.
+    const SHORT: u64 = 2048;
     let table = device.table(matrix.format.ggml_type);
     let reads = Reads {
         input: Some(band.view),
@@ -126,8 +126,13 @@ fn few(
     };
     for first in (0..part.rows).step_by(FEW) {
         let tokens = (part.rows - first).min(FEW as u64) as u32;
-        let variant = Variant { format: matrix.format.name, tokens, ..Variant::of("multiply_row") };
-        let groups = band.rows.div_ceil(HEIGHT);
+        // With the rows of the matrix that a workgroup takes: `BANDS * HEIGHT` in the shader.
+        let (kernel, height) = match tokens {
+            1 if band.rows <= SHORT => ("multiply_short", 2),
+            _ => ("multiply_row", 8),
+        };
+        let variant = Variant { format: matrix.format.name, tokens, ..Variant::of(kernel) };
+        let groups = band.rows.div_ceil(height);
         let params = [
             groups,
             band.rows,
@@ -138,8 +143,9 @@ fn few(
             y.step,
             bias.map_or(0, |(_, first)| first + 1),
             band.row,
+            adds as u64,
         ];
-        let cost = HEIGHT * matrix.inputs * u64::from(tokens);
+        let cost = height * matrix.inputs * u64::from(tokens);
         device.call(variant, reads, y.view, params.map(|n| n as u32), Work::Groups(groups, cost))?;
     }
     Ok(())
@@ -153,7 +159,7 @@ fn panels(
     matrix: &Stored,
     band: &Band<'_>,
     bias: Bias<'_>,
-    y: To<'_>,
+    (y, adds): (To<'_>, Adds),
 ) -> Result<(), RunError> {
     // Without rows in half precision the matrix is not either.
     let how = if x.half.is_none() { how.single() } else { how };
@@ -166,7 +172,7 @@ fn panels(
     };
     for first in (0..band.rows).step_by(step as usize) {
         let rows = step.min(band.rows - first);
-        let y = To { first: y.first + first, ..y };
+        let y = (To { first: y.first + first, ..y }, adds);
         let bias = bias.map(|(view, from)| (view, from + first));
         if is_ready {
             tiles(device, how, (x, part), (band.view, band.row + first, rows, matrix.inputs), bias, y)?;
@@ -194,7 +200,7 @@ pub(super) fn tiles(
     (x, part): (&Rows, Part),
     (matrix, row, outputs, inputs): (&View, u64, u64, u64),
     bias: Bias<'_>,
-    y: To<'_>,
+    (y, adds): (To<'_>, Adds),
 ) -> Result<(), RunError> {
     let (rows, scales) = match &x.half {
         Some((rows, scales)) => (rows, Some(scales)),
@@ -207,7 +213,7 @@ pub(super) fn tiles(
         matrix: [row * inputs, inputs],
         bias: bias.map_or(0, |(_, first)| first + 1),
         scale: x.half.as_ref().map_or(0, |_| part.row + 1),
-        adds: Adds::Replace,
+        adds,
     };
     tiles.run(device, how, reads, To { first: y.first + part.row * y.step, ..y })
 }

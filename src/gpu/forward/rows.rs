@@ -113,7 +113,7 @@ pub(super) fn norm(
     let groups = count / width;
     let params = [groups as u32, width as u32, numbers(weight), numbers(bias), centred, epsilon.to_bits()];
     let reads = Reads { input: Some(from), third: weight, fourth: bias, ..Reads::default() };
-    device.call(Variant::of("norm"), reads, to, params, Work::Groups(groups, 64 * 64 + 4 * width))
+    device.call(Variant::of("norm"), reads, to, params, Work::Groups(groups, 256 * 8 + 4 * width))
 }
 
 /// Heads of `head` numbers are rotated, where `turns` has cosine and sine by position.

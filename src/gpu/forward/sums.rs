@@ -3,17 +3,13 @@
 use super::Multiply;
 use super::device::{Device, Reads, View, Work};
 use super::kernels::Variant;
-use super::product::{Part, Rows, To, tiles};
-use super::rows::{Each, Place, each};
+use super::product::{Adds, Part, To, product};
 use super::weights::Weights;
 use crate::forward::Program;
 use crate::graph::RunError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Rows of a product that is added are a multiple of this, so that they begin where a buffer may be bound.
-const STEP: u64 = 64;
 
 /// Sums of a program's matrices; those with the same input share one. They stay on the device until this is dropped.
 pub struct Sums {
@@ -136,22 +132,10 @@ fn add_gram(
     let params = [columns * width, rows, begin, pitch, width].map(|n| n as u32);
     let reads = Reads { input: Some(x), ..Reads::default() };
     device.call(Variant::of("transpose"), reads, &turned, params, Work::Each(columns * width, 16))?;
-    let step = (device.panel / (4 * columns) / STEP * STEP).max(STEP);
-    for first in (0..columns).step_by(step as usize) {
-        let some = step.min(columns - first);
-        let bytes = 4 * some * columns;
-        let product = device.take(bytes);
-        let part = View { offset: turned.offset + 4 * first * width, bytes: 4 * some * width, ..turned.clone() };
-        let x = Rows::new(device, how.single(), &part, some, width)?;
-        let to = To { view: &product, first: 0, step: columns };
-        tiles(device, how.single(), (&x, x.all()), (&turned, 0, columns, width), None, to)?;
-        x.free(device);
-        let offset = 4 * (number * columns + first) * columns;
-        let sums = View { offset, bytes, ..gram.clone() };
-        let place = Place { chunk: some, past: 0 };
-        each(device, Each::Add(&product), None, &sums, [some, columns], place)?;
-        device.give(product);
-    }
+    let of = |first: u64, step: u64, view| To { view, first, step };
+    let to = of(number * columns * columns, columns, gram);
+    let x = of(0, width, &turned);
+    product(device, how, (x, x), to, [columns, width, columns], Adds::Add)?;
     device.give(turned);
     Ok(())
 }

@@ -29,6 +29,10 @@ pub enum Inquiry {
     Tokens(usize),
     /// Let both answer.
     Ask,
+    /// Measure adapters for the recipe in view.
+    Adapt,
+    /// Look at the adapter of this rank.
+    Rank(usize),
     /// Stop measuring, or answering.
     Cancel,
 }
@@ -50,6 +54,8 @@ impl Inquiry {
             Self::Look(_) => "About this type",
             Self::Prompt(_) => "Prompt",
             Self::Ask => "Ask both",
+            Self::Adapt => "Measure adapters",
+            Self::Rank(_) => "Rank",
             Self::Cancel => "Cancel",
         }
         .to_owned()
@@ -66,6 +72,7 @@ impl Inquiry {
             }
             Self::MeasureUsual => "Measure Q8_0, Q6_K, Q5_K_M, Q4_K_M, Q3_K_M and Q2_K, one after the other.",
             Self::Ask => "Let the original and what would be packed of it answer side by side. Nothing is written.",
+            Self::Adapt | Self::Rank(_) => self.about_adapters(),
             Self::Cancel => "Stop; nothing is left behind.",
             _ => "",
         }
@@ -80,17 +87,20 @@ pub enum View {
     Figures,
     /// Answers side by side.
     Answers,
+    /// Adapters for what was lost, beside more bits.
+    Adapters,
 }
 
 impl View {
     /// From left to right.
-    pub const ALL: [Self; 2] = [Self::Figures, Self::Answers];
+    pub const ALL: [Self; 3] = [Self::Figures, Self::Answers, Self::Adapters];
 
     /// For people.
     pub fn label(self) -> &'static str {
         match self {
             Self::Figures => "Figures",
             Self::Answers => "Answers",
+            Self::Adapters => "Adapters",
         }
     }
 }

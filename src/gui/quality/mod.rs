@@ -1,20 +1,25 @@
 //! What the quality tab shows: how far the predictions of what would be packed are from the model's own, and what both
 //! answer. Plain data; `perform.rs` beside it starts the jobs.
 
+mod adapters;
 mod answers;
 mod inquiry;
 mod measured;
 mod perform;
 
+pub(super) use adapters::RANKS;
+pub use adapters::{Adapters, Prospect};
 pub use answers::Answers;
 pub use inquiry::{Inquiry, View};
 pub use measured::{Figure, Measured, Trial};
 
 use super::state::Opened;
 use crate::engine::{EventKind, JobId, Progress};
+use crate::imatrix::Statistics;
 use crate::model::Model;
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Types that people choose among, from the largest to the smallest.
@@ -57,6 +62,10 @@ pub enum Work {
     Measuring(Box<Trial>, Settings),
     /// Lets both models answer.
     Answering,
+    /// Finds what inputs are like, after which adapters for this are measured.
+    Observing(Box<Trial>),
+    /// Measures adapters for this.
+    Adapting(Box<Trial>),
 }
 
 /// What comes after following the text.
@@ -85,6 +94,10 @@ pub struct Quality {
     pub waiting: VecDeque<Trial>,
     /// What answers next.
     pub(super) answering: Option<Trial>,
+    /// What adapters are measured for next, and what inputs are like.
+    pub(super) observed: Option<(Trial, Arc<Statistics>)>,
+    /// What is known of adapters.
+    pub adapters: Adapters,
     /// How many were measured since the user asked, of those asked for then.
     pub(super) round: usize,
     /// Why the last job ended without a result.
@@ -110,6 +123,8 @@ impl Quality {
             running: None,
             waiting: VecDeque::new(),
             answering: None,
+            observed: None,
+            adapters: Adapters::new(model),
             round: 0,
             problem: None,
             prompt: String::new(),
@@ -121,13 +136,14 @@ impl Quality {
     /// Keeps what was typed and chosen of a model whose weights are others now.
     pub(super) fn forget(&mut self) {
         (self.measured, self.answers, self.problem) = (Vec::new(), None, None);
+        self.adapters.found.clear();
         self.stop();
     }
 
     /// Waits for nothing any more; returns the job that is to be cancelled.
     pub(super) fn stop(&mut self) -> Option<JobId> {
         self.waiting.clear();
-        self.answering = None;
+        (self.answering, self.observed) = (None, None);
         if let Some(answers) = &mut self.answers {
             answers.is_growing = false;
         }
@@ -144,12 +160,19 @@ impl Quality {
             Inquiry::Look(place) => self.shown = place,
             Inquiry::Prompt(text) => self.prompt = text,
             Inquiry::Tokens(tokens) => self.tokens = tokens,
-            Inquiry::ChooseText | Inquiry::Measure | Inquiry::MeasureUsual | Inquiry::Ask | Inquiry::Cancel => {}
+            Inquiry::Rank(rank) => self.adapters.rank = rank,
+            Inquiry::ChooseText
+            | Inquiry::Adapt
+            | Inquiry::Measure
+            | Inquiry::MeasureUsual
+            | Inquiry::Ask
+            | Inquiry::Cancel => {}
         }
     }
 
     /// Takes in what its job tells.
     pub(super) fn apply(&mut self, kind: EventKind) {
+        let Some(kind) = self.apply_adapters(kind) else { return };
         match kind {
             EventKind::Progress(progress) => {
                 if let Some(running) = &mut self.running {

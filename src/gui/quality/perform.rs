@@ -15,6 +15,7 @@ impl App {
             Inquiry::Measure => self.measure(&[]),
             Inquiry::MeasureUsual => self.measure(&USUAL_TYPES),
             Inquiry::Ask => self.ask_both(),
+            Inquiry::Adapt => self.adapt(),
             Inquiry::Cancel => self.stop_inquiry(),
             change => {
                 if let Some(opened) = &mut self.state.opened {
@@ -46,6 +47,7 @@ impl App {
 
     /// Begins with the next of what is to be measured, if nothing runs.
     pub(in crate::gui) fn measure_next(&mut self) {
+        self.adapt_next();
         let computing = self.state.computing();
         let Some(opened) = self.state.opened.as_mut().filter(|opened| opened.quality.running.is_none()) else { return };
         if let Some(trial) = opened.quality.answering.take() {

@@ -9,8 +9,10 @@ use crate::gui::adapter::AdapterForm;
 use crate::gui::choice::Choice;
 use crate::gui::errors::Errors;
 use crate::gui::files::is_imatrix;
+use crate::gui::kv::Keeping;
 use crate::gui::metadata::Sheet;
 use crate::gui::picker::Picker;
+use crate::gui::pruning::Pruning;
 use crate::gui::quality::Quality;
 use crate::gui::size::{Side, Sizing};
 use crate::gui::table::Table;
@@ -42,8 +44,12 @@ impl State {
             self.apply_to_verifying(event.kind);
         } else if job == self.inquiring() {
             self.apply_to_quality(event.kind);
+        } else if job.is_some() && job == self.pruning() {
+            self.apply_to_pruning(event.kind);
         } else if job == self.downloading.as_ref().map(|downloading| downloading.job) {
             self.apply_to_downloading(event.kind);
+        } else if job == self.keeping() {
+            self.apply_to_keeping(event.kind);
         } else if job.is_some() && job == self.observing() {
             self.apply_to_size(event.kind);
         } else if let (true, EventKind::Hardware(hardware)) = (job == self.fit.reading, event.kind) {
@@ -60,6 +66,10 @@ impl State {
     pub(in crate::gui) fn refit(&mut self) {
         if let Some(opened) = self.opened.as_ref().filter(|opened| opened.tab == Tab::Fit) {
             self.fit.update(opened);
+        }
+        let runs = self.fit.runs();
+        if let Some(opened) = self.opened.as_mut().filter(|opened| opened.tab == Tab::Pruning) {
+            opened.pruning.update(&opened.model, &opened.choice.plan, runs);
         }
     }
 
@@ -145,7 +155,13 @@ impl State {
     pub fn is_busy(&self) -> bool {
         let is_reading = self.opening.is_some() || self.reading.is_some() || self.verifying.is_some();
         let is_observing = self.opened.as_ref().is_some_and(|opened| opened.sizing.is_making());
-        is_reading || is_observing || self.packing.is_some() || self.downloading.is_some() || self.inquiring().is_some()
+        is_reading
+            || is_observing
+            || self.packing.is_some()
+            || self.downloading.is_some()
+            || self.inquiring().is_some()
+            || self.keeping().is_some()
+            || self.pruning().is_some()
     }
 
     /// Whether files are chosen by their types.
@@ -158,9 +174,35 @@ impl State {
         Some(self.opened.as_ref()?.quality.running.as_ref()?.job)
     }
 
+    /// The running job of the cache tab.
+    pub(in crate::gui) fn keeping(&self) -> Option<JobId> {
+        Some(self.opened.as_ref()?.keeping.running.as_ref()?.0)
+    }
+
+    fn apply_to_keeping(&mut self, kind: EventKind) {
+        match (kind, &mut self.opened) {
+            (EventKind::Warning(warning), _) => self.warnings.push(warning),
+            (kind, Some(opened)) => opened.keeping.apply(kind),
+            (_, None) => {}
+        }
+    }
+
     /// The running job of the size side.
     fn observing(&self) -> Option<JobId> {
         self.opened.as_ref()?.sizing.job()
+    }
+
+    /// The running job of the pruning tab.
+    fn pruning(&self) -> Option<JobId> {
+        self.opened.as_ref()?.pruning.running.as_ref().map(|(job, _, _)| *job)
+    }
+
+    fn apply_to_pruning(&mut self, kind: EventKind) {
+        match (kind, &mut self.opened) {
+            (EventKind::Warning(warning), _) => self.warnings.push(warning),
+            (kind, Some(opened)) => opened.pruning.apply(kind),
+            (_, None) => {}
+        }
     }
 
     fn apply_to_size(&mut self, kind: EventKind) {
@@ -280,7 +322,7 @@ impl State {
     }
 
     /// Shows an opened model, with the type that was chosen for the one before.
-    pub(super) fn show(&mut self, model: Arc<Model>, is_sample: bool) {
+    pub(in crate::gui) fn show(&mut self, model: Arc<Model>, is_sample: bool) {
         let usual = || preset_from_name(USUAL).expect("the usual type is in the list");
         let before = self.opened.as_ref().filter(|opened| opened.model.kind != Kind::Adapter);
         let preset: &'static Preset = match model.kind {
@@ -298,6 +340,8 @@ impl State {
         sheet.update(&model, &[]);
         let destination = Destination { folder: default_folder(&model.path, is_sample), name: None };
         self.opened = Some(Opened {
+            keeping: Keeping::new(&model),
+            pruning: Pruning::default(),
             quality: Quality::new(&model),
             sizing,
             source: model.clone(),

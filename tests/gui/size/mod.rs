@@ -15,8 +15,8 @@ use tuck::engine::DeviceChoice;
 use tuck::gui::{Action, Opened, Options, Side, Standing, State, Wish};
 
 const SIZE: [f32; 2] = [1280.0, 720.0];
-const TEXT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/sample/calibration.txt");
-const CHUNKS: usize = 2;
+pub(crate) const TEXT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/sample/calibration.txt");
+pub(crate) const CHUNKS: usize = 2;
 
 /// A window on a model, whose statistics are in a file.
 fn by_size(size: [f32; 2], scale: f32, model: &Path, statistics: &Path) -> Window {
@@ -32,7 +32,7 @@ fn by_size(size: [f32; 2], scale: f32, model: &Path, statistics: &Path) -> Windo
 }
 
 /// Statistics of the sample, made once, in a folder of one's own.
-fn statistics() -> (TempDir, PathBuf) {
+pub(crate) fn statistics() -> (TempDir, PathBuf) {
     static MADE: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
     let (_, made) = MADE.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();

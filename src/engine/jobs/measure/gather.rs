@@ -12,6 +12,7 @@ use crate::forward::{self, Program};
 use crate::gguf::Metadata;
 use crate::gpu::forward::Summed;
 use crate::imatrix::{GramPlan, GramWriter};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -236,7 +237,7 @@ impl Grams {
             let counts = &activations.matrices[name].counts;
             let square = sums.len() / counts.len();
             for (sums, count) in sums.chunks_exact_mut(square).zip(counts) {
-                sums.iter_mut().for_each(|sum| *sum /= (*count).max(1) as f32);
+                sums.par_iter_mut().for_each(|sum| *sum /= (*count).max(1) as f32);
             }
             self.writer.write(name, &sums, counts).map_err(|error| failed(&self.path, &error))?;
         }

@@ -10,6 +10,10 @@ mod errors;
 mod gather;
 mod gpu;
 mod identity;
+mod kv;
+mod low_rank;
+mod needle;
+mod prune;
 mod reckon;
 mod sensitivity;
 mod sequence;
@@ -22,6 +26,9 @@ mod weights;
 
 pub(in crate::engine) use calibrate::calibrate;
 pub(in crate::engine) use compare::compare;
+pub(in crate::engine) use kv::kv;
+pub(in crate::engine) use low_rank::{low_rank, low_rank_pairs};
+pub(in crate::engine) use prune::{outline, prune};
 pub(in crate::engine) use sensitivity::sensitivity;
 pub(in crate::engine) use sequence::sequence;
 pub(in crate::engine) use statistics::{Found, find as find_statistics, statistics};
@@ -82,7 +89,7 @@ pub(in crate::engine) fn run(
         recipe: request.recipe.as_ref().map(Recipe::name),
         bits_per_weight,
         reference: request.reference.as_ref().map(|model| model.path.clone()),
-        divergence: score(&walks, &text, &meter)?,
+        divergence: score(&walks.iter().collect::<Vec<_>>(), &text, &meter)?,
         layer_errors,
         chunks: text.chunks(),
         context: text.chunk,
@@ -158,7 +165,7 @@ fn score_rows(own: &[f32], reference: Option<&[f32]>, positions: &[usize], text:
     all
 }
 
-fn score(walks: &[Walk<'_>], text: &Text, meter: &Meter<'_, '_>) -> Result<Divergence, Stop> {
+fn score(walks: &[&Walk<'_>], text: &Text, meter: &Meter<'_, '_>) -> Result<Divergence, Stop> {
     let outputs = walks.iter().map(|walk| Scorer::new(walk, walks.len() == 1, meter)).collect::<Result<Vec<_>, _>>()?;
     let widths = outputs.iter().map(|output| output.vocabulary);
     known(text, widths.clone().min().unwrap_or(0))?;

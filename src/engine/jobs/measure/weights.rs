@@ -8,10 +8,12 @@ use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::forward::Program;
 use crate::imatrix;
+use crate::lowrank;
 use crate::model::Model;
-use crate::quant::{Format, Importance, Search};
+use crate::quant::{F32, Format, FormatRef, Importance, Search};
 use crate::recipe::{Plan, PlannedTensor};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,17 +29,59 @@ pub(super) struct Weights<'a> {
     hessians: Option<Hessians<'a>>,
     /// A matrix whose rows were looked up and whose blocks error feedback chose, which takes long, and its place.
     looked_up: Mutex<Option<(usize, Arc<Matrix>)>>,
+    /// What an adapter adds to matrices.
+    additions: Option<Arc<Additions>>,
+}
+
+/// A product that is added to a matrix, by the matrix's name.
+pub(super) type Additions = BTreeMap<String, Addition>;
+
+/// `scale * b a`, added to a matrix, of one expert after another.
+pub(super) struct Addition {
+    pub(super) rank: usize,
+    /// `rank` rows for each expert.
+    pub(super) a: Vec<f32>,
+    /// Rows of `rank` numbers.
+    pub(super) b: Vec<f32>,
+    pub(super) scale: f32,
+    /// Whether it takes the place of the matrix.
+    pub(super) is_all: bool,
+}
+
+impl Addition {
+    fn add_to(&self, matrix: &Matrix) -> Matrix {
+        let columns = matrix.shape[0] as usize;
+        let zeros = || vec![0.0; matrix.shape.iter().product::<u64>() as usize];
+        let mut sum = if self.is_all { zeros() } else { matrix.floats() };
+        let experts = self.a.len() / (self.rank * columns);
+        let (weights, b) = (sum.len() / experts, self.b.len() / experts);
+        let each = sum.chunks_mut(weights).zip(self.a.chunks(self.rank * columns)).zip(self.b.chunks(b));
+        each.for_each(|((weights, a), b)| lowrank::add(weights, columns, (a, b), self.scale));
+        Matrix { format: &F32, shape: matrix.shape.clone(), bytes: bytemuck::cast_slice(&sum).to_vec() }
+    }
 }
 
 impl<'a> Weights<'a> {
     pub(super) fn new(model: &'a Model, plan: Option<Plan>, context: &'a Context<'a>) -> Self {
         let hessians = plan.as_ref().and_then(|plan| Hessians::new(&plan.recipe, context));
-        Self { model, plan, hessians, looked_up: Mutex::default() }
+        Self { model, plan, hessians, looked_up: Mutex::default(), additions: None }
     }
 
     /// The same with blocks chosen there.
     pub(super) fn on(self, chooser: Chooser) -> Self {
         Self { hessians: self.hessians.map(|hessians| hessians.on(chooser)), ..self }
+    }
+
+    /// The same with what an adapter adds.
+    pub(super) fn adding(self, additions: Arc<Additions>) -> Self {
+        Self { additions: Some(additions), ..self }
+    }
+
+    /// What a tensor is computed with, but for what is added to it.
+    pub(super) fn format(&self, name: &str) -> Result<FormatRef, Stop> {
+        let place = self.find(name)?;
+        let stored = self.model.tensors[place].stored_format();
+        Ok(self.plan.as_ref().map_or(stored, |plan| plan.tensors[place].format))
     }
 
     /// Bytes that are read for all tensors.
@@ -70,6 +114,12 @@ impl<'a> Weights<'a> {
 
     /// One tensor.
     pub(super) fn matrix(&self, name: &str) -> Result<Matrix, Stop> {
+        let matrix = self.quantized(name)?;
+        let added = self.additions.as_ref().and_then(|additions| additions.get(name));
+        Ok(added.map_or_else(|| matrix.clone(), |added| added.add_to(&matrix)))
+    }
+
+    fn quantized(&self, name: &str) -> Result<Matrix, Stop> {
         let place = self.find(name)?;
         if let Some((_, known)) = self.looked_up().as_ref().filter(|(known, _)| *known == place) {
             return Ok(Matrix::clone(known));

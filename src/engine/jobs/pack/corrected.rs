@@ -14,6 +14,10 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::scope;
 
+/// Hessians that wait for a GPU. Of a layer's four that of the down projection is much the largest and takes as long as all
+/// else, so with fewer the processor would stand still while the GPU packs it; with more there would be two of them in memory.
+const AHEAD: usize = 2;
+
 /// A tensor, and what it becomes in which files.
 struct Task<'a> {
     place: usize,
@@ -78,8 +82,8 @@ impl Packer<'_, '_> {
         if !is_gpu {
             return steps.iter().try_for_each(|step| pack(step, &*ready(step)?));
         }
-        // While a GPU uses one Hessian, the processor makes the next.
-        let (send, receive) = sync_channel(0);
+        // While a GPU uses one Hessian, the processor makes the next ones.
+        let (send, receive) = sync_channel(AHEAD);
         let (steps, ready) = (&steps, &ready);
         scope(|scope| {
             scope.spawn(move || steps.iter().map(ready).try_for_each(|ready| send.send(ready)));

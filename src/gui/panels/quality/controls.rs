@@ -21,8 +21,13 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
         for view in View::ALL {
             choice(ui, quality.view == view, Action::Quality(Inquiry::Turn(view)), actions);
         }
-        if quality.view == View::Figures {
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| start(ui, opened, actions));
+        let inquiry = match quality.view {
+            View::Figures => Some(Inquiry::Measure),
+            View::Adapters => Some(Inquiry::Adapt),
+            View::Answers => None,
+        };
+        if let Some(inquiry) = inquiry {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| start(ui, opened, inquiry, actions));
         }
     });
     if let Some(problem) = &quality.problem {
@@ -31,25 +36,29 @@ pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
     }
     match &quality.running {
         Some(running) => progress(ui, quality, running, actions),
-        None if quality.view == View::Figures => settings(ui, opened, actions),
+        None if quality.view != View::Answers => settings(ui, opened, actions),
         None => {}
     }
 }
 
 /// From the right: what people want first stands at the edge.
-fn start(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
+fn start(ui: &mut Ui, opened: &Opened, inquiry: Inquiry, actions: &mut Vec<Action>) {
     let colours = theme::palette(ui);
     let is_ready = opened.quality.running.is_none() && opened.choice.is_valid() && opened.choice.is_solved();
     ui.add_enabled_ui(is_ready, |ui| {
-        let label = format!("Measure {}", opened.choice.title());
+        let of = if inquiry == Inquiry::Adapt { "adapters for " } else { "" };
+        let label = format!("Measure {of}{}", opened.choice.title());
         let text = RichText::new(&label).text_style(theme::value()).color(colours.on_accent);
-        let action = Action::Quality(Inquiry::Measure);
+        let has_more = inquiry == Inquiry::Measure;
+        let action = Action::Quality(inquiry);
         let response = ui.add(Button::new(text).fill(colours.accent));
         response.widget_info(|| WidgetInfo::labeled(Role::Button, is_ready, &label));
         if explain(response, &action).clicked() {
             actions.push(action);
         }
-        button(ui, actions, Action::Quality(Inquiry::MeasureUsual));
+        if has_more {
+            button(ui, actions, Action::Quality(Inquiry::MeasureUsual));
+        }
     });
 }
 
@@ -116,7 +125,7 @@ fn progress(ui: &mut Ui, quality: &Quality, running: &Running, actions: &mut Vec
             let (now, all) = (quality.round + 1, quality.round + 1 + quality.waiting.len());
             format!("{} ({now} of {all})", trial.name)
         }
-        Work::Following(trial, Next::Answer) => trial.name.clone(),
+        Work::Following(trial, Next::Answer) | Work::Observing(trial) | Work::Adapting(trial) => trial.name.clone(),
         Work::Answering => String::new(),
     };
     let stage = match (progress, &running.work) {

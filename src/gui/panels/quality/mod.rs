@@ -1,5 +1,6 @@
 //! The quality tab: what is measured and on what, the figures with their charts, and answers side by side.
 
+mod adapters;
 mod answers;
 mod charts;
 mod controls;
@@ -30,5 +31,6 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
     match opened.quality.view {
         View::Figures => figures::show(ui, opened, actions),
         View::Answers => answers::show(ui, state, opened, actions),
+        View::Adapters => adapters::show(ui, opened, actions),
     }
 }

@@ -1,0 +1,226 @@
+//! The pruning tab: what is to go, what that leaves, and what it loses beside plain quantization.
+
+use super::{card, sentence};
+use crate::checkpoint::Kind;
+use crate::engine::{DropRound, Progress, PruneReport};
+use crate::fit::Fit;
+use crate::gui::action::Action;
+use crate::gui::pruning::{MOST_CHANNELS, PATTERNS, Trim};
+use crate::gui::state::Opened;
+use crate::gui::theme;
+use crate::gui::widgets::{Segment, bar, button, choice, primary};
+use crate::prune::METHODS;
+use crate::units;
+use egui::{Align, Checkbox, Grid, Label, Layout, RichText, ScrollArea, Slider, Ui, vec2};
+
+/// Of names, and of sliders.
+const NAME: f32 = 150.0;
+const SLIDER: f32 = 220.0;
+
+pub(super) fn show(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
+    if opened.model.kind == Kind::Adapter {
+        ui.add_space(theme::APART);
+        let text = "Nothing can be left out of an adapter.";
+        ui.vertical_centered(|ui| ui.label(RichText::new(text).color(theme::palette(ui).muted)));
+        return;
+    }
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        // Beside the scroll bar.
+        ui.set_width(ui.available_width() - theme::NEAR);
+        card(ui, |ui| controls(ui, opened, actions));
+        left(ui, opened);
+        ui.add_space(theme::GRID);
+        match &opened.pruning.running {
+            Some((_, _, progress)) => running(ui, progress.as_ref(), actions),
+            None => start(ui, opened, actions),
+        }
+        if let Some(problem) = &opened.pruning.problem {
+            let colour = theme::palette(ui).error;
+            ui.add(Label::new(RichText::new(sentence(problem)).color(colour)).wrap());
+        }
+        if let Some(pruned) = opened.pruned() {
+            ui.add_space(theme::GRID);
+            card(ui, |ui| compared(ui, &pruned.report));
+            pruned.report.rounds.iter().for_each(|round| card(ui, |ui| layers(ui, round)));
+        }
+    });
+}
+
+fn controls(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
+    let (pruning, hparams) = (&opened.pruning, &opened.model.hparams);
+    let cut = &pruning.cut;
+    let channels = (cut.channels * 100.0).round() as u64;
+    let dense = if hparams.experts == 0 { MOST_CHANNELS } else { 0 };
+    let sliders = [
+        ("Layers", pruning.layers(), hparams.layers.saturating_sub(1), Trim::Layers as fn(u64) -> Trim, ""),
+        ("MLP channels", channels, dense, Trim::Channels, " %"),
+        ("Key-value heads", cut.kv_heads, hparams.kv_heads.first().saturating_sub(1), Trim::Heads, " a layer"),
+        (
+            "Experts",
+            cut.experts,
+            hparams.experts.saturating_sub(hparams.experts_used.max(1)),
+            Trim::Experts,
+            " a layer",
+        ),
+    ];
+    for (name, value, most, trim, suffix) in sliders.into_iter().filter(|(_, _, most, _, _)| *most > 0) {
+        ui.horizontal(|ui| {
+            label(ui, name);
+            let mut value = value;
+            ui.spacing_mut().slider_width = SLIDER;
+            let response = ui.add(Slider::new(&mut value, 0..=most).suffix(suffix));
+            ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(trim(0).label()));
+            if response.changed() {
+                actions.push(Action::Trim(trim(value)));
+            }
+        });
+    }
+    ui.horizontal(|ui| {
+        label(ui, "Zeros");
+        for pattern in PATTERNS {
+            let is_chosen = cut.sparsity.map(|sparsity| sparsity.pattern) == pattern;
+            choice(ui, is_chosen, Action::Trim(Trim::Pattern(pattern)), actions);
+        }
+        if let Some(sparsity) = cut.sparsity {
+            ui.add_space(theme::NEAR);
+            for method in METHODS {
+                choice(ui, sparsity.method == *method, Action::Trim(Trim::Method(*method)), actions);
+            }
+        }
+    });
+    let mut corrects = !cut.plain;
+    let trim = Trim::Correct(!corrects);
+    let response = ui.add(Checkbox::new(&mut corrects, trim.label())).on_hover_text(trim.tooltip());
+    if response.changed() {
+        actions.push(Action::Trim(trim));
+    }
+}
+
+fn label(ui: &mut Ui, text: &str) {
+    let size = vec2(NAME, theme::ROW);
+    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+        ui.set_min_width(NAME);
+        ui.label(RichText::new(text).text_style(theme::value()));
+    });
+}
+
+/// What is left, to the byte.
+fn left(ui: &mut Ui, opened: &Opened) {
+    let colours = theme::palette(ui);
+    match &opened.pruning.left {
+        None => {}
+        Some(Err(problem)) => {
+            ui.add(Label::new(RichText::new(sentence(problem)).color(colours.error)).wrap());
+        }
+        Some(Ok(left)) => {
+            ui.horizontal_wrapped(|ui| {
+                let text = format!("{} bytes as {}", units::grouped(left.bytes), opened.choice.title());
+                ui.label(RichText::new(text).text_style(theme::value()));
+                let before = opened.choice.plan.file_bytes;
+                let share = 100.0 * (1.0 - left.bytes as f64 / before.max(1) as f64);
+                let text = format!("{share:.1} % less than now, {} weights", units::grouped(left.weights));
+                ui.label(RichText::new(text).color(colours.muted));
+                if let Some((machine, fit)) = &left.fit {
+                    let (text, colour) = match fit {
+                        Fit::Fully => ("fits", colours.accent),
+                        Fit::Partly => ("fits partly", colours.warn),
+                        Fit::Not => ("does not fit", colours.error),
+                    };
+                    ui.label(RichText::new(format!("{text} {machine}")).color(colour));
+                }
+            });
+            if opened.pruning.cut.sparsity.is_some() {
+                let text = "A GGUF file stores zeros like all other weights, so they make it no smaller. What gains by them are \
+                            runtimes that read safetensors: tuck prune --compressed writes these.";
+                ui.add(Label::new(RichText::new(text).small().color(colours.muted)).wrap());
+            }
+        }
+    }
+}
+
+fn start(ui: &mut Ui, opened: &Opened, actions: &mut Vec<Action>) {
+    let reason = match (&opened.pruning.left, opened.pruning.cut.is_nothing()) {
+        (_, true) => Some("Nothing is to go yet."),
+        (Some(Err(_)), _) => Some("This cannot be left out."),
+        _ => None,
+    };
+    ui.horizontal(|ui| {
+        primary(ui, actions, Action::Trim(Trim::Measure), &Trim::Measure.label(), reason);
+        if opened.pruned().is_some() {
+            button(ui, actions, Action::Trim(Trim::Use));
+        }
+    });
+}
+
+fn running(ui: &mut Ui, progress: Option<&Progress>, actions: &mut Vec<Action>) {
+    let fraction = progress.map_or(0.0, Progress::fraction);
+    let stage = progress.map_or("Waiting", |progress| progress.stage.label());
+    let size = vec2(ui.available_width(), theme::ROW);
+    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+        button(ui, actions, Action::Trim(Trim::Cancel));
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            ui.label(RichText::new(format!("{stage} {:.0} %", fraction * 100.0)).text_style(theme::value()));
+        });
+    });
+    let segment = Segment { share: fraction, colour: theme::palette(ui).accent };
+    bar(ui, &[segment], &format!("{stage}, {:.0} percent", fraction * 100.0));
+}
+
+/// The figures, with the original quantized to as many bytes.
+fn compared(ui: &mut Ui, report: &PruneReport) {
+    let muted = theme::palette(ui).muted;
+    Grid::new("pruned").num_columns(4).spacing([theme::APART, theme::GRID]).show(ui, |ui| {
+        for head in ["", "Bytes", "Perplexity", "KL divergence"] {
+            ui.label(RichText::new(head).small().color(muted));
+        }
+        ui.end_row();
+        for row in &report.compared {
+            ui.label(&row.label);
+            ui.label(RichText::new(units::grouped(row.bytes)).text_style(theme::value()));
+            ui.label(RichText::new(format!("{:.3}", row.divergence.perplexity().value)).text_style(theme::value()));
+            ui.label(RichText::new(format!("{:.5}", row.divergence.mean().value)).text_style(theme::value()));
+            ui.end_row();
+        }
+    });
+    if let [pruned, .., plain] = &report.compared[..] {
+        let text = match pruned.divergence.mean().value < plain.divergence.mean().value {
+            true => "Pruning is the better way to this size.",
+            false => "Plain quantization loses less at this size.",
+        };
+        ui.label(RichText::new(text).text_style(theme::value()));
+    }
+    if let Some(sparse) = report.sparse {
+        let text = format!(
+            "{} of {} weights are 0; entropy coded these matrices would take {} of {} bytes.",
+            units::grouped(sparse.zeros),
+            units::grouped(sparse.weights),
+            units::grouped(sparse.entropy_coded),
+            units::grouped(sparse.dense)
+        );
+        ui.add(Label::new(RichText::new(text).small().color(muted)).wrap());
+    }
+    for note in &report.notes {
+        ui.add(Label::new(RichText::new(sentence(note)).small().color(muted)).wrap());
+    }
+}
+
+/// How a layer was chosen.
+fn layers(ui: &mut Ui, round: &DropRound) {
+    let colours = theme::palette(ui);
+    Grid::new(("layers", round.dropped)).num_columns(4).spacing([theme::APART, theme::GRID]).show(ui, |ui| {
+        for head in ["Layer", "Influence", "KL without it", "and corrected"] {
+            ui.label(RichText::new(head).small().color(colours.muted));
+        }
+        ui.end_row();
+        for loss in &round.losses {
+            let goes = loss.layer == round.dropped;
+            let colour = if goes { colours.accent } else { colours.text };
+            let folded = loss.folded.map_or_else(|| "–".to_owned(), |folded| format!("{:.5}", folded.value));
+            let name = if goes { format!("{} goes", loss.layer) } else { loss.layer.to_string() };
+            for text in [name, format!("{:.4}", loss.influence), format!("{:.5}", loss.divergence.value), folded] {
+                ui.label(RichText::new(text).color(colour));
+            }
+            ui.end_row();
+        }
+    });
+}

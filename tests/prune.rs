@@ -1,0 +1,235 @@
+//! Models with parts left out: what is chosen, what it costs, and whether others can use what is left.
+
+mod common;
+
+use common::jobs::{computing, follow};
+use serde_json::Value as Json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tuck::engine::{
+    Command, DeviceChoice, Engine, EventKind, ExportRequest, MeasureReport, MeasureRequest, PackOutput, PackRequest,
+    PruneReport, PruneRequest,
+};
+use tuck::model::Model;
+use tuck::prune::{Cut, Layers, METHODS, Method, Pattern, Sparsity};
+use tuck::recipe::{Recipe, Split};
+
+/// An engine, and the sample.
+struct Bench {
+    engine: Engine,
+    model: Arc<Model>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let model = Arc::new(Model::open(&common::sample()).unwrap());
+        Self { engine: Engine::start(Box::new(|| {})), model }
+    }
+
+    fn run(&mut self, command: Command) -> EventKind {
+        let job = self.engine.submit(command);
+        follow(&self.engine, job, |_| {})
+    }
+
+    fn prune(&mut self, cut: Cut) -> Arc<PruneReport> {
+        let request = PruneRequest {
+            model: Arc::clone(&self.model),
+            cut,
+            text: Some(common::sample().join("calibration.txt")),
+            chunks: Some(12),
+            comparing: None,
+            computing: computing(&DeviceChoice::Cpu),
+        };
+        match self.run(Command::Prune(request)) {
+            EventKind::Pruned(report) => report,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn measure(&mut self, model: &Arc<Model>) -> Arc<MeasureReport> {
+        let request = MeasureRequest {
+            candidate: Arc::clone(model),
+            recipe: None,
+            reference: Some(Arc::clone(&self.model)),
+            text: None,
+            context: 256,
+            chunks: Some(4),
+            computing: computing(&DeviceChoice::Cpu),
+        };
+        match self.run(Command::Measure(request)) {
+            EventKind::Measured(report) => report,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn loss(&mut self, cut: Cut) -> (f64, Arc<PruneReport>) {
+        let report = self.prune(cut);
+        (self.measure(&report.model).divergence.mean().value, report)
+    }
+
+    fn pack(&mut self, model: &Arc<Model>, path: &Path) {
+        let request = PackRequest {
+            model: Arc::clone(model),
+            outputs: vec![PackOutput { recipe: Recipe::parse("F16", &[]).unwrap(), path: path.to_owned() }],
+            split: Split::Whole,
+            overwrite: false,
+            allow_nonfinite: false,
+            recipes: false,
+            computing: computing(&DeviceChoice::Cpu),
+        };
+        assert!(matches!(self.run(Command::Pack(request)), EventKind::Packed(_)));
+    }
+}
+
+/// The layer that goes is the best of the eight on another text too, and what its neighbour takes over is worth something.
+#[test]
+fn the_layer_that_goes_is_the_best_of_all() {
+    let mut bench = Bench::new();
+    let (corrected, report) = bench.loss(Cut { layers: Layers::Auto(1), ..Cut::default() });
+    let [round] = &report.rounds[..] else { panic!("{:?}", report.rounds) };
+    assert_eq!((round.losses.len(), report.model.hparams.layers, report.model.card.layers), (8, 7, 7));
+    let losses: Vec<f64> =
+        (0..8).map(|layer| bench.loss(Cut { layers: Layers::These(vec![layer]), ..Cut::default() }).0).collect();
+    let best = (0..8).min_by(|a, b| losses[*a].total_cmp(&losses[*b])).unwrap();
+    assert_eq!(best as u64, round.dropped, "{losses:?} {:?}", round.losses);
+    assert_eq!(corrected, losses[best]);
+    let plain = Cut { layers: Layers::These(vec![best as u64]), plain: true, ..Cut::default() };
+    let (plain, report) = bench.loss(plain);
+    assert!(corrected < 0.75 * plain, "{corrected} corrected, {plain} without");
+    assert!(report.rounds[0].losses[0].folded.is_none());
+    assert!(report.rounds[0].losses[0].influence > 0.0);
+}
+
+/// The published order at half of the weights, anywhere and 2:4.
+#[test]
+fn methods_come_in_the_published_order() {
+    let mut bench = Bench::new();
+    for pattern in [Pattern::Share(0.5), Pattern::Groups { kept: 2, of: 4 }] {
+        let losses: Vec<f64> = METHODS
+            .iter()
+            .map(|&method| {
+                let sparsity = Sparsity { pattern, method, scope: method.usual_scope() };
+                let (loss, report) = bench.loss(Cut { sparsity: Some(sparsity), ..Cut::default() });
+                let sparse = report.sparse.unwrap();
+                assert_eq!(sparse.weights, 8 * (2 * 256 * 256 + 2 * 128 * 256 + 3 * 768 * 256));
+                let share = sparse.zeros as f64 / sparse.weights as f64;
+                assert!((0.5..0.5001).contains(&share), "{share}");
+                assert!(sparse.entropy_coded < sparse.dense / 2, "{sparse:?}");
+                loss
+            })
+            .collect();
+        assert!(losses[2] < 0.98 * losses[1] && losses[1] < 0.98 * losses[0], "{pattern}: {losses:?}");
+    }
+}
+
+/// Everything at once, with names and sizes that others understand.
+#[test]
+fn what_is_left_loads_in_llama_cpp_and_as_a_folder() {
+    let mut bench = Bench::new();
+    let folder = tempfile::tempdir().unwrap();
+    let whole = Cut { layers: Layers::Auto(1), channels: 0.15, kv_heads: 1, ..Cut::default() };
+    let report = bench.prune(whole.clone());
+    let sizes = &report.model.hparams;
+    assert_eq!((sizes.layers, sizes.feed_forward.first(), sizes.heads.first(), sizes.kv_heads.first()), (7, 640, 2, 1));
+    let path = folder.path().join("left.gguf");
+    bench.pack(&report.model, &path);
+    let answer = common::peer_json("generate.py", &[path.to_str().unwrap(), "--tokens", "8"]).remove(0);
+    assert_eq!(answer["tokens"].as_array().map(Vec::len), Some(8), "{answer}");
+
+    let request = |folder: PathBuf, model: &Arc<Model>, compressed| {
+        Command::Export(ExportRequest { model: Arc::clone(model), folder, compressed })
+    };
+    let dense = folder.path().join("dense");
+    assert!(matches!(bench.run(request(dense.clone(), &report.model, false)), EventKind::Exported(_)));
+    let again = Arc::new(Model::open(&dense).unwrap());
+    let perplexity = |bench: &mut Bench, model: &Arc<Model>| bench.measure(model).divergence.perplexity().value;
+    assert_eq!(perplexity(&mut bench, &again), perplexity(&mut bench, &report.model));
+    let refused = bench.run(request(dense, &report.model, false));
+    assert!(matches!(&refused, EventKind::Failed(why) if why.contains("no empty folder")), "{refused:?}");
+    let refused = bench.run(request(folder.path().join("sparse"), &report.model, true));
+    assert!(matches!(&refused, EventKind::Failed(why) if why.contains("2:4")), "{refused:?}");
+
+    // Less is lost where what stays makes good.
+    for cut in [
+        Cut { layers: Layers::None, kv_heads: 0, ..whole.clone() },
+        Cut { layers: Layers::None, channels: 0.0, ..whole },
+    ] {
+        let corrected = bench.loss(cut.clone()).0;
+        let plain = bench.loss(Cut { plain: true, ..cut }).0;
+        assert!(corrected < 0.9 * plain, "{corrected} corrected, {plain} without");
+    }
+}
+
+/// Two of four neighbours and their bits, as another reader finds them.
+#[test]
+fn half_of_the_neighbours_are_not_written() {
+    let mut bench = Bench::new();
+    let folder = tempfile::tempdir().unwrap();
+    let method = Method::Magnitude;
+    let sparsity = Sparsity { pattern: Pattern::parse("2:4").unwrap(), method, scope: method.usual_scope() };
+    let report = bench.prune(Cut { sparsity: Some(sparsity), ..Cut::default() });
+    let paths = ["dense", "compressed"].map(|name| folder.path().join(name));
+    for (path, compressed) in paths.iter().zip([false, true]) {
+        let request = ExportRequest { model: Arc::clone(&report.model), folder: path.clone(), compressed };
+        assert!(matches!(bench.run(Command::Export(request)), EventKind::Exported(_)));
+    }
+    let [dense, sparse] = paths.map(|path| std::fs::read(path.join("model.safetensors")).unwrap());
+    assert!(sparse.len() < dense.len() * 2 / 3);
+    let (dense, sparse) = (
+        safetensors::SafeTensors::deserialize(&dense).unwrap(),
+        safetensors::SafeTensors::deserialize(&sparse).unwrap(),
+    );
+    let config: Json =
+        serde_json::from_slice(&std::fs::read(folder.path().join("compressed/config.json")).unwrap()).unwrap();
+    assert_eq!(config["quantization_config"]["sparsity_config"]["format"], "sparse-24-bitmask");
+    let mut seen = 0;
+    for (name, tensor) in dense.tensors() {
+        let Some(module) = name.strip_suffix(".weight").filter(|_| name.contains("_proj")) else {
+            assert_eq!(sparse.tensor(&name).unwrap().data(), tensor.data());
+            continue;
+        };
+        let part = |part: &str| sparse.tensor(&format!("{module}.{part}")).unwrap();
+        let (rows, columns) = (tensor.shape()[0], tensor.shape()[1]);
+        assert_eq!(
+            (part("compressed").shape(), part("bitmask").shape()),
+            (&[rows, columns / 2][..], &[rows, columns / 8][..])
+        );
+        let (bits, bits_data) = (part("bitmask"), part("compressed"));
+        let mut values = bits_data.data().chunks_exact(2);
+        let unpacked: Vec<u8> = (0..rows * columns)
+            .flat_map(|n| {
+                let is_there = bits.data()[n / columns * (columns / 8) + n % columns / 8] >> (n % 8) & 1 == 1;
+                if is_there { values.next().unwrap().to_vec() } else { vec![0, 0] }
+            })
+            .collect();
+        assert_eq!(unpacked, tensor.data(), "{name}");
+        seen += 1;
+    }
+    assert_eq!(seen, 8 * 7);
+}
+
+#[test]
+fn what_cannot_go_is_said() {
+    let sample = common::sample();
+    let refused = |arguments: &[&str]| {
+        let output = common::tuck(&[&["prune", sample.to_str().unwrap(), "--no-measure"], arguments].concat());
+        assert!(!output.status.success(), "{arguments:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for (arguments, wanted) in [
+        (&[][..], "nothing was named"),
+        (&["--drop-layers", "8"], "leave at least one"),
+        (&["--drop-layers", "3,8"], "counted from 0"),
+        (&["--drop-layers", "no"], "names no layers"),
+        (&["--drop-kv-heads", "2"], "leave at least one"),
+        (&["--drop-experts", "1"], "no experts"),
+        (&["--channels", "1%"], "another share"),
+        (&["--sparsity", "4:4"], "such as 50%"),
+        (&["--sparsity", "50%", "--sparsity-method", "luck"], "magnitude, wanda, sparsegpt"),
+        (&["--sparsity", "50%", "--type", "Q4_K_M", "-o", "folder"], "name a .gguf file"),
+        (&["--sparsity", "2:4", "--compressed", "-o", "x.gguf"], "name a folder"),
+    ] {
+        let found = refused(arguments);
+        assert!(found.contains(wanted), "{arguments:?}: {found}");
+    }
+}
