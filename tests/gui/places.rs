@@ -4,6 +4,7 @@ use crate::fixture::Window;
 use egui::Theme;
 use egui_kittest::kittest::Queryable;
 use std::path::PathBuf;
+use tuck::gui::Tab;
 
 /// Draws the window in both themes, where `TUCK_PICTURES` names a folder.
 pub(crate) fn picture(window: &mut Window, name: &str) {
@@ -31,4 +32,32 @@ pub(crate) fn assert_apart(window: &Window, labels: &[&str]) {
             assert!(!rect.shrink(1.0).intersects(other.shrink(1.0)), "{} overlaps {}", labels[i], labels[j]);
         }
     }
+}
+
+/// The heads of tabs that are in sight, the one in front among them, lie apart, and so does what the others are under.
+pub(crate) fn assert_heads(window: &Window, front: &str) {
+    let all = Tab::ALL.map(Tab::label);
+    let mut shown: Vec<&str> = all.into_iter().filter(|tab| window.query_by_label(tab).is_some()).collect();
+    assert!(shown.contains(&front), "{front} is not among {shown:?}");
+    if shown.len() < all.len() {
+        shown.push("More");
+    }
+    assert_apart(window, &shown);
+}
+
+/// Clicks the head of a tab, wherever there is room for it; of one with a count behind its name, `Name ` is enough.
+pub(crate) fn turn_to(window: &mut Window, tab: &str) {
+    let is_there = |window: &Window| match tab.ends_with(' ') {
+        true => window.query_all_by_label_contains(tab).next().is_some(),
+        false => window.query_by_label(tab).is_some(),
+    };
+    if !is_there(window) {
+        window.get_by_label("More").click();
+        window.run_steps(4);
+    }
+    match tab.ends_with(' ') {
+        true => window.get_by_label_contains(tab).click(),
+        false => window.get_by_label(tab).click(),
+    }
+    window.run_steps(4);
 }

@@ -116,7 +116,10 @@ impl<'a> Weights<'a> {
     pub(super) fn matrix(&self, name: &str) -> Result<Matrix, Stop> {
         let matrix = self.quantized(name)?;
         let added = self.additions.as_ref().and_then(|additions| additions.get(name));
-        Ok(added.map_or_else(|| matrix.clone(), |added| added.add_to(&matrix)))
+        Ok(match added {
+            Some(added) => added.add_to(&matrix),
+            None => matrix,
+        })
     }
 
     fn quantized(&self, name: &str) -> Result<Matrix, Stop> {
