@@ -123,6 +123,7 @@ pub mod imatrix;
 pub mod lowrank;
 pub mod model;
 mod positioned;
+pub mod prompt;
 pub mod prune;
 pub mod quant;
 pub mod recipe;
