@@ -27,6 +27,7 @@ pub use jobs::hardware::Hardware;
 pub use kv::{KvReport, KvRequest, KvRow, Predicted, cache_bytes};
 pub use prompt::{
     Budget, PromptEffect, PromptReport, PromptRequest, PromptRow, PromptScores, PromptSource, Shortened,
+    read_prompt,
 };
 pub use low_rank::{AdapterReport, AdapterSize, LowRankReport, LowRankRequest, PairsReport, PairsRequest, Standing};
 

@@ -4,9 +4,23 @@ use super::command::Computing;
 use crate::eval::Estimate;
 use crate::model::Model;
 use crate::prompt::Scored;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// No prompt is read that has more bytes.
+pub const MOST_BYTES: usize = 4 << 20;
+
+/// Reads a prompt's file, which has to be UTF-8 and no longer than a prompt may be. Or what is wrong with it.
+pub fn read_prompt(path: &Path) -> Result<String, String> {
+    let refuse = |problem: String| format!("{}: {problem}; give a text file in UTF-8", path.display());
+    let unread = |error: std::io::Error| refuse(format!("it could not be read: {error}"));
+    let found = std::fs::metadata(path).map_err(unread)?;
+    if !found.is_file() || found.len() > MOST_BYTES as u64 {
+        return Err(refuse(format!("it has {} bytes, and a file of at most {MOST_BYTES} was expected", found.len())));
+    }
+    std::fs::read_to_string(path).map_err(unread)
+}
 
 /// What to make of a prompt.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use crate::engine::device::Devices;
 use crate::engine::event::Stage;
 use crate::engine::meter::Meter;
 use crate::engine::prompt::{
-    Budget, PromptEffect, PromptReport, PromptRequest, PromptRow, PromptScores, PromptSource, Shortened,
+    Budget, MOST_BYTES, PromptEffect, PromptReport, PromptRequest, PromptRow, PromptScores, PromptSource, Shortened,
 };
 use crate::engine::worker::{Context, Stop};
 use crate::eval::Divergence;
@@ -27,8 +27,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// No prompt is read that has more bytes, and no question.
-const MOST_BYTES: [usize; 2] = [4 << 20, 64 << 10];
+/// No question is read that has more bytes.
+const MOST_ASKED: usize = 64 << 10;
 /// Tokens of a window, where the model's context allows; half of them are read again for the next.
 const WINDOW: usize = 2048;
 /// Tokens of a prompt's end that stand for a question where there is none.
@@ -101,7 +101,7 @@ impl Reader<'_, '_> {
     ) -> Result<PromptScores, Stop> {
         let started = Instant::now();
         let question = question.trim();
-        for (text, most, what) in [(text, MOST_BYTES[0], "it"), (question, MOST_BYTES[1], "the question")] {
+        for (text, most, what) in [(text, MOST_BYTES, "it"), (question, MOST_ASKED, "the question")] {
             if text.len() > most {
                 let found = text.len();
                 return Err(self.refuse(&format!("{what} has {found} bytes, and at most {most} were expected")));
