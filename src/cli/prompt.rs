@@ -178,7 +178,13 @@ fn print_effect(effect: &PromptEffect) {
     println!("  {:<12}{:>8}{:>22}{:>14}", "Prompt", "Tokens", "KL", "Same choice");
     for row in &effect.rows {
         let loss = format!("{:.4} ± {:.4}", row.divergence.value, row.divergence.error);
-        println!("  {:<12}{:>8}{loss:>22}{:>14}  {}", row.name, row.tokens, units::percent(row.same_top.value), row.about);
+        println!(
+            "  {:<12}{:>8}{loss:>22}{:>14}  {}",
+            row.name,
+            row.tokens,
+            units::percent(row.same_top.value),
+            row.about
+        );
     }
     println!(
         "\n  KL: divergence of the predictions of the answer's first {} tokens from those after the whole prompt, in nats a token.",

@@ -25,11 +25,10 @@ pub use event::{
 
 pub use jobs::hardware::Hardware;
 pub use kv::{KvReport, KvRequest, KvRow, Predicted, cache_bytes};
-pub use prompt::{
-    Budget, PromptEffect, PromptReport, PromptRequest, PromptRow, PromptScores, PromptSource, Shortened,
-    read_prompt,
-};
 pub use low_rank::{AdapterReport, AdapterSize, LowRankReport, LowRankRequest, PairsReport, PairsRequest, Standing};
+pub use prompt::{
+    Budget, PromptEffect, PromptReport, PromptRequest, PromptRow, PromptScores, PromptSource, Shortened, read_prompt,
+};
 
 use crate::model::Model;
 use crate::prune::Cut;

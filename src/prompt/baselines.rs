@@ -14,7 +14,11 @@ pub struct Baseline {
 /// All of them.
 pub const BASELINES: [Baseline; 4] = [
     Baseline { name: "end", about: "The last tokens alone, as a full context leaves them.", choose: end },
-    Baseline { name: "ends", about: "The first half of the tokens from the beginning, the other from the end.", choose: ends },
+    Baseline {
+        name: "ends",
+        about: "The first half of the tokens from the beginning, the other from the end.",
+        choose: ends,
+    },
     Baseline { name: "evenly", about: "Words dropped in even steps.", choose: evenly },
     Baseline { name: "random", about: "Words dropped by chance.", choose: random },
 ];

@@ -56,8 +56,7 @@ fn goes_on(before: &str, after: &str) -> bool {
     }
     let is_item = !before.trim().is_empty() && before.trim().chars().all(|c| c.is_ascii_digit());
     let mut last = before.chars().rev();
-    let is_initial =
-        last.next().is_some_and(char::is_alphabetic) && last.next().is_none_or(|c| !c.is_alphanumeric());
+    let is_initial = last.next().is_some_and(char::is_alphabetic) && last.next().is_none_or(|c| !c.is_alphanumeric());
     is_item || is_initial
 }
 
@@ -83,7 +82,9 @@ mod tests {
 
     #[test]
     fn a_stop_within_a_sentence_ends_none() {
-        for whole in ["See e.g. this one.", "J. R. Smith paid 3.14 at x.org/a?b=c", "No stop at all", " ", "…", ".", "?"] {
+        for whole in
+            ["See e.g. this one.", "J. R. Smith paid 3.14 at x.org/a?b=c", "No stop at all", " ", "…", ".", "?"]
+        {
             assert_eq!(cut(whole), [whole]);
         }
         assert!(cut("").is_empty());

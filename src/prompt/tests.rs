@@ -32,7 +32,10 @@ fn sentences_are_words_of_one_sentence() {
         .iter()
         .map(|words| &TEXT[prompt.words[words.start].bytes.start..prompt.words[words.end - 1].bytes.end])
         .collect();
-    assert_eq!(found[..4], ["Cats sleep a lot.\n", "Dogs run 12 miles a day.", " Birds fly over the hills.\n\n", "Fish swim."]);
+    assert_eq!(
+        found[..4],
+        ["Cats sleep a lot.\n", "Dogs run 12 miles a day.", " Birds fly over the hills.\n\n", "Fish swim."]
+    );
     assert_eq!(found[4..], [" 魚は泳ぐ。", "雨が降る。\n", "The end of it all is near."]);
     assert_eq!(prompt.by_word(&vec![2.0; prompt.tokens()]), vec![2.0; prompt.words.len()]);
 }

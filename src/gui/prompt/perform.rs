@@ -41,7 +41,9 @@ impl App {
 
     fn read_prompt(&mut self, work: Reading) {
         let computing = self.state.computing();
-        let Some(opened) = self.state.opened.as_mut().filter(|opened| opened.model.kind != Kind::Adapter) else { return };
+        let Some(opened) = self.state.opened.as_mut().filter(|opened| opened.model.kind != Kind::Adapter) else {
+            return;
+        };
         let prompting = &mut opened.prompting;
         let of = match &prompting.scores {
             Some(scores) => PromptSource::Scores(Arc::clone(scores)),

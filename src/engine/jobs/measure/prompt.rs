@@ -31,6 +31,8 @@ use std::time::Instant;
 const MOST_ASKED: usize = 64 << 10;
 /// Tokens of a window, where the model's context allows; half of them are read again for the next.
 const WINDOW: usize = 2048;
+/// So that half of one has room for a sentence.
+const LEAST_WINDOW: usize = 256;
 /// Tokens of a prompt's end that stand for a question where there is none.
 const TAIL: usize = 64;
 /// No shorter prompt is asked for.
@@ -92,13 +94,7 @@ impl Reader<'_, '_> {
     }
 
     /// What the model says of a prompt's parts.
-    fn score(
-        &self,
-        devices: &mut Devices,
-        text: &str,
-        question: &str,
-        keep: &[String],
-    ) -> Result<PromptScores, Stop> {
+    fn score(&self, devices: &mut Devices, text: &str, question: &str, keep: &[String]) -> Result<PromptScores, Stop> {
         let started = Instant::now();
         let question = question.trim();
         for (text, most, what) in [(text, MOST_BYTES, "it"), (question, MOST_ASKED, "the question")] {
@@ -117,6 +113,11 @@ impl Reader<'_, '_> {
             _ => self.encoder.encode(&format!("{BETWEEN}{question}"), false)?,
         };
         let window = WINDOW.min(self.model.hparams.context as usize);
+        if window < LEAST_WINDOW {
+            return Err(self.refuse(&format!(
+                "the model reads {window} tokens at once, and at least {LEAST_WINDOW} were expected; take another to score it"
+            )));
+        }
         if asked.len() > window / 2 {
             return Err(self.refuse(&format!(
                 "the question has {} tokens, more than half of the {window} that are read at once; ask a shorter one, and put what \
@@ -128,8 +129,7 @@ impl Reader<'_, '_> {
         let weights = Weights::new(self.model, None, self.context);
         let gpu = gpu::open(devices, self.computing)?;
         let windows = windows(tokens.len(), window - usize::from(self.encoder.begin().is_some()));
-        let mut passages = self.passages(&tokens, &asked, &prompt, &windows);
-        passages.retain(|passage| passage.tokens.len() > passage.from || passage.from > 0);
+        let passages = self.passages(&tokens, &asked, &prompt, &windows);
         let found = surprises(&weights, &passages, gpu.as_ref(), self.context)?;
         let (of_windows, of_sentences) = found.split_at(windows.len());
         let mut all = of_windows.concat();
@@ -169,7 +169,9 @@ impl Reader<'_, '_> {
         let mut ranges = Vec::new();
         for pattern in keep {
             let found = Regex::new(pattern).map_err(|error| {
-                self.refuse(&format!("{pattern:?} is no regular expression: {error}; put a \\ before signs that stand for themselves"))
+                self.refuse(&format!(
+                    "{pattern:?} is no regular expression: {error}; put a \\ before signs that stand for themselves"
+                ))
             })?;
             ranges.extend(found.find_iter(&prompt.text).map(|found| found.range()).filter(|range| !range.is_empty()));
         }
@@ -187,12 +189,7 @@ impl Reader<'_, '_> {
     }
 
     /// What is kept in a budget. Neighbours that were none before can be cut into more tokens than they were; then less is kept.
-    fn within(
-        &self,
-        prompt: &Prompt,
-        budget: usize,
-        choose: impl Fn(usize) -> Vec<bool>,
-    ) -> Result<Shortened, Stop> {
+    fn within(&self, prompt: &Prompt, budget: usize, choose: impl Fn(usize) -> Vec<bool>) -> Result<Shortened, Stop> {
         let mut goal = budget;
         loop {
             let words = choose(goal);
@@ -214,7 +211,9 @@ impl Reader<'_, '_> {
         if let Budget::Share(share) = budget
             && !(share > 0.0 && share <= 1.0)
         {
-            return Err(self.refuse(&format!("a share of {share} was asked for, and more than 0 and at most 1 was expected")));
+            return Err(
+                self.refuse(&format!("a share of {share} was asked for, and more than 0 and at most 1 was expected"))
+            );
         }
         let (wanted, held) = (budget.tokens(all), scored.held_tokens());
         if wanted < LEAST.min(all) {
@@ -265,6 +264,9 @@ impl Effect<'_, '_> {
     /// Tokens of the longest text that is read, or why there is no answer to compare with.
     fn longest(&self, chat: bool) -> Result<usize, String> {
         let model = self.reader.model;
+        if self.kept.text.trim().is_empty() && self.scores.question.is_empty() {
+            return Err("Nothing is left of the prompt, for its words are longer than the budget.".to_owned());
+        }
         let asked = self.asked(&self.scores.scored.prompt.text, chat);
         let refused = |stop| match stop {
             Stop::Failed(why) => why,
@@ -283,10 +285,14 @@ impl Effect<'_, '_> {
     fn measure(&self, devices: &mut Devices, chat: bool, longest: usize) -> Result<(PromptEffect, String), Stop> {
         let Reader { model, computing, context, .. } = self.reader;
         let (scored, budget) = (&self.scores.scored, self.kept.tokens);
-        let mut shorter = vec![("compressed", "Sentences by what they do for the question, words by surprise.", self.kept.clone())];
+        let mut shorter =
+            vec![("compressed", "Sentences by what they do for the question, words by surprise.", self.kept.clone())];
         for baseline in &BASELINES {
             let kept = self.reader.within(&scored.prompt, budget, |goal| baseline.keep(&scored.prompt, goal))?;
-            shorter.push((baseline.name, baseline.about, kept));
+            // Of a few long words nothing may be left, and nothing is no prompt.
+            if !kept.text.trim().is_empty() || !self.scores.question.is_empty() {
+                shorter.push((baseline.name, baseline.about, kept));
+            }
         }
         let weights = Weights::new(model, None, context);
         let bytes = weights.bytes();

@@ -52,8 +52,7 @@ pub(super) fn kept(ui: &mut Ui, prompting: &Prompting) {
     let font = FontSelection::from(TextStyle::Body).resolve(ui.style());
     let plain =
         TextFormat { font_id: font, color: colours.text, line_height: Some(5.0 * theme::GRID), ..Default::default() };
-    let struck =
-        TextFormat { color: colours.muted, strikethrough: Stroke::new(1.0, colours.muted), ..plain.clone() };
+    let struck = TextFormat { color: colours.muted, strikethrough: Stroke::new(1.0, colours.muted), ..plain.clone() };
     let mut job = LayoutJob::default();
     let end = prompt.text.floor_char_boundary(SHOWN);
     for (is_kept, bytes) in prompt.runs(&prompting.words).into_iter().take_while(|(_, bytes)| bytes.start < end) {
