@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// No prompt is read that has more bytes.
-pub const MOST_BYTES: usize = 4 << 20;
+pub(super) const MOST_BYTES: usize = 4 << 20;
 
 /// Reads a prompt's file, which has to be UTF-8 and no longer than a prompt may be. Or what is wrong with it.
 pub fn read_prompt(path: &Path) -> Result<String, String> {
