@@ -4,7 +4,7 @@ use super::*;
 fn prompt(text: &str) -> Prompt {
     let mut spans: Vec<Range<usize>> = Vec::new();
     for (at, c) in text.char_indices() {
-        let is_new = spans.is_empty() || !c.is_alphanumeric() || text[..at].ends_with('\n');
+        let is_new = !c.is_alphanumeric() || !text[..at].ends_with(char::is_alphanumeric);
         match spans.last_mut().filter(|_| !is_new || text[..at].ends_with(' ')) {
             Some(span) => span.end = at + c.len_utf8(),
             None => spans.push(at..at + c.len_utf8()),
@@ -75,13 +75,13 @@ fn sentences_that_help_stay_and_the_rest_of_the_budget_goes_to_hard_words() {
     let mut scored = scored("One two three four five. Red green blue black white. Up 7 down left right far.", true);
     scored.gains = vec![0.0, 9.0, 1.0];
     let count = |text: &str| prompt(text).tokens();
-    let least = count("One two three four") + count(" Red green blue black white.") + count(" right far.");
-    let text = |budget| scored.prompt.text_of(&scored.keep(budget));
-    assert!(text(least).contains("Red green blue black white."), "{}", text(least));
+    let least = count("One two three four") + count(" Red green blue black white.") + count(" left right far.");
+    let text = |scored: &Scored, budget| scored.prompt.text_of(&scored.keep(budget));
+    assert!(text(&scored, least).contains("Red green blue black white."), "{}", text(&scored, least));
     // Then a number before all that could be guessed.
-    assert!(text(least + count(" 7")).contains(" 7"), "{}", text(least + 2));
+    assert!(text(&scored, least + count(" 7")).contains(" 7"), "{}", text(&scored, least + 2));
     scored.held = scored.prompt.touched(&[4..5]);
-    assert!(text(1).starts_with(" two") && scored.held_tokens() == 1, "{:?}", text(1));
+    assert!(text(&scored, 1).starts_with(" two") && scored.held_tokens() == 1, "{:?}", text(&scored, 1));
 }
 
 #[test]
