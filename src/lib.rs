@@ -25,6 +25,7 @@
 //! | [`model`] | a checkpoint understood: tensors and metadata of the file it becomes, a card for people, changes, a lint |
 //! | [`imatrix`] | how much each column of a matrix counts: files of llama.cpp's kind; and Gram matrices, in files of Tuck's own |
 //! | [`feedback`] | blocks chosen by Gram matrices: error feedback and coordinate descent |
+//! | [`prompt`] | which words of a prompt can go: sentences, words, the choice in a budget; no I/O |
 //! | [`prune`] | which weights, channels and layers can go, and what the others make good |
 //! | [`lowrank`] | the leading singular vectors of a matrix, as its inputs weigh it, and the factors that they make. `nalgebra` is named only here |
 //! | [`recipe`] | which tensor gets which format; the list `PRESETS`; the plan, known to the byte |
@@ -72,6 +73,14 @@
 //! with needles in them, through the layers once for each choice, side by side. Rows are kept on every device, bit for bit as
 //! llama.cpp keeps them; what drops, rounds in groups, merges or projects earlier tokens is run on the processor, a token after
 //! the other as an answer is made.
+//!
+//! # How a prompt is shortened
+//!
+//! [`prompt`] cuts a text into words and sentences, and chooses what is kept in a budget: whole sentences by how much each makes
+//! likelier what is asked, words of the last by how hard they are to guess. The prompt job finds both in one walk
+//! through the layers, for the prompt in windows and for each sentence with the question side by side. Scores do not depend on the
+//! budget, so the window chooses anew at each move of its slider and asks the engine only to count tokens. The effect is the KL
+//! divergence of an answer's predictions, beside prompts cut to as many tokens without scores.
 //!
 //! # How a mix is chosen
 //!
@@ -123,6 +132,7 @@ pub mod imatrix;
 pub mod lowrank;
 pub mod model;
 mod positioned;
+pub mod prompt;
 pub mod prune;
 pub mod quant;
 pub mod recipe;

@@ -50,6 +50,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("imatrix", &["gguf", "quant", "positioned"]),
     ("recipe", &["quant", "gguf", "checkpoint", "arch", "model", "imatrix", "feedback", "prune", "units"]),
     ("eval", &[]),
+    ("prompt", &[]),
     (
         "engine",
         &[
@@ -65,6 +66,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "checkpoint",
             "arch",
             "model",
+            "prompt",
             "prune",
             "recipe",
             "tokenizer",
@@ -91,6 +93,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "arch",
             "tokenizer",
             "model",
+            "prompt",
             "prune",
             "recipe",
             "engine",
@@ -113,6 +116,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "arch",
             "tokenizer",
             "model",
+            "prompt",
             "prune",
             "recipe",
             "engine",

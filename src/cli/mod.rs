@@ -20,6 +20,7 @@ mod metadata;
 mod mix;
 mod output;
 mod pack;
+mod prompt;
 mod prune;
 mod pull;
 mod sensitivity;
@@ -59,6 +60,8 @@ Examples:
   tuck compare model.gguf out.gguf --prompt 'Why is the sky blue?'
                                                    both answers side by side, and where they part
   tuck kv model.gguf --ctx 32768 --budget 1G       what each way to keep a text's keys and values costs and loses
+  tuck prompt model.gguf --file long.txt --question 'Who pays?' --ratio 30%
+                                                   the part of a prompt that the answer needs, and what that changes
   tuck prune ./model --drop-layers auto:2 -o smaller.gguf
                                                    without the two layers that are missed least
   tuck calibrate model.gguf --text book.txt -o imatrix.gguf
@@ -110,6 +113,8 @@ enum Command {
     Compare(Box<compare::Arguments>),
     /// Measure what each way to keep keys and values costs and loses: types of cache, dropped and merged tokens, low rank.
     Kv(kv::Arguments),
+    /// Make a long prompt shorter: keep what the answer needs, by the model's own scores, and measure what that changes.
+    Prompt(prompt::Arguments),
     /// Show what each size of a model loses, by the best choice of a type for every tensor, beside the standard recipes.
     Curve(curve::Arguments),
     /// Gather how much each column of a model's matrices counts, as an importance matrix for pack --imatrix.
@@ -137,6 +142,7 @@ impl Cli {
             Some(Command::Sensitivity(arguments)) => Ok(sensitivity::run(&arguments)),
             Some(Command::Compare(arguments)) => Ok(compare::run(&arguments)),
             Some(Command::Kv(arguments)) => Ok(kv::run(&arguments)),
+            Some(Command::Prompt(arguments)) => Ok(prompt::run(&arguments)),
             Some(Command::Curve(arguments)) => Ok(curve::run(&arguments)),
             Some(Command::Calibrate(arguments)) => Ok(calibrate::run(&arguments)),
             Some(Command::Prune(arguments)) => Ok(prune::run(&arguments)),

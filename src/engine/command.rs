@@ -2,6 +2,7 @@
 
 use super::kv::KvRequest;
 use super::low_rank::{LowRankRequest, PairsRequest};
+use super::prompt::PromptRequest;
 use crate::forward::Sampling;
 use crate::hub::{Access, PullRequest};
 use crate::imatrix::{Identity, Imatrix};
@@ -49,6 +50,8 @@ pub enum Command {
     Sensitivity(SensitivityRequest),
     /// Measure ways to keep keys and values. Ends in `Kv`, `Failed` or `Cancelled`.
     Kv(KvRequest),
+    /// Score a prompt, shorten it, and measure what that does to the answer. Ends in `Prompt`, `Failed` or `Cancelled`.
+    Prompt(PromptRequest),
     /// Let one or two models answer prompts. Tells `Spoken` and `Answered` on the way; ends in `Compared`, `Failed` or
     /// `Cancelled`.
     Compare(CompareRequest),

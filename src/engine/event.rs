@@ -4,6 +4,7 @@ use super::command::JobId;
 use super::jobs::hardware::Hardware;
 use super::kv::KvReport;
 use super::low_rank::{LowRankReport, PairsReport};
+use super::prompt::PromptReport;
 use crate::checkpoint::Adapter;
 use crate::eval::{Agreement, Divergence, Estimate, WeightError};
 use crate::hub::{Choice, Pulled};
@@ -56,6 +57,8 @@ pub enum EventKind {
     Sensitive(Arc<SensitivityReport>),
     /// Ways to keep keys and values were measured.
     Kv(Arc<KvReport>),
+    /// A prompt was scored, and shortened as the request says.
+    Prompt(Arc<PromptReport>),
     /// Every prompt was answered.
     Compared(Arc<CompareReport>),
     /// An importance matrix was gathered and written.
@@ -123,6 +126,8 @@ pub enum Stage {
     Factoring,
     /// Letting models answer.
     Generating,
+    /// Reading a prompt to see what its parts count.
+    Scoring,
     /// Fetching files.
     Downloading,
 }
@@ -141,6 +146,7 @@ impl Stage {
             Self::Following => "Following the text",
             Self::Factoring => "Finding factors",
             Self::Generating => "Answering",
+            Self::Scoring => "Scoring",
             Self::Downloading => "Downloading",
         }
     }

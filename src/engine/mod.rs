@@ -8,6 +8,7 @@ mod jobs;
 mod kv;
 mod low_rank;
 mod meter;
+mod prompt;
 mod sample;
 mod worker;
 
@@ -25,6 +26,9 @@ pub use event::{
 pub use jobs::hardware::Hardware;
 pub use kv::{KvReport, KvRequest, KvRow, Predicted, cache_bytes};
 pub use low_rank::{AdapterReport, AdapterSize, LowRankReport, LowRankRequest, PairsReport, PairsRequest, Standing};
+pub use prompt::{
+    Budget, PromptEffect, PromptReport, PromptRequest, PromptRow, PromptScores, PromptSource, Shortened, read_prompt,
+};
 
 use crate::model::Model;
 use crate::prune::Cut;

@@ -193,6 +193,7 @@ fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -
             Found::Missing { is_begun } => EventKind::NoStatistics { is_begun },
         }),
         Command::Kv(request) => Ok(EventKind::Kv(Arc::new(jobs::measure::kv(devices, &request, context)?))),
+        Command::Prompt(request) => Ok(EventKind::Prompt(Arc::new(jobs::measure::prompt(devices, &request, context)?))),
         Command::Prune(request) => Ok(EventKind::Pruned(Arc::new(jobs::measure::prune(devices, &request, context)?))),
         Command::Export(request) => Ok(EventKind::Exported(Arc::new(jobs::export::export(&request, context)?))),
         Command::Measure(request) => Ok(EventKind::Measured(Arc::new(jobs::measure::run(devices, &request, context)?))),

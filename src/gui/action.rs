@@ -4,6 +4,7 @@
 use super::fit::Change;
 use super::kv::Keep;
 use super::metadata::Page;
+use super::prompt::Shorten;
 use super::pruning::Trim;
 use super::quality::Inquiry;
 use super::selection::Select;
@@ -138,6 +139,8 @@ pub enum Action {
     Fit(Change),
     /// Measure ways to keep keys and values, or change how.
     Kv(Keep),
+    /// Shorten a prompt, or change how.
+    Prompt(Shorten),
     /// Ask for a size, or change how.
     Size(Wish),
     /// Leave something out of the model, or change what.
@@ -275,6 +278,7 @@ impl Action {
             Self::Fit(change) => return change.label(),
             Self::Size(wish) => return wish.label(),
             Self::Kv(keep) => return keep.label(),
+            Self::Prompt(shorten) => return shorten.label(),
             Self::Trim(trim) => return trim.label(),
             Self::Quality(inquiry) => return inquiry.label(),
             Self::ChooseDevice(DeviceChoice::Auto) => "Automatic",
@@ -345,6 +349,7 @@ impl Action {
             Self::ChooseDevice(DeviceChoice::Cpu) => "The processor, without any graphics driver.",
             Self::Size(wish) => wish.tooltip(),
             Self::Kv(keep) => keep.tooltip(),
+            Self::Prompt(shorten) => shorten.tooltip(),
             Self::Trim(trim) => trim.tooltip(),
             Self::Quality(inquiry) => inquiry.tooltip(),
             Self::SaveAs => "Choose the folder and name of the file to write.",

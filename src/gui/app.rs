@@ -125,6 +125,7 @@ impl eframe::App for App {
             self.perform(action, ctx);
         }
         self.size_next();
+        self.count_prompt();
         if self.script.is_some() {
             // So that the script sees a pack from its first moment.
             self.take_events();

@@ -156,6 +156,7 @@ impl Opened {
         self.set_errors(None);
         self.quality.forget();
         self.keeping = Keeping::new(&self.source);
+        self.prompting = self.prompting.of_next();
         // What it looks for or makes meanwhile is of a model that is no longer there.
         self.sizing.forget();
         true

@@ -1,10 +1,12 @@
 //! The system's file dialogs and file manager. They run beside the window; what was chosen comes back as an action.
 
 use super::action::Action;
+use super::prompt::Shorten;
 use super::quality::Inquiry;
 use super::size::Wish;
 use super::state::Target;
 use crate::chat::MAX_SOURCE;
+use crate::engine::read_prompt;
 use rfd::{AsyncFileDialog, FileHandle};
 use std::future::Future;
 use std::io::{self, Read};
@@ -75,6 +77,11 @@ impl Pickers {
     pub(super) fn observed_text(&self) {
         let dialog = texts("Choose a text to observe the model on");
         self.wait(dialog.pick_file(), |path| Action::Size(Wish::Text(Some(path.to_owned()))));
+    }
+
+    pub(super) fn prompt(&self) {
+        let dialog = texts("Choose a text to shorten");
+        self.wait(dialog.pick_file(), |path| Action::Prompt(Shorten::Read(read_prompt(path))));
     }
 
     pub(super) fn template(&self) {

@@ -22,6 +22,7 @@ mod pack;
 mod panels;
 mod perform;
 mod picker;
+mod prompt;
 mod pruning;
 mod quality;
 mod screenshots;
@@ -44,6 +45,7 @@ pub use history::History;
 pub use kv::{Keep, Keeping, Row as KvChoice};
 pub use metadata::{Editing, Page, Row as MetadataRow, Sheet};
 pub use picker::Picker;
+pub use prompt::{PromptJob, Prompting, Reading as PromptWork, Shorten};
 pub use pruning::{Left, Pruned, Pruning, Trim};
 pub use quality::{
     Adapters, Answers, Figure, Inquiry, Measured, Next, Prospect, Quality, Running, Settings, Trial, View, Work,

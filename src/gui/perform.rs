@@ -97,6 +97,7 @@ impl App {
             }
             Action::Size(wish) => self.resize(wish),
             Action::Kv(keep) => self.keep(keep),
+            Action::Prompt(shorten) => self.shorten(shorten),
             Action::Trim(trim) => self.trim(trim),
             Action::Quality(inquiry) => self.inquire(inquiry),
             Action::ChooseDevice(device) => self.state.device = device,
@@ -157,6 +158,7 @@ impl App {
         self.cancel_verify();
         self.stop_inquiry();
         self.keep(Keep::Cancel);
+        self.stop_prompt();
         self.stop_pruning();
         self.stop_statistics();
         self.state.dialog = None;
@@ -226,6 +228,7 @@ impl App {
         self.cancel_verify();
         self.stop_inquiry();
         self.keep(Keep::Cancel);
+        self.stop_prompt();
         self.stop_pruning();
         self.stop_statistics();
         self.stop_download();

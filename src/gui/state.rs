@@ -12,6 +12,7 @@ use super::fit::Fitting;
 use super::kv::Keeping;
 use super::metadata::Sheet;
 use super::picker::Picker;
+use super::prompt::Prompting;
 use super::pruning::Pruning;
 use super::quality::Quality;
 use super::size::Sizing;
@@ -146,6 +147,8 @@ pub struct Opened {
     pub errors: Option<Errors>,
     /// The cache tab.
     pub keeping: Keeping,
+    /// The prompt tab.
+    pub prompting: Prompting,
     /// The pruning tab.
     pub pruning: Pruning,
     /// The quality tab.
@@ -243,6 +246,8 @@ pub enum Tab {
     Kv,
     /// What can go of it.
     Pruning,
+    /// What can go of a prompt.
+    Prompt,
     /// What it predicts, beside the original.
     Quality,
     /// The tensors that cannot have the type of the recipe.
@@ -255,12 +260,13 @@ pub enum Tab {
 
 impl Tab {
     /// From left to right.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Tensors,
         Self::Metadata,
         Self::Fit,
         Self::Kv,
         Self::Pruning,
+        Self::Prompt,
         Self::Quality,
         Self::Fallbacks,
         Self::Result,
@@ -275,6 +281,7 @@ impl Tab {
             Self::Fit => "Fit",
             Self::Kv => "Cache",
             Self::Pruning => "Pruning",
+            Self::Prompt => "Prompt",
             Self::Quality => "Quality",
             Self::Fallbacks => "Fallbacks",
             Self::Result => "Result",

@@ -4,6 +4,7 @@ use super::{older, stored};
 use crate::checkpoint::{Documents, OpenError};
 use crate::gguf::Metadata;
 use serde::Deserialize;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use tokenizers::Tokenizer;
 
@@ -51,5 +52,15 @@ impl Encoder {
             encoding.map_err(|error| OpenError::new(&self.path, format!("it cannot encode a text: {error}")))?;
         let [before, after] = self.around.map(|token| token.filter(|_| special));
         Ok(before.into_iter().chain(encoding.get_ids().iter().copied()).chain(after).collect())
+    }
+
+    /// The tokens of a text, with nothing around it, and the bytes that each stands for. Those of tokens that are parts of one
+    /// character may be the same.
+    pub fn spans(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>, OpenError> {
+        let encoding = self.tokenizer.encode(text, false);
+        let encoding =
+            encoding.map_err(|error| OpenError::new(&self.path, format!("it cannot encode a text: {error}")))?;
+        let spans = encoding.get_offsets().iter().map(|(start, end)| *start..*end);
+        Ok(encoding.get_ids().iter().copied().zip(spans).collect())
     }
 }

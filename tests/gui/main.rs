@@ -13,6 +13,7 @@ mod layout;
 mod metadata;
 mod places;
 mod pre_tokenizer;
+mod prompt;
 mod pruning;
 mod quality;
 mod screenshots;

@@ -21,6 +21,7 @@ mod notices;
 mod overrides;
 mod pack_bar;
 mod pre_tokenizer;
+mod prompt;
 mod pruning;
 mod quality;
 mod result;

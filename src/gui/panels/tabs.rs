@@ -1,6 +1,6 @@
 //! The middle of the window: one tab in front. A later capability adds its tab to `Tab` and its panel here.
 
-use super::{errors, fallbacks, fit, kv, metadata, pruning, quality, result, tensors};
+use super::{errors, fallbacks, fit, kv, metadata, prompt, pruning, quality, result, tensors};
 use crate::gui::action::Action;
 use crate::gui::state::{Opened, State, Tab};
 use crate::gui::theme;
@@ -38,6 +38,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
         Tab::Metadata => metadata::show(ui, opened, actions),
         Tab::Fit => fit::show(ui, state, opened, actions),
         Tab::Kv => kv::show(ui, opened, actions),
+        Tab::Prompt => prompt::show(ui, state, opened, actions),
         Tab::Pruning => pruning::show(ui, opened, actions),
         Tab::Quality => quality::show(ui, state, opened, actions),
         Tab::Fallbacks => fallbacks::show(ui, opened, actions),

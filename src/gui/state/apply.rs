@@ -12,6 +12,7 @@ use crate::gui::files::is_imatrix;
 use crate::gui::kv::Keeping;
 use crate::gui::metadata::Sheet;
 use crate::gui::picker::Picker;
+use crate::gui::prompt::Prompting;
 use crate::gui::pruning::Pruning;
 use crate::gui::quality::Quality;
 use crate::gui::size::{Side, Sizing};
@@ -50,6 +51,8 @@ impl State {
             self.apply_to_downloading(event.kind);
         } else if job == self.keeping() {
             self.apply_to_keeping(event.kind);
+        } else if job.is_some() && job == self.prompting() {
+            self.apply_to_prompt(event.kind);
         } else if job.is_some() && job == self.observing() {
             self.apply_to_size(event.kind);
         } else if let (true, EventKind::Hardware(hardware)) = (job == self.fit.reading, event.kind) {
@@ -162,6 +165,7 @@ impl State {
             || self.inquiring().is_some()
             || self.keeping().is_some()
             || self.pruning().is_some()
+            || self.opened.as_ref().is_some_and(|opened| opened.prompting.is_busy())
     }
 
     /// Whether files are chosen by their types.
@@ -183,6 +187,19 @@ impl State {
         match (kind, &mut self.opened) {
             (EventKind::Warning(warning), _) => self.warnings.push(warning),
             (kind, Some(opened)) => opened.keeping.apply(kind),
+            (_, None) => {}
+        }
+    }
+
+    /// The running job of the prompt tab.
+    fn prompting(&self) -> Option<JobId> {
+        self.opened.as_ref()?.prompting.running.as_ref().map(|running| running.job)
+    }
+
+    fn apply_to_prompt(&mut self, kind: EventKind) {
+        match (kind, &mut self.opened) {
+            (EventKind::Warning(warning), _) => self.warnings.push(warning),
+            (kind, Some(opened)) => opened.prompting.apply(kind),
             (_, None) => {}
         }
     }
@@ -333,6 +350,7 @@ impl State {
             Kind::Adapter => Sizing::default(),
             _ => self.opened.as_ref().map(|opened| opened.sizing.of_next()).unwrap_or_default(),
         };
+        let prompting = self.opened.as_ref().map_or_else(Prompting::default, |opened| opened.prompting.of_next());
         let choice = Choice::new(&model, preset);
         let mut table = Table::default();
         table.update(&model, &choice.plan);
@@ -341,6 +359,7 @@ impl State {
         let destination = Destination { folder: default_folder(&model.path, is_sample), name: None };
         self.opened = Some(Opened {
             keeping: Keeping::new(&model),
+            prompting,
             pruning: Pruning::default(),
             quality: Quality::new(&model),
             sizing,

@@ -5,7 +5,7 @@ use super::same_tokens;
 use super::speaker::Speaker;
 use super::weights::Weights;
 use crate::chat::{Message, Template};
-use crate::engine::command::{CompareRequest, DeviceChoice, Subject};
+use crate::engine::command::{CompareRequest, Computing, DeviceChoice, Subject};
 use crate::engine::device::Devices;
 use crate::engine::event::{Answer, CompareReport, Comparison, EventKind, Parting, Preference, Spoken, Stage};
 use crate::engine::jobs::feedback::Chooser;
@@ -44,7 +44,11 @@ pub(in crate::engine) fn compare(
             return Err(Stop::Failed(format!("{} models were given, and one or two can answer", subjects.len())));
         }
     };
-    let prompts = request.prompts.iter().map(|prompt| encode(first, prompt, request)).collect::<Result<Vec<_>, _>>()?;
+    let encode = |prompt: &String| {
+        let tokens = encode(first, prompt, request.chat)?;
+        fits(first, tokens.len(), request.tokens).map(|()| tokens)
+    };
+    let prompts = request.prompts.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
     let longest = prompts.iter().map(Vec::len).max().unwrap_or(0) + request.tokens;
     let mut weights = Vec::new();
     for Subject { model, recipe } in &request.subjects {
@@ -54,7 +58,7 @@ pub(in crate::engine) fn compare(
     }
     let total = weights.iter().map(Weights::bytes).sum();
     let meter = Meter::new(context, Stage::Generating, total);
-    let gpu = find_gpu(devices, request, total, context)?;
+    let gpu = find_gpu(devices, &request.computing, total, context)?;
     let load = |weights| Speaker::load(weights, longest, gpu.as_ref(), &meter);
     let mut speakers = weights.into_iter().map(load).collect::<Result<Vec<_>, _>>()?;
     let room = Room { decoder: Decoder::of(&first.metadata), request, meter: &meter, context };
@@ -80,15 +84,15 @@ pub(in crate::engine) fn compare(
 
 /// Where models of so many bytes answer: on the chosen GPU. Where it was not chosen by name and they do not fit it, on the
 /// processor.
-fn find_gpu(
+pub(super) fn find_gpu(
     devices: &mut Devices,
-    request: &CompareRequest,
+    computing: &Computing,
     bytes: u64,
     context: &Context<'_>,
 ) -> Result<Option<Gpu>, Stop> {
-    let Some(gpu) = gpu::open(devices, &request.computing)? else { return Ok(None) };
+    let Some(gpu) = gpu::open(devices, computing)? else { return Ok(None) };
     let runner = gpu.borrow();
-    if request.computing.device == DeviceChoice::Auto && bytes > runner.budget() {
+    if computing.device == DeviceChoice::Auto && bytes > runner.budget() {
         context.warn(format!(
             "the weights take {}, and {} has {} for them; the processor answers instead",
             units::bytes(bytes),
@@ -101,10 +105,10 @@ fn find_gpu(
     Ok(Some(gpu))
 }
 
-/// A prompt as the model is given it, no longer than what it was made for.
-fn encode(model: &Model, prompt: &str, request: &CompareRequest) -> Result<Vec<u32>, Stop> {
+/// A prompt as the model is given it; with `chat`, in its chat template.
+pub(super) fn encode(model: &Model, prompt: &str, chat: bool) -> Result<Vec<u32>, Stop> {
     let refuse = |problem: String| Stop::Failed(format!("{}: {problem}", model.path.display()));
-    let template = model.value(CHAT_TEMPLATE).and_then(|template| template.as_str()).filter(|_| request.chat);
+    let template = model.value(CHAT_TEMPLATE).and_then(|template| template.as_str()).filter(|_| chat);
     let text = match template {
         None => prompt.to_owned(),
         Some(template) => {
@@ -122,16 +126,20 @@ fn encode(model: &Model, prompt: &str, request: &CompareRequest) -> Result<Vec<u
     if tokens.is_empty() {
         return Err(refuse("the prompt is empty, and the model begins no text by itself; give a prompt".to_owned()));
     }
-    let (length, most) = (tokens.len() + request.tokens, model.hparams.context);
-    if length as u64 > most {
-        return Err(refuse(format!(
-            "a prompt of {} tokens with an answer of {} is longer than the {most} that the model was made for; ask for fewer \
-             --tokens",
-            tokens.len(),
-            request.tokens
-        )));
-    }
     Ok(tokens)
+}
+
+/// Refuses a prompt and an answer of so many tokens where they are longer than what the model was made for.
+pub(super) fn fits(model: &Model, prompt: usize, answer: usize) -> Result<(), Stop> {
+    let most = model.hparams.context;
+    if (prompt + answer) as u64 <= most {
+        return Ok(());
+    }
+    Err(Stop::Failed(format!(
+        "{}: a prompt of {prompt} tokens with an answer of {answer} is longer than the {most} that the model was made for; ask \
+         for fewer --tokens",
+        model.path.display()
+    )))
 }
 
 /// What answers need.
