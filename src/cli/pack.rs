@@ -2,7 +2,7 @@
 
 use super::computing::Computing;
 use super::cut::Cutting;
-use super::error_adapter::{self, ErrorAdapter};
+use super::error_adapter::{self, ErrorAdapter, Making};
 use super::importance::Importance;
 use super::lora::Lora;
 use super::metadata::Metadata;
@@ -13,13 +13,15 @@ use super::output;
 use super::prune;
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{
-    Command, EventKind, MeasureReport, OpenRequest, OutputReport, PackOutput, PackReport, PackRequest, PruneRequest,
+    Command, Comparing, EventKind, Lineage, MeasureReport, OpenRequest, OutputReport, PackOutput, PackReport, PackRequest,
+    PruneReport, PruneRequest, WeighRequest,
 };
 use crate::imatrix::{Gram, Imatrix};
 use crate::model::lint::{self, Severity};
 use crate::model::{Model, Pruning};
+use crate::prune::{Cut, Layers};
 use crate::quant::Effort;
-use crate::recipe::{Coverage, FallbackGroup, Level, Mix, Plan, Recipe, RecipeError, Split, named_format};
+use crate::recipe::{Beside, Coverage, FallbackGroup, Level, Mix, Plan, Recipe, RecipeError, Split, named_format};
 use crate::units;
 use serde_json::{Value as Json, json};
 use std::num::NonZeroUsize;
@@ -119,6 +121,11 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
+    /// The effort that was asked for, or that a mix was made with.
+    fn level(&self, mix: Option<&Mix>) -> Level {
+        self.effort.unwrap_or_else(|| mix.map_or(Level::Fast, |mix| mix.level))
+    }
+
     fn split(&self) -> Split {
         match (self.max_shard_size, self.max_shard_tensors) {
             (Some(bytes), _) => Split::MaxBytes(bytes),
@@ -143,19 +150,37 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let imatrix = imatrix.map(|imatrix| Arc::new(imatrix.renamed(|name| pruning.rename(name))));
     let gram = arguments.gram.as_deref().map(Gram::open).transpose().map_err(Quit::Failed)?;
     let gram = gram.map(|gram| Arc::new(gram.renamed(|name| pruning.rename(name))));
-    if arguments.goal.is_given() && imatrix.is_some() {
+    let given = arguments.goal.given()?;
+    // A recipe without statistics is as good as a type.
+    let typed = given.as_ref().filter(|(_, mix)| mix.identity.is_none());
+    let is_chosen = arguments.goal.is_given() && typed.is_none();
+    if is_chosen && imatrix.is_some() {
         return Err(Quit::Failed("a mix has an importance matrix of its own, so --imatrix is not needed".to_owned()));
     }
-    if arguments.goal.measure.is_some() && !arguments.goal.is_given() && arguments.adapter.size().is_none() {
+    let written = given.as_ref().map(|(_, mix)| mix.beside.clone()).unwrap_or_default();
+    let named = arguments.cutting.cut();
+    let cut = if named.is_nothing() { written.cut.unwrap_or_default() } else { named };
+    let adapter = arguments.adapter.choice()?.or(written.adapter);
+    if arguments.goal.measure.is_some() && !is_chosen && adapter.is_none() && cut.is_nothing() {
         return Err(Quit::Failed(
-            "--measure goes with a size or an adapter; a type is measured by tuck measure --type".to_owned(),
+            "--measure goes with a size, an adapter or pruning; a type is measured by tuck measure --type".to_owned(),
         ));
     }
-    let named = if arguments.goal.is_given() { &[KEPT.to_owned()] } else { &arguments.presets[..] };
-    let recipe =
-        |name: &String| Ok(Recipe { imatrix: imatrix.clone(), gram: gram.clone(), ..recipe(arguments, name)? });
-    let recipes: Result<Vec<Recipe>, RecipeError> = named.iter().map(recipe).collect();
-    let mut recipes = recipes.map_err(|error| failed(&error))?;
+    let known = |recipe: Recipe| Recipe { imatrix: imatrix.clone(), gram: gram.clone(), ..recipe };
+    let mut recipes = match (typed, is_chosen) {
+        (Some((recipe, mix)), _) => {
+            let mix = Some(Arc::new(mix.clone()));
+            vec![known(Recipe { effort: arguments.level(mix.as_deref()).effort(), mix, ..recipe.clone() })]
+        }
+        (None, true) => vec![known(recipe(arguments, KEPT).map_err(|error| failed(&error))?)],
+        (None, false) => {
+            let recipes = arguments.presets.iter().map(|name| recipe(arguments, name).map(known));
+            recipes.collect::<Result<Vec<Recipe>, RecipeError>>().map_err(|error| failed(&error))?
+        }
+    };
+    if arguments.goal.recipe_out.is_some() && recipes.len() > 1 {
+        return Err(Quit::Failed("a recipe is of one type; name one for --recipe-out".to_owned()));
+    }
     let mut session = Session::start();
     let open = OpenRequest { path: arguments.path.clone(), adapters: arguments.lora.choices()? };
     let EventKind::Opened(model) = session.run(Command::Open(open))? else {
@@ -177,10 +202,9 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
         eprintln!("tuck: {}: {finding}; {}", finding.severity.label(), lower(&finding.advice));
     }
     let computing = arguments.computing.choice();
-    let named = arguments.cutting.cut();
-    let cut = if named.is_nothing() { arguments.goal.cut()?.unwrap_or_default() } else { named };
-    let model = match cut.is_nothing() {
-        true => model,
+    let original = model;
+    let pruned = match cut.is_nothing() {
+        true => None,
         false => {
             if recipes.iter().any(|recipe| recipe.imatrix.is_some() || recipe.gram.is_some()) {
                 return Err(Quit::Failed(
@@ -190,31 +214,46 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
                 ));
             }
             let (text, chunks) = arguments.goal.observed_on();
-            let (cut, computing) = (cut.clone(), computing.clone());
-            let request = PruneRequest { model, cut, text, chunks, comparing: None, computing };
+            let request = PruneRequest {
+                model: Arc::clone(&original),
+                cut: cut.clone(),
+                // Of several types each would need a pass of its own, and types that are still to be chosen are for later.
+                quantizing: recipes.first().filter(|_| recipes.len() == 1 && !is_chosen).cloned(),
+                text,
+                chunks,
+                comparing: None,
+                computing: computing.clone(),
+            };
             let EventKind::Pruned(report) = session.run(Command::Prune(request))? else {
                 return Err(Quit::Failed("the engine gave no report".to_owned()));
             };
             if !arguments.json {
                 prune::print_steps(&report);
             }
-            Arc::clone(&report.model)
+            Some(report)
         }
     };
+    let model = pruned.as_ref().map_or(&original, |report| &report.model).clone();
     let mut chosen = None;
-    if arguments.goal.is_given() {
+    if is_chosen {
         let level = arguments.effort.unwrap_or_default();
-        let mut found =
+        let found =
             arguments.goal.choose(&mut session, &model, (recipes.remove(0), level), arguments.split(), &computing)?;
-        if let Some(mix) = found.recipe.mix.as_mut().filter(|_| !cut.is_nothing()) {
-            Arc::make_mut(mix).cut = Some(cut.clone());
-        }
-        if let (Some(path), Some(mix)) = (&arguments.goal.recipe_out, &found.recipe.mix) {
-            let written = std::fs::write(path, Mix::write(&found.recipe, mix));
-            written.map_err(|error| Quit::Failed(format!("{}: {error}", path.display())))?;
-        }
         recipes.push(found.recipe.clone());
         chosen = Some(found);
+    }
+    let level = arguments.level(recipes[0].mix.as_deref());
+    if let Some(path) = &arguments.goal.recipe_out {
+        // Those that went, whatever the text or the device would say another time.
+        let gone = |report: &PruneReport| report.rounds.iter().map(|round| round.dropped).collect();
+        let layers = pruned.as_ref().map(|report| gone(report)).filter(|gone: &Vec<u64>| !gone.is_empty());
+        let cut = pruned.as_ref().map(|_| Cut { layers: layers.map_or(Layers::None, Layers::These), ..cut.clone() });
+        let mix = match recipes[0].mix.as_deref() {
+            Some(mix) => mix.clone(),
+            None => Mix::of(&recipes[0], &model, level).map_err(|error| failed(&error))?,
+        };
+        let written = std::fs::write(path, Mix::write(&recipes[0], &Mix { beside: Beside { cut, adapter }, ..mix }));
+        written.map_err(|error| Quit::Failed(format!("{}: {error}", path.display())))?;
     }
     let count = recipes.len();
     let output = |recipe: Recipe| {
@@ -248,7 +287,26 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
         return Ok(());
     }
     let paths: Vec<PathBuf> = outputs.iter().map(|output| output.path.clone()).collect();
-    arguments.adapter.check(&paths, arguments.force)?;
+    let (text, chunks) = arguments.goal.observed_on();
+    let lineage = pruned.as_ref().map(|report| Lineage {
+        original: Arc::clone(&original),
+        dense: Arc::clone(&report.dense),
+        text: text.clone(),
+        chunks,
+    });
+    // What was quantized in the same pass loses nothing more by being quantized, so it says nothing of what errors cost.
+    let dense = pruned.as_ref().filter(|_| chosen.is_none()).map_or(&model, |report| &report.dense);
+    let making = adapter.map(|(size, format)| Making {
+        size,
+        format,
+        goal: &arguments.goal,
+        level,
+        lineage,
+        observed: dense,
+        overwrite: arguments.force,
+        computing: &computing,
+    });
+    making.as_ref().map_or(Ok(()), |making| making.check(&paths))?;
     let recipes: Vec<Recipe> = outputs.iter().map(|output| output.recipe.clone()).collect();
     let request = PackRequest {
         model: Arc::clone(&model),
@@ -263,24 +321,50 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let EventKind::Packed(report) = session.run(Command::Pack(request))? else {
         return Err(Quit::Failed("the engine gave no report".to_owned()));
     };
-    let level = arguments.effort.unwrap_or(if chosen.is_some() { Level::default() } else { Level::Fast });
-    let of = |(recipe, output): (&Recipe, &OutputReport)| {
-        let (goal, adapter) = ((&arguments.goal, level), &arguments.adapter);
-        adapter.make(&mut session, (&model, recipe, output), goal, arguments.force, &computing)
-    };
-    let adapters = recipes.iter().zip(&report.outputs).map(of).collect::<Result<Vec<_>, Quit>>()?;
-    let adapters: Vec<_> = adapters.into_iter().flatten().collect();
+    let mut adapters = Vec::new();
+    let mut standings = Vec::new();
+    for (recipe, output) in recipes.iter().zip(&report.outputs) {
+        match (&making, &pruned) {
+            (Some(making), _) => adapters.push(making.make(&mut session, (&model, recipe, output))?),
+            (None, None) => {}
+            (None, Some(_)) => {
+                let comparing =
+                    Comparing { recipe: recipe.clone(), level, text: arguments.goal.measure.clone().flatten(), chunks: None };
+                let request = WeighRequest {
+                    original: Arc::clone(&original),
+                    model: Arc::clone(&model),
+                    packed: Some(session.open(&output.path)?),
+                    coded: None,
+                    text: text.clone(),
+                    chunks,
+                    comparing,
+                    computing: computing.clone(),
+                };
+                let EventKind::Weighed(found) = session.run(Command::Weigh(Box::new(request)))? else {
+                    return Err(Quit::Failed("the engine gave no report".to_owned()));
+                };
+                standings.push(found);
+            }
+        }
+    }
     if arguments.json {
         let mut json = mix_json(report_json(&report));
+        if let Some(pruned) = &pruned {
+            json["pruned"] = prune::steps_json(pruned);
+        }
         if !adapters.is_empty() {
             json["adapters"] = adapters.iter().map(|adapter| error_adapter::as_json(adapter)).collect();
+        }
+        if !standings.is_empty() {
+            json["compared"] = standings.iter().map(|standings| prune::standings_json(standings)).collect();
         }
         print_json(&json);
         return Ok(());
     }
     print(&report);
     chosen.iter().for_each(|chosen| chosen.print(report.outputs[0].file_bytes, measured.as_deref()));
-    adapters.iter().for_each(|adapter| error_adapter::print(adapter));
+    standings.iter().for_each(|standings| prune::print_standings(standings));
+    adapters.iter().for_each(|adapter| error_adapter::print(adapter, pruned.is_some()));
     for (index, output) in report.outputs.iter().enumerate() {
         let label = if index == 0 { "\nTry it:" } else { "       " };
         let adapter = adapters.get(index).and_then(|adapter| adapter.path.as_ref());

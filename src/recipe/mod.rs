@@ -25,12 +25,12 @@ pub use fallback::{Fallback, FallbackGroup, fall_back};
 pub use importance::Coverage;
 pub use level::Level;
 pub use list::PRESETS;
-pub use mix::{MIX, Mix, MixError};
+pub use mix::{Beside, MIX, Mix, MixError};
 pub use mixer::{Mixed, Mixer, Standard, USUAL_TYPES, types_of};
 pub use plan::{Plan, PlannedFile, PlannedTensor, choose_formats};
 pub use predict::{Prediction, REFERENCE};
 pub use preset::{Group, Preset, preset_from_name};
-pub use ranks::{Ranks, Spectrum, Spread, adaptable, factor_format};
+pub use ranks::{AdapterSize, Ranks, Spectrum, Spread, adaptable, factor_format};
 pub use rules::quantizable;
 pub use split::Split;
 
