@@ -12,14 +12,13 @@ use super::mix::report::Chosen;
 use super::output;
 use super::prune;
 use super::session::{Quit, Session, exit, print_json};
+use super::stack::Stack;
 use crate::engine::{
-    Command, Comparing, EventKind, Lineage, MeasureReport, OpenRequest, OutputReport, PackOutput, PackReport, PackRequest,
-    PruneReport, PruneRequest, WeighRequest,
+    Command, EventKind, MeasureReport, OpenRequest, OutputReport, PackOutput, PackReport, PackRequest,
 };
 use crate::imatrix::{Gram, Imatrix};
 use crate::model::lint::{self, Severity};
 use crate::model::{Model, Pruning};
-use crate::prune::{Cut, Layers};
 use crate::quant::Effort;
 use crate::recipe::{Beside, Coverage, FallbackGroup, Level, Mix, Plan, Recipe, RecipeError, Split, named_format};
 use crate::units;
@@ -202,57 +201,36 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
         eprintln!("tuck: {}: {finding}; {}", finding.severity.label(), lower(&finding.advice));
     }
     let computing = arguments.computing.choice();
-    let original = model;
-    let pruned = match cut.is_nothing() {
-        true => None,
-        false => {
-            if recipes.iter().any(|recipe| recipe.imatrix.is_some() || recipe.gram.is_some()) {
-                return Err(Quit::Failed(
-                    "--imatrix and --gram are of the model before it is pruned; leave them out, or prune first (tuck prune) and \
-                     make them of what is left"
-                        .to_owned(),
-                ));
-            }
-            let (text, chunks) = arguments.goal.observed_on();
-            let request = PruneRequest {
-                model: Arc::clone(&original),
-                cut: cut.clone(),
-                // Of several types each would need a pass of its own, and types that are still to be chosen are for later.
-                quantizing: recipes.first().filter(|_| recipes.len() == 1 && !is_chosen).cloned(),
-                text,
-                chunks,
-                comparing: None,
-                computing: computing.clone(),
-            };
-            let EventKind::Pruned(report) = session.run(Command::Prune(request))? else {
-                return Err(Quit::Failed("the engine gave no report".to_owned()));
-            };
-            if !arguments.json {
-                prune::print_steps(&report);
-            }
-            Some(report)
-        }
-    };
-    let model = pruned.as_ref().map_or(&original, |report| &report.model).clone();
+    if !cut.is_nothing() && recipes.iter().any(|recipe| recipe.imatrix.is_some() || recipe.gram.is_some()) {
+        return Err(Quit::Failed(
+            "--imatrix and --gram are of the model before it is pruned; leave them out, or prune first (tuck prune) and make them \
+             of what is left"
+                .to_owned(),
+        ));
+    }
+    // Of several types each would need a pass of its own, and types that are still to be chosen are for later.
+    let quantizing = recipes.first().filter(|_| recipes.len() == 1 && !is_chosen).cloned();
+    let stack = Stack::new(&mut session, model, cut, quantizing, (&arguments.goal, &computing))?;
+    if !arguments.json {
+        stack.print();
+    }
+    let model = stack.model();
     let mut chosen = None;
     if is_chosen {
         let level = arguments.effort.unwrap_or_default();
         let found =
-            arguments.goal.choose(&mut session, &model, (recipes.remove(0), level), arguments.split(), &computing)?;
+            arguments.goal.choose(&mut session, model, (recipes.remove(0), level), arguments.split(), &computing)?;
         recipes.push(found.recipe.clone());
         chosen = Some(found);
     }
     let level = arguments.level(recipes[0].mix.as_deref());
     if let Some(path) = &arguments.goal.recipe_out {
-        // Those that went, whatever the text or the device would say another time.
-        let gone = |report: &PruneReport| report.rounds.iter().map(|round| round.dropped).collect();
-        let layers = pruned.as_ref().map(|report| gone(report)).filter(|gone: &Vec<u64>| !gone.is_empty());
-        let cut = pruned.as_ref().map(|_| Cut { layers: layers.map_or(Layers::None, Layers::These), ..cut.clone() });
         let mix = match recipes[0].mix.as_deref() {
             Some(mix) => mix.clone(),
-            None => Mix::of(&recipes[0], &model, level).map_err(|error| failed(&error))?,
+            None => Mix::of(&recipes[0], model, level).map_err(|error| failed(&error))?,
         };
-        let written = std::fs::write(path, Mix::write(&recipes[0], &Mix { beside: Beside { cut, adapter }, ..mix }));
+        let beside = Beside { cut: stack.gone(), adapter };
+        let written = std::fs::write(path, Mix::write(&recipes[0], &Mix { beside, ..mix }));
         written.map_err(|error| Quit::Failed(format!("{}: {error}", path.display())))?;
     }
     let count = recipes.len();
@@ -263,53 +241,44 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     };
     let outputs: Vec<PackOutput> = recipes.into_iter().map(output).collect::<Result<_, _>>().map_err(Quit::Failed)?;
     let measured = match (&chosen, &arguments.goal.measure) {
-        (Some(chosen), Some(text)) => Some(measure(&mut session, &model, &chosen.recipe, text.as_deref(), &computing)?),
+        (Some(chosen), Some(text)) => Some(measure(&mut session, model, &chosen.recipe, text.as_deref(), &computing)?),
         _ => None,
     };
     let mix_json = |json: Json| with_mix(json, chosen.as_ref(), measured.as_deref());
     if arguments.dry_run {
-        let split = |output: &PackOutput| Plan::new(&model, &output.recipe)?.split(&model, arguments.split());
+        let split = |output: &PackOutput| Plan::new(model, &output.recipe)?.split(model, arguments.split());
         let plan = |output: &PackOutput| Ok((output.path.clone(), split(output)?));
         let plans: Result<Vec<(PathBuf, Plan)>, RecipeError> = outputs.iter().map(plan).collect();
         let plans = plans.map_err(|error| failed(&error))?;
-        let coverage = plans.first().and_then(|(_, plan)| plan.coverage(&model));
+        let coverage = plans.first().and_then(|(_, plan)| plan.coverage(model));
         coverage.iter().flat_map(Coverage::warnings).for_each(|warning| eprintln!("tuck: warning: {warning}"));
         for (_, plan) in &plans {
             plan.warnings.iter().for_each(|warning| eprintln!("tuck: warning: {}: {warning}", plan.recipe.name()));
         }
         match arguments.json {
-            true => print_json(&mix_json(plans_json(&model, &plans))),
+            true => print_json(&mix_json(plans_json(model, &plans))),
             false => {
-                plans.iter().for_each(|(path, plan)| print_plan(&model, path, plan));
+                plans.iter().for_each(|(path, plan)| print_plan(model, path, plan));
                 chosen.iter().for_each(|chosen| chosen.print(plans[0].1.file_bytes, measured.as_deref()));
             }
         }
         return Ok(());
     }
     let paths: Vec<PathBuf> = outputs.iter().map(|output| output.path.clone()).collect();
-    let (text, chunks) = arguments.goal.observed_on();
-    let lineage = pruned.as_ref().map(|report| Lineage {
-        original: Arc::clone(&original),
-        dense: Arc::clone(&report.dense),
-        text: text.clone(),
-        chunks,
-    });
-    // What was quantized in the same pass loses nothing more by being quantized, so it says nothing of what errors cost.
-    let dense = pruned.as_ref().filter(|_| chosen.is_none()).map_or(&model, |report| &report.dense);
     let making = adapter.map(|(size, format)| Making {
         size,
         format,
         goal: &arguments.goal,
         level,
-        lineage,
-        observed: dense,
+        lineage: stack.lineage(),
+        observed: if is_chosen { model } else { stack.dense() },
         overwrite: arguments.force,
         computing: &computing,
     });
     making.as_ref().map_or(Ok(()), |making| making.check(&paths))?;
     let recipes: Vec<Recipe> = outputs.iter().map(|output| output.recipe.clone()).collect();
     let request = PackRequest {
-        model: Arc::clone(&model),
+        model: Arc::clone(model),
         outputs,
         split: arguments.split(),
         overwrite: arguments.force,
@@ -324,32 +293,14 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let mut adapters = Vec::new();
     let mut standings = Vec::new();
     for (recipe, output) in recipes.iter().zip(&report.outputs) {
-        match (&making, &pruned) {
-            (Some(making), _) => adapters.push(making.make(&mut session, (&model, recipe, output))?),
-            (None, None) => {}
-            (None, Some(_)) => {
-                let comparing =
-                    Comparing { recipe: recipe.clone(), level, text: arguments.goal.measure.clone().flatten(), chunks: None };
-                let request = WeighRequest {
-                    original: Arc::clone(&original),
-                    model: Arc::clone(&model),
-                    packed: Some(session.open(&output.path)?),
-                    coded: None,
-                    text: text.clone(),
-                    chunks,
-                    comparing,
-                    computing: computing.clone(),
-                };
-                let EventKind::Weighed(found) = session.run(Command::Weigh(Box::new(request)))? else {
-                    return Err(Quit::Failed("the engine gave no report".to_owned()));
-                };
-                standings.push(found);
-            }
+        match &making {
+            Some(making) => adapters.push(making.make(&mut session, (model, recipe, output))?),
+            None => standings.extend(stack.weigh(&mut session, (recipe, output), level)?),
         }
     }
     if arguments.json {
         let mut json = mix_json(report_json(&report));
-        if let Some(pruned) = &pruned {
+        if let Some(pruned) = &stack.pruned {
             json["pruned"] = prune::steps_json(pruned);
         }
         if !adapters.is_empty() {
@@ -364,7 +315,7 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     print(&report);
     chosen.iter().for_each(|chosen| chosen.print(report.outputs[0].file_bytes, measured.as_deref()));
     standings.iter().for_each(|standings| prune::print_standings(standings));
-    adapters.iter().for_each(|adapter| error_adapter::print(adapter, pruned.is_some()));
+    adapters.iter().for_each(|adapter| error_adapter::print(adapter, stack.pruned.is_some()));
     for (index, output) in report.outputs.iter().enumerate() {
         let label = if index == 0 { "\nTry it:" } else { "       " };
         let adapter = adapters.get(index).and_then(|adapter| adapter.path.as_ref());

@@ -180,9 +180,10 @@ impl Recipe {
         }
     }
 
-    /// For people and file names: the preset's name, or [`MIX`].
+    /// For people and file names: the preset's name, or [`MIX`] where statistics chose otherwise.
     pub fn name(&self) -> &'static str {
-        if self.mix.is_some() { MIX } else { self.preset.name }
+        let is_chosen = self.mix.as_ref().is_some_and(|mix| mix.identity.is_some());
+        if is_chosen { MIX } else { self.preset.name }
     }
 
     /// The same with what statistics say of importance, as a level of effort makes use of it. This is the one place where

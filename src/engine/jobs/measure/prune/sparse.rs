@@ -13,7 +13,8 @@ use crate::feedback::{self, Hessian};
 use crate::forward::{self, Op, Program};
 use crate::gpu::forward::Summed;
 use crate::model::{Model, Reshape};
-use crate::prune::{Limit, Method, Pattern, Scope, Sparsity, entropy_coded, keep_groups, scores, sparsegpt};
+use crate::prune::sparsify as sparsify_rows;
+use crate::prune::{Method, Pattern, Scope, Sparsity, entropy_coded, scores, sparsegpt};
 use crate::quant::{FormatRef, Search};
 use crate::recipe::{Plan, Recipe};
 use rayon::prelude::*;
@@ -194,28 +195,7 @@ fn choose(
     if let Some(chooser) = &setting.chooser {
         return Ok(chooser.borrow_mut().sparsify(floats, columns, norms, pattern, scope)?);
     }
-    let scores = scores(floats, columns, norms);
-    let zero = |floats: &mut [f32], kept: &[bool]| {
-        floats.iter_mut().zip(kept).filter(|(_, kept)| !**kept).for_each(|(weight, _)| *weight = 0.0);
-    };
-    let rows = floats.par_chunks_mut(columns).zip(scores.par_chunks(columns));
-    match pattern {
-        Pattern::Share(_) => {
-            let limits = Limit::of_rows(&scores, columns, pattern, scope);
-            rows.zip(limits).for_each(|((floats, scores), limit)| {
-                let mut kept = vec![true; columns];
-                limit.keep(scores, &mut kept);
-                zero(floats, &kept);
-            });
-        }
-        Pattern::Groups { of, .. } => rows.for_each(|(floats, scores)| {
-            let mut kept = vec![true; of];
-            for (floats, scores) in floats.chunks_mut(of).zip(scores.chunks(of)) {
-                keep_groups(scores, pattern.count(scores.len()), &mut kept[..scores.len()]);
-                zero(floats, &kept[..scores.len()]);
-            }
-        }),
-    }
+    sparsify_rows(floats, columns, norms, pattern, scope);
     Ok(())
 }
 

@@ -58,7 +58,7 @@ impl Sizes {
             return Err(refuse(
                 model,
                 "its layers have experts or MLPs of different widths, and channels go from MLPs that are all alike; leave out \
-                 experts instead (--experts)",
+                 experts instead (--drop-experts)",
             ));
         }
         // Blocks of every format divide a multiple of 256, those of small ones of 32.
