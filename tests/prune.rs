@@ -291,7 +291,8 @@ fn everything_is_stacked_in_one_go_and_again_by_its_recipe() {
     let (first, second, recipe) = (at("first.gguf"), at("second.gguf"), at("recipe.toml"));
     let stack = ["--drop-layers", "auto:2", "--sparsity", "2:4", "--adapter-rank", "16", "--type", "Q3_K_M"];
     let report = pack(&first, &[&stack[..], &["--recipe-out", &recipe]].concat());
-    let gone: Vec<u64> = report["pruned"]["rounds"].as_array().unwrap().iter().map(|r| r["dropped"].as_u64().unwrap()).collect();
+    let gone: Vec<u64> =
+        report["pruned"]["rounds"].as_array().unwrap().iter().map(|r| r["dropped"].as_u64().unwrap()).collect();
     assert_eq!(gone.len(), 2);
     assert_eq!(report["pruned"]["sparse"]["gone"], 6 * (2 * 256 * 256 + 2 * 128 * 256 + 3 * 768 * 256) / 2);
     let adapter = &report["adapters"][0];
@@ -311,7 +312,8 @@ fn everything_is_stacked_in_one_go_and_again_by_its_recipe() {
 
     // Without an adapter the file itself is measured beside the same.
     let plain = pack(&at("third.gguf"), &["--drop-layers", "3,", "--type", "Q4_K_M"]);
-    let labels: Vec<&str> = plain["compared"][0].as_array().unwrap().iter().map(|row| row["label"].as_str().unwrap()).collect();
+    let labels: Vec<&str> =
+        plain["compared"][0].as_array().unwrap().iter().map(|row| row["label"].as_str().unwrap()).collect();
     assert_eq!(labels, ["Pruned, Q4_K_M", "Not pruned, Q4_K_M", "Same bytes by quantization alone"]);
 }
 

@@ -18,9 +18,9 @@ pub use command::{
     Subject, VerifyRequest,
 };
 pub use event::{
-    Answer, CalibrateReport, CompareReport, Comparison, Device, Event, EventKind, ExportReport,
-    MeasureReport, Mismatch, OutputReport, PackReport, Parting, Preference, Progress, Sensitivity,
-    SensitivityReport, Spoken, Stage, StatisticsReport, TensorError, VerifyReport,
+    Answer, CalibrateReport, CompareReport, Comparison, Device, Event, EventKind, ExportReport, MeasureReport,
+    Mismatch, OutputReport, PackReport, Parting, Preference, Progress, Sensitivity, SensitivityReport, Spoken, Stage,
+    StatisticsReport, TensorError, VerifyReport,
 };
 
 pub use jobs::hardware::Hardware;

@@ -195,8 +195,10 @@ impl Standings {
                     units::percent(times)
                 })
             } else {
-                format!("Pruning is the worse use of bytes: it loses {times:.1} times what quantization alone loses in as many as \
-                         {what}.")
+                format!(
+                    "Pruning is the worse use of bytes: it loses {times:.1} times what quantization alone loses in as many as \
+                         {what}."
+                )
             })
         };
         let alone = judge(Role::Alone, "the pruned file");

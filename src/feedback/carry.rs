@@ -54,12 +54,7 @@ pub(super) fn carry(band: &Band<'_>, sparse: Option<&[f32]>, stop: Stopped<'_>, 
 }
 
 /// The search for one block of the format in every row, beginning at column `first` of `block`.
-fn search_unit(
-    band: &Band<'_>,
-    block: &Block,
-    (targets, sparse): (&[f32], Option<&[f32]>),
-    first: usize,
-) -> Vec<u8> {
+fn search_unit(band: &Band<'_>, block: &Block, (targets, sparse): (&[f32], Option<&[f32]>), first: usize) -> Vec<u8> {
     let Band { rows, hessian, format, .. } = *band;
     let wanted = first..first + format.block_weights;
     let mut gathered: Vec<f32> =

@@ -44,7 +44,7 @@ pub use history::History;
 pub use kv::{Keep, Keeping, Row as KvChoice};
 pub use metadata::{Editing, Page, Row as MetadataRow, Sheet};
 pub use picker::Picker;
-pub use pruning::{Alone, Left, Loss, Pruned, Pruning, Trial, Trim};
+pub use pruning::{Alone, Left, Loss, Proposal, Pruned, Pruning, Trim};
 pub use quality::{
     Adapters, Answers, Figure, Inquiry, Measured, Next, Prospect, Quality, Running, Settings, Trial, View, Work,
 };

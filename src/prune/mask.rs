@@ -85,7 +85,7 @@ impl Limit {
 }
 
 /// Marks what stays of neighbours: all but the `count` smallest.
-pub fn keep_groups(scores: &[f32], count: usize, kept: &mut [bool]) {
+pub(super) fn keep_groups(scores: &[f32], count: usize, kept: &mut [bool]) {
     Limit::of(scores, count).keep(scores, kept);
 }
 

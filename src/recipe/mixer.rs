@@ -144,8 +144,7 @@ impl<'a> Mixer<'a> {
             formats.extend(tensors.iter().map(|place| (self.model.tensors[*place].name.clone(), options[*choice])));
         }
         let preset = self.nearest(&formats);
-        let mix =
-            Mix { formats, level: self.level, identity: Some(self.identity.clone()), beside: Beside::default() };
+        let mix = Mix { formats, level: self.level, identity: Some(self.identity.clone()), beside: Beside::default() };
         let recipe = Recipe { preset, mix: Some(Arc::new(mix)), ..self.base.clone() };
         Ok(Mixed { recipe, total: self.of_file(solution.total) })
     }

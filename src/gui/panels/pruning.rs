@@ -156,8 +156,12 @@ fn left(ui: &mut Ui, opened: &Opened) {
             Some(alone) => {
                 ui.label(bytes(alone.bytes));
                 ui.label(less(alone.bytes));
-                ui.label(RichText::new(alone.name.map_or_else(String::new, |name| format!("as {name}"))).color(colours.muted));
-                let measured = opened.pruned().and_then(|pruned| pruned.report.compared.of(Role::Alone)?.divergence.as_ref());
+                ui.label(
+                    RichText::new(alone.name.map_or_else(String::new, |name| format!("as {name}")))
+                        .color(colours.muted),
+                );
+                let measured =
+                    opened.pruned().and_then(|pruned| pruned.report.compared.of(Role::Alone)?.divergence.as_ref());
                 match (measured, alone.predicted) {
                     (Some(measured), _) => ui.label(value(format!("{:.5} measured", measured.mean().value))),
                     (None, Some(loss)) => ui.label(value(format!("{loss:.5} predicted"))),

@@ -105,14 +105,14 @@ pub struct Left {
 
 /// What is pruned: what goes, and what the rest becomes, as bytes of tensors of the whole model.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Trial {
+pub struct Proposal {
     /// What goes.
     pub cut: Cut,
     /// Tells one recipe from another.
     pub formats: Vec<u64>,
 }
 
-impl Trial {
+impl Proposal {
     fn of(cut: &Cut, plan: &Plan) -> Self {
         Self { cut: cut.clone(), formats: plan.tensors.iter().map(|tensor| tensor.bytes).collect() }
     }
@@ -122,7 +122,7 @@ impl Trial {
 #[derive(Clone, Debug)]
 pub struct Pruned {
     /// What went.
-    pub trial: Trial,
+    pub proposal: Proposal,
     /// What comes of it, and the figures.
     pub report: Arc<PruneReport>,
 }
@@ -139,9 +139,9 @@ pub struct Pruning {
     /// Every standard type, and the bytes of the whole model as it.
     types: Vec<(&'static str, u64)>,
     /// What all this is of: reckoned anew when that changes, or when something was measured.
-    basis: Option<(Arc<Model>, Trial, usize)>,
+    basis: Option<(Arc<Model>, Proposal, usize)>,
     /// The running job, what it prunes, and how far it is.
-    pub running: Option<(JobId, Trial, Option<Progress>)>,
+    pub running: Option<(JobId, Proposal, Option<Progress>)>,
     /// What was measured, the newest first.
     pub pruned: Vec<Pruned>,
     /// Why the last job ended without a result.
@@ -187,9 +187,9 @@ impl Pruning {
                 return;
             }
             EventKind::Pruned(report) => {
-                if let Some((_, trial, _)) = self.running.take() {
-                    self.pruned.retain(|pruned| pruned.trial != trial);
-                    self.pruned.insert(0, Pruned { trial, report });
+                if let Some((_, proposal, _)) = self.running.take() {
+                    self.pruned.retain(|pruned| pruned.proposal != proposal);
+                    self.pruned.insert(0, Pruned { proposal, report });
                 }
             }
             EventKind::Failed(message) => self.problem = Some(message),
@@ -201,9 +201,9 @@ impl Pruning {
 
     /// Reckons anew what is left as this recipe, where something changed.
     pub(super) fn update(&mut self, model: &Arc<Model>, plan: &Plan, runs: Option<Runs>) {
-        let basis = (Arc::clone(model), Trial::of(&self.cut, plan), self.pruned.len());
-        let is_known = |(of, trial, measured): &(Arc<Model>, Trial, usize)| {
-            Arc::ptr_eq(of, &basis.0) && (trial, measured) == (&basis.1, &basis.2)
+        let basis = (Arc::clone(model), Proposal::of(&self.cut, plan), self.pruned.len());
+        let is_known = |(of, proposal, measured): &(Arc<Model>, Proposal, usize)| {
+            Arc::ptr_eq(of, &basis.0) && (proposal, measured) == (&basis.1, &basis.2)
         };
         if self.basis.as_ref().is_some_and(is_known) && self.left.is_some() {
             return;
@@ -219,7 +219,7 @@ impl Pruning {
 
     /// What is lost by what is to go, as the whole model becomes this.
     pub fn loss(&self, plan: &Plan) -> Option<Loss> {
-        prospect::loss(&self.pruned, &Trial::of(&self.cut, plan))
+        prospect::loss(&self.pruned, &Proposal::of(&self.cut, plan))
     }
 }
 
@@ -236,7 +236,7 @@ fn left(model: &Model, cut: &Cut, recipe: &Recipe, runs: Option<Runs>) -> Result
 impl Opened {
     /// What was pruned of this as it is chosen now.
     pub(super) fn pruned(&self) -> Option<&Pruned> {
-        let trial = Trial::of(&self.pruning.cut, &self.choice.plan);
-        self.pruning.pruned.iter().find(|pruned| pruned.trial == trial)
+        let proposal = Proposal::of(&self.pruning.cut, &self.choice.plan);
+        self.pruning.pruned.iter().find(|pruned| pruned.proposal == proposal)
     }
 }

@@ -1,6 +1,6 @@
 //! Starts and stops the job of the pruning tab.
 
-use super::{Trial, Trim};
+use super::{Proposal, Trim};
 use crate::engine::{Command, Comparing, PruneRequest};
 use crate::gui::app::App;
 use crate::recipe::{Level, Recipe};
@@ -51,10 +51,10 @@ impl App {
             }),
             computing,
         };
-        let trial = Trial::of(&request.cut, &opened.choice.plan);
+        let proposal = Proposal::of(&request.cut, &opened.choice.plan);
         let job = self.engine.submit(Command::Prune(request));
         opened.pruning.problem = None;
-        opened.pruning.running = Some((job, trial, None));
+        opened.pruning.running = Some((job, proposal, None));
     }
 
     /// Nothing is left to clean up, so nobody waits for its end.

@@ -3,7 +3,7 @@
 //! Of each kind of part (layers, channels, heads, experts, single weights) the loss grows with how much of it goes, by a power law
 //! between any two measured amounts, and by the square beyond the outermost. What several kinds and quantization lose is added up.
 
-use super::{Pruned, Trial};
+use super::{Proposal, Pruned};
 use crate::engine::Role;
 use crate::model::Model;
 use crate::prune::{Cut, Layers, Sparsity};
@@ -63,31 +63,31 @@ fn amounts(cut: &Cut) -> Option<Vec<(Kind, f64)>> {
 }
 
 /// What a cut loses; none where too little was measured.
-pub(super) fn loss(pruned: &[Pruned], trial: &Trial) -> Option<Loss> {
+pub(super) fn loss(pruned: &[Pruned], proposal: &Proposal) -> Option<Loss> {
     let mean = |pruned: &Pruned, role: Role| Some(pruned.report.compared.of(role)?.divergence.as_ref()?.mean().value);
-    if let Some(found) = pruned.iter().find(|pruned| pruned.trial == *trial) {
+    if let Some(found) = pruned.iter().find(|pruned| pruned.proposal == *proposal) {
         return mean(found, Role::Pruned).map(Loss::Measured);
     }
     let quantized = |formats: &[u64]| {
-        let same = pruned.iter().filter(|pruned| pruned.trial.formats == formats);
+        let same = pruned.iter().filter(|pruned| pruned.proposal.formats == formats);
         same.map(|pruned| mean(pruned, Role::Whole).unwrap_or(0.0)).next()
     };
     let mut known: Vec<(Kind, f64, f64)> = Vec::new();
-    for one in pruned.iter().filter(|pruned| pruned.trial.cut.plain == trial.cut.plain) {
+    for one in pruned.iter().filter(|pruned| pruned.proposal.cut.plain == proposal.cut.plain) {
         // What the first rounds of a search came to.
-        let rounds = one.report.rounds.iter().filter(|_| matches!(one.trial.cut.layers, Layers::Auto(_)));
+        let rounds = one.report.rounds.iter().filter(|_| matches!(one.proposal.cut.layers, Layers::Auto(_)));
         for (n, round) in rounds.enumerate() {
             let least = round.losses.iter().map(crate::engine::LayerLoss::least).min_by(f64::total_cmp);
             known.extend(least.map(|least| (Kind::Layers, (n + 1) as f64, least)));
         }
-        if let Some([(kind, amount)]) = amounts(&one.trial.cut).as_deref() {
-            let own = mean(one, Role::Pruned)? - quantized(&one.trial.formats).unwrap_or(0.0);
+        if let Some([(kind, amount)]) = amounts(&one.proposal.cut).as_deref() {
+            let own = mean(one, Role::Pruned)? - quantized(&one.proposal.formats).unwrap_or(0.0);
             known.retain(|(of, at, _)| (of, at) != (kind, amount));
             known.push((*kind, *amount, own.max(f64::MIN_POSITIVE)));
         }
     }
-    let mut sum = quantized(&trial.formats)?;
-    for (kind, amount) in amounts(&trial.cut)? {
+    let mut sum = quantized(&proposal.formats)?;
+    for (kind, amount) in amounts(&proposal.cut)? {
         let points = known.iter().filter(|(of, ..)| *of == kind).map(|(_, at, loss)| (*at, *loss));
         sum += between(points.collect(), amount)?;
     }

@@ -13,10 +13,10 @@ mod write;
 pub(in crate::engine) use pairs::low_rank_pairs;
 
 use super::gpu;
+use super::prune::Alone;
 use super::text::{BuiltIn, Text};
 use super::walk::Walk;
 use super::weights::Weights;
-use super::prune::Alone;
 use super::{same_tokens, side_by_side};
 use crate::engine::command::{Computing, DeviceChoice, PackOutput, PackRequest};
 use crate::engine::device::Devices;

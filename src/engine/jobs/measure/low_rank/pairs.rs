@@ -1,15 +1,15 @@
 //! Matrices as products of two factors, in a folder of safetensors: what fits a number of bytes, by what each rank gains.
 
 use super::fit::{Fitted, Fitting};
-use super::write::{Entry, Writer};
 use super::mix;
+use super::write::{Entry, Writer};
 use crate::arch::{Coding, Part, Tensor, View};
 use crate::checkpoint::{Checkpoint, Contents, StoredTensor};
 use crate::engine::device::Devices;
-use crate::engine::jobs::measure::{gpu, side_by_side};
 use crate::engine::jobs::measure::text::{BuiltIn, Text};
 use crate::engine::jobs::measure::walk::Walk;
 use crate::engine::jobs::measure::weights::{Addition, Additions, Weights};
+use crate::engine::jobs::measure::{gpu, side_by_side};
 use crate::engine::low_rank::{PairsReport, PairsRequest, Standing};
 use crate::engine::worker::{Context, Stop};
 use crate::lowrank::Factors;

@@ -47,7 +47,7 @@ impl<'a> Alone<'a> {
             expected: None,
             computing: computing.clone(),
         };
-        let found = statistics::statistics(devices, &request, context)?.statistics;
+        let found = statistics(devices, &request, context)?.statistics;
         let prediction = Prediction::new(&found, level.is_measured(), true);
         let base = Recipe::parse("COPY", &[])?.with_statistics(&found, level).with_feedback(&found);
         Ok(Self { original, prediction, base, made: (level, found.identity.clone()) })

@@ -7,8 +7,8 @@ mod passage;
 mod sparse;
 mod structure;
 
-pub(in crate::engine) use compared::weigh;
 pub(super) use compared::Alone;
+pub(in crate::engine) use compared::weigh;
 pub(in crate::engine) use structure::outline;
 
 use super::gpu::{self, Gpu};

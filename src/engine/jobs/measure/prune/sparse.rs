@@ -17,8 +17,8 @@ use crate::prune::sparsify as sparsify_rows;
 use crate::prune::{Method, Pattern, Scope, Sparsity, entropy_coded, scores, sparsegpt};
 use crate::quant::{FormatRef, Search};
 use crate::recipe::{Plan, Recipe};
-use rayon::prelude::*;
 use crate::units;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
