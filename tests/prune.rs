@@ -140,7 +140,8 @@ fn methods_come_in_the_published_order() {
 fn speaks_and_predicts_the_same_in_llama_cpp(path: &Path) {
     let path = path.to_str().unwrap();
     let answer = common::peer_json("generate.py", &[path, "--tokens", "8"]).remove(0);
-    assert_eq!(answer["tokens"].as_array().map(Vec::len), Some(8), "{answer}");
+    // A token that is part of a character is not listed.
+    assert_eq!(answer["completion_tokens"], 8, "{answer}");
     let text = common::sample().join("evaluation.txt");
     let how = ["--ctx", "64", "--chunks", "4"];
     let theirs = common::peer_json("perplexity.py", &[&[path, text.to_str().unwrap()], &how[..]].concat()).remove(0);
@@ -284,7 +285,7 @@ fn everything_is_stacked_in_one_go_and_again_by_its_recipe() {
     let pack = |output: &str, more: &[&str]| -> Json {
         let (model, measured) = (common::sample().to_str().unwrap().to_owned(), at("some.txt"));
         let mut arguments = vec!["pack", &model, "-o", output, "--device", "cpu", "--json", "--measure", &measured];
-        arguments.extend(["--text", text.to_str().unwrap(), "--chunks", "10"]);
+        arguments.extend(["--text", text.to_str().unwrap(), "--chunks", "6"]);
         arguments.extend(more);
         serde_json::from_str(&tuck_ok(folder.path(), &arguments)).unwrap()
     };

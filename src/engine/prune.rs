@@ -111,9 +111,14 @@ pub struct LayerLoss {
 }
 
 impl LayerLoss {
+    /// Whether less is lost where the layer before takes over what it can.
+    pub fn corrects(&self) -> bool {
+        self.folded.is_some_and(|folded| folded.value < self.divergence.value)
+    }
+
     /// The KL divergence that it would come to.
     pub fn least(&self) -> f64 {
-        self.folded.map_or(self.divergence.value, |folded| folded.value.min(self.divergence.value))
+        self.folded.filter(|_| self.corrects()).unwrap_or(self.divergence).value
     }
 }
 
