@@ -193,15 +193,15 @@ impl Standings {
                 return Some(format!("No mix of types has so few bytes as {what}: {}.", units::grouped(row.bytes)));
             };
             let times = own.value / other.value.max(f64::MIN_POSITIVE);
+            let often = if times < 10.0 { format!("{times:.1}") } else { units::grouped(times.round() as u64) };
             Some(if (own.value - other.value).abs() < own.error.hypot(other.error) {
                 format!("Quantization alone loses about as much in as many bytes as {what}.")
             } else if own.value < other.value {
-                format!("Pruning wins: it loses {} of what quantization alone loses in as many bytes as {what}.", {
-                    units::percent(times)
-                })
+                let share = units::percent(times);
+                format!("Pruning wins: it loses {share} of what quantization alone loses in as many bytes as {what}.")
             } else {
                 format!(
-                    "Pruning is the worse use of bytes: it loses {times:.1} times what quantization alone loses in as many as \
+                    "Pruning is the worse use of bytes: it loses {often} times what quantization alone loses in as many as \
                          {what}."
                 )
             })

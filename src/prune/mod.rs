@@ -17,7 +17,7 @@ mod pattern;
 mod score;
 mod sparsegpt;
 
-pub use channels::{choose_channels, choose_groups, without};
+pub use channels::{choose_channels, choose_groups, columns_of, without};
 pub use entropy::entropy_coded;
 pub use fold::Fold;
 pub use influence::influence;
