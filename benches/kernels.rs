@@ -3,14 +3,18 @@
 //!     cargo bench --bench kernels
 //!
 //! Taken on 16 Mi random weights in F16, from a filled input to a readable output; and the leading singular vectors of a matrix
-//! of 2048 by 2048 of them, as an adapter of rank 16 asks for them.
+//! of 2048 by 2048 of them, as an adapter of rank 16 asks for them; and zeros in it.
 
 use rayon::prelude::*;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tuck::cpu::CpuRunner;
+use tuck::feedback::Hessian;
+use tuck::gpu::forward::Multiply;
 use tuck::gpu::{self, GpuRunner};
 use tuck::graph::{Recording, Runner, SlotSize};
 use tuck::lowrank::{self, DEPTH, Host};
+use tuck::prune::{self, Pattern, Scope};
 use tuck::quant::{F16, F32, FORMATS, FormatRef, Search};
 
 fn main() {
@@ -31,7 +35,66 @@ fn main() {
             println!("{:<8}{quantize:>14.0}{dequantize:>14.0}", format.name);
         }
     }
+    zeros(&weights);
     singular_vectors(&weights);
+}
+
+/// How fast weights are left out.
+fn zeros(weights: &[f32]) {
+    const WIDTH: usize = 2048;
+    let (matrix, go_on) = (&weights[..WIDTH * WIDTH], &|| false);
+    // Columns that go together the more the nearer they are.
+    let near = |n: usize| 0.9f32.powi((n / WIDTH).abs_diff(n % WIDTH) as i32);
+    let gram: Vec<f32> = (0..WIDTH * WIDTH).map(near).collect();
+    let hessian = Hessian::new(&gram, WIDTH, 0.01, go_on).expect("nobody stops it").expect("it is one");
+    let hessian = Arc::new(hessian);
+    let factors: Vec<f32> = (0..WIDTH).map(|column| 1.0 + (column % 7) as f32).collect();
+    let (half, pairs) = (Pattern::Share(0.5), Pattern::Groups { kept: 2, of: 4 });
+    println!("\nZeros in {WIDTH} x {WIDTH}: million weights a second");
+    println!("{:<44}{:>12}{:>12}{:>16}{:>16}", "", "Wanda, 50 %", "Wanda, 2:4", "SparseGPT, 50 %", "SparseGPT, 2:4");
+    let best = |prune: &mut dyn FnMut(&mut [f32])| {
+        let run = |_| {
+            let mut own = matrix.to_vec();
+            let started = Instant::now();
+            prune(&mut own);
+            started.elapsed()
+        };
+        let best = (0..3).map(run).min().unwrap_or_default();
+        matrix.len() as f64 / best.as_secs_f64() / 1e6
+    };
+    let show = |name: &str, [half, pairs, made_half, made_pairs]: [f64; 4]| {
+        println!("{name:<44}{half:>12.1}{pairs:>12.1}{made_half:>16.2}{made_pairs:>16.2}");
+    };
+    let by_score = |pattern| best(&mut |own| prune::sparsify(own, WIDTH, Some(&factors), pattern, Scope::Row));
+    let made_good = |pattern| {
+        best(&mut |own| prune::sparsegpt(own, &hessian, pattern, Scope::Layer, go_on).expect("nobody stops it"))
+    };
+    show("processor", [by_score(half), by_score(pairs), made_good(half), made_good(pairs)]);
+    for adapter in gpu::devices() {
+        let how = Multiply::best(&adapter);
+        let mut runner = match gpu::feedback::Runner::with(&adapter, None, how, gpu::Checks::Off) {
+            Ok(runner) => runner,
+            Err(error) => {
+                println!("{adapter}: {error}");
+                continue;
+            }
+        };
+        let name = runner.name();
+        let mut by_score = |pattern| {
+            best(&mut |own| {
+                runner.sparsify(own, WIDTH, Some(&factors), pattern, Scope::Row).expect("the device is there");
+            })
+        };
+        let [half_rate, pairs_rate] = [half, pairs].map(&mut by_score);
+        let mut made_good = |pattern| {
+            best(&mut |own| {
+                let done = runner.sparsegpt(own, &hessian, pattern, Scope::Layer, go_on);
+                done.expect("the device is there").expect("nobody stops it");
+            })
+        };
+        let [made_half, made_pairs] = [half, pairs].map(&mut made_good);
+        show(&name, [half_rate, pairs_rate, made_half, made_pairs]);
+    }
 }
 
 /// How long it takes to find leading singular vectors, and to make rows orthonormal.

@@ -104,6 +104,19 @@
 //! with and without the adapter, and through the mix of types of as many bytes, so that every report says what the same bytes
 //! do without an adapter.
 //!
+//! # How a model is pruned
+//!
+//! [`prune`] says as plain data what is to go ([`prune::Cut`]) and holds the arithmetic. The prune job takes a text through the model
+//! layer by layer and decides by what it sees: all layers that may go are tried in one pass, each as a stream of the text that does
+//! without it; then experts, heads and channels go by the Gram matrices of inputs, then single weights. Changed weights lie in a
+//! temporary file without a name ([`model::ChangedWeights`]), and what comes of it is a [`model::Model`] like any other, to be packed,
+//! measured, or exported as a folder. Single weights that go and are to be quantized are both in one pass
+//! ([`feedback::quantize_sparse`]): that runs on the processor, by zeros that [`gpu::feedback`] chose where there is a GPU. The
+//! weigh job then measures what is left beside the mix of types that loses least in as many bytes, which every report shows.
+//!
+//! Where several things go they go in the order that loses least (measured in `benches/RESULTS.md`): whole parts, then weights
+//! together with quantization, then an adapter of what both lost ([`engine::Lineage`]).
+//!
 //! # Adding things
 //!
 //! A product that stores weights as codes is a line in `METHODS` of `checkpoint/coded`, and a file there if its layout is new.

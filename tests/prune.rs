@@ -10,9 +10,18 @@ use tuck::engine::{
     Command, DeviceChoice, Engine, EventKind, ExportRequest, MeasureReport, MeasureRequest, PackOutput, PackRequest,
     PruneReport, PruneRequest,
 };
-use tuck::model::Model;
+use tuck::gguf::Value;
+use tuck::model::{ChangedWeights, Model, Reshape};
 use tuck::prune::{Cut, Layers, METHODS, Method, Pattern, Sparsity};
 use tuck::recipe::{Recipe, Split};
+
+/// Runs the program with a cache of its own, so that nothing is there from before.
+fn tuck_ok(folder: &Path, arguments: &[&str]) -> String {
+    let mut tuck = std::process::Command::new(env!("CARGO_BIN_EXE_tuck"));
+    let output = tuck.args(arguments).env("XDG_CACHE_HOME", folder).output().unwrap();
+    assert!(output.status.success(), "tuck {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
 
 /// An engine, and the sample.
 struct Bench {
@@ -32,9 +41,14 @@ impl Bench {
     }
 
     fn prune(&mut self, cut: Cut) -> Arc<PruneReport> {
+        self.prune_model(&Arc::clone(&self.model), cut)
+    }
+
+    fn prune_model(&mut self, model: &Arc<Model>, cut: Cut) -> Arc<PruneReport> {
         let request = PruneRequest {
-            model: Arc::clone(&self.model),
+            model: Arc::clone(model),
             cut,
+            quantizing: None,
             text: Some(common::sample().join("calibration.txt")),
             chunks: Some(12),
             comparing: None,
@@ -114,12 +128,27 @@ fn methods_come_in_the_published_order() {
                 assert_eq!(sparse.weights, 8 * (2 * 256 * 256 + 2 * 128 * 256 + 3 * 768 * 256));
                 let share = sparse.zeros as f64 / sparse.weights as f64;
                 assert!((0.5..0.5001).contains(&share), "{share}");
-                assert!(sparse.entropy_coded < sparse.dense / 2, "{sparse:?}");
+                assert!(sparse.entropy_coded.unwrap() < sparse.dense / 2, "{sparse:?}");
                 loss
             })
             .collect();
         assert!(losses[2] < 0.98 * losses[1] && losses[1] < 0.98 * losses[0], "{pattern}: {losses:?}");
     }
+}
+
+/// llama.cpp loads a file, makes text with it, and finds the perplexity that Tuck does.
+fn speaks_and_predicts_the_same_in_llama_cpp(path: &Path) {
+    let path = path.to_str().unwrap();
+    let answer = common::peer_json("generate.py", &[path, "--tokens", "8"]).remove(0);
+    // A token that is part of a character is not listed.
+    assert_eq!(answer["completion_tokens"], 8, "{answer}");
+    let text = common::sample().join("evaluation.txt");
+    let how = ["--ctx", "64", "--chunks", "4"];
+    let theirs = common::peer_json("perplexity.py", &[&[path, text.to_str().unwrap()], &how[..]].concat()).remove(0);
+    let measured = ["measure", path, "--text", text.to_str().unwrap(), "--device", "cpu", "--json"];
+    let ours: Json = serde_json::from_str(&common::tuck_ok(&[&measured[..], &how[..]].concat())).unwrap();
+    let (ours, theirs) = (ours["perplexity"]["value"].as_f64().unwrap(), theirs["perplexity"].as_f64().unwrap());
+    assert!((ours / theirs - 1.0).abs() < 0.01, "{ours}, and {theirs} by llama.cpp");
 }
 
 /// Everything at once, with names and sizes that others understand.
@@ -133,8 +162,7 @@ fn what_is_left_loads_in_llama_cpp_and_as_a_folder() {
     assert_eq!((sizes.layers, sizes.feed_forward.first(), sizes.heads.first(), sizes.kv_heads.first()), (7, 640, 2, 1));
     let path = folder.path().join("left.gguf");
     bench.pack(&report.model, &path);
-    let answer = common::peer_json("generate.py", &[path.to_str().unwrap(), "--tokens", "8"]).remove(0);
-    assert_eq!(answer["tokens"].as_array().map(Vec::len), Some(8), "{answer}");
+    speaks_and_predicts_the_same_in_llama_cpp(&path);
 
     let request = |folder: PathBuf, model: &Arc<Model>, compressed| {
         Command::Export(ExportRequest { model: Arc::clone(model), folder, compressed })
@@ -206,6 +234,114 @@ fn half_of_the_neighbours_are_not_written() {
         seen += 1;
     }
     assert_eq!(seen, 8 * 7);
+}
+
+/// The experts that few tokens come to go, of a small random model in which these are known: their rows of the router are 0, and
+/// of the others the best two are better nearly always.
+#[test]
+fn experts_that_are_hardly_chosen_go() {
+    const IDLE: [usize; 2] = [3, 6];
+    let mut bench = Bench::new();
+    let folder = tempfile::tempdir().unwrap();
+    let made = common::peer("family_models.py", &[folder.path().to_str().unwrap(), "qwen3-moe"]);
+    let whole = Model::open(Path::new(made.trim())).unwrap();
+    let router = |layer: usize| format!("blk.{layer}.ffn_gate_inp.weight");
+    let mut weights = ChangedWeights::begin(folder.path()).unwrap();
+    for layer in 0..2 {
+        let tensor = whole.tensors.iter().find(|tensor| tensor.name == router(layer)).unwrap();
+        let (columns, mut rows) = (tensor.columns() as usize, common::floats(&whole, &tensor.name));
+        assert_eq!(rows.len(), 8 * columns);
+        IDLE.iter().for_each(|idle| rows[idle * columns..][..columns].fill(0.0));
+        weights.put(tensor, &tensor.shape, &rows).unwrap();
+    }
+    let model = Arc::new(whole.with_weights(weights, &Reshape::default()).unwrap());
+    let report = bench.prune_model(&model, Cut { experts: 2, ..Cut::default() });
+    let left = &report.model;
+    assert_eq!((left.hparams.experts, left.hparams.experts_used), (6, 2));
+    assert_eq!(left.value("qwen3moe.expert_count"), Some(&Value::U32(6)));
+    for layer in 0..2 {
+        let parts = ["ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"].map(|name| format!("blk.{layer}.{name}.weight"));
+        for name in parts.into_iter().chain([router(layer)]) {
+            let all = common::floats(&model, &name);
+            let each = all.len() / 8;
+            let kept = (0..8).filter(|expert| !IDLE.contains(expert)).flat_map(|expert| &all[expert * each..][..each]);
+            assert_eq!(common::floats(left, &name), kept.copied().collect::<Vec<f32>>(), "{name}");
+        }
+    }
+    let path = folder.path().join("left.gguf");
+    bench.pack(left, &path);
+    speaks_and_predicts_the_same_in_llama_cpp(&path);
+}
+
+/// Layers, weights, a type and an adapter at once; the recipe makes the same files again.
+#[test]
+fn everything_is_stacked_in_one_go_and_again_by_its_recipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let text = common::sample().join("calibration.txt");
+    let some = std::fs::read_to_string(common::sample().join("evaluation.txt")).unwrap();
+    let end = (6_000..).find(|at| some.is_char_boundary(*at)).unwrap();
+    std::fs::write(at("some.txt"), &some[..end]).unwrap();
+    let pack = |output: &str, more: &[&str]| -> Json {
+        let (model, measured) = (common::sample().to_str().unwrap().to_owned(), at("some.txt"));
+        let mut arguments = vec!["pack", &model, "-o", output, "--device", "cpu", "--json", "--measure", &measured];
+        arguments.extend(["--text", text.to_str().unwrap(), "--chunks", "6"]);
+        arguments.extend(more);
+        serde_json::from_str(&tuck_ok(folder.path(), &arguments)).unwrap()
+    };
+    let (first, second, recipe) = (at("first.gguf"), at("second.gguf"), at("recipe.toml"));
+    let stack = ["--drop-layers", "auto:2", "--sparsity", "2:4", "--adapter-rank", "16", "--type", "Q3_K_M"];
+    let report = pack(&first, &[&stack[..], &["--recipe-out", &recipe]].concat());
+    let gone: Vec<u64> =
+        report["pruned"]["rounds"].as_array().unwrap().iter().map(|r| r["dropped"].as_u64().unwrap()).collect();
+    assert_eq!(gone.len(), 2);
+    assert_eq!(report["pruned"]["sparse"]["gone"], 6 * (2 * 256 * 256 + 2 * 128 * 256 + 3 * 768 * 256) / 2);
+    let adapter = &report["adapters"][0];
+    let loss = |of: &Json| of["kl_divergence"]["value"].as_f64().unwrap();
+    assert!(loss(&adapter["with_adapter"]) < loss(&adapter["base"]), "{adapter}");
+    let bytes = |path: &str| std::fs::read(path).unwrap();
+    let files = |path: &str| [bytes(path), bytes(&path.replace(".gguf", "-lora.gguf"))];
+    let total: u64 = files(&first).iter().map(|bytes| bytes.len() as u64).sum();
+    assert_eq!(adapter["with_adapter"]["bytes"], total);
+    let alone = &adapter["same_bytes_by_quantization_alone"];
+    assert!(alone["bytes"].as_u64().unwrap() <= total && loss(alone) > 0.0, "{alone}");
+
+    let written = std::fs::read_to_string(&recipe).unwrap();
+    assert!(written.contains(&format!("drop_layers = \"{},{},\"", gone[0], gone[1])), "{written}");
+    pack(&second, &["--recipe", &recipe]);
+    assert!(files(&first) == files(&second));
+
+    // Without an adapter the file itself is measured beside the same.
+    let plain = pack(&at("third.gguf"), &["--drop-layers", "3,", "--type", "Q4_K_M"]);
+    let labels: Vec<&str> =
+        plain["compared"][0].as_array().unwrap().iter().map(|row| row["label"].as_str().unwrap()).collect();
+    assert_eq!(labels, ["Pruned, Q4_K_M", "Not pruned, Q4_K_M", "Same bytes by quantization alone"]);
+}
+
+/// Zeros alone make no file smaller, which is told, beside what they would take entropy coded.
+#[test]
+fn zeros_are_set_beside_quantization_alone() {
+    let (sample, cache) = (common::sample(), tempfile::tempdir().unwrap());
+    let prune = |more: &[&str]| {
+        let how = ["--chunks", "4", "--measure-chunks", "2", "--sparsity-method", "magnitude", "--device", "cpu"];
+        let all = [&["prune", sample.to_str().unwrap(), "--sparsity", "2:4"], &how[..], more].concat();
+        tuck_ok(cache.path(), &all)
+    };
+    let report: Json = serde_json::from_str(&prune(&["--json"])).unwrap();
+    let row = |n: usize| &report["compared"][n];
+    let number = |json: &Json| json.as_f64().unwrap_or_else(|| panic!("{report}"));
+    assert_eq!(row(1)["label"], "Same bytes by quantization alone");
+    assert_eq!(row(2)["label"], "Bytes of it entropy coded, the same way");
+    let sparse = &report["sparse"];
+    let coded = number(&row(0)["bytes"]) - number(&sparse["bytes"]) + number(&sparse["entropy_coded_bytes"]);
+    assert!(number(&row(2)["bytes"]) <= coded && coded < 0.6 * number(&row(0)["bytes"]));
+    for n in [1, 2] {
+        assert!(number(&row(n)["kl_divergence"]["value"]) < number(&row(0)["kl_divergence"]["value"]), "{report}");
+    }
+    let told = prune(&[]);
+    for wanted in ["it gains nothing", "Pruning is the worse use of bytes", "entropy coded", "The original"] {
+        assert!(told.contains(wanted), "{wanted}: {told}");
+    }
 }
 
 #[test]

@@ -9,7 +9,8 @@ use tuck::feedback::{self, Hessian};
 use tuck::gpu::Checks;
 use tuck::gpu::feedback::Runner;
 use tuck::gpu::forward::Multiply;
-use tuck::prune::{Limit, Pattern, Scope, keep_groups, scores, sparsegpt};
+use tuck::prune::{Pattern, Scope, sparsegpt, sparsify};
+use tuck::quant::{IQ3_S, Q3_K, Q4_0, Q4_K, Search};
 
 const GO_ON: &(dyn Fn() -> bool + Sync) = &|| false;
 
@@ -20,26 +21,6 @@ const PATTERNS: &[Pattern] = &[
     Pattern::Groups { kept: 4, of: 8 },
     Pattern::Groups { kept: 1, of: 16 },
 ];
-
-/// The processor's.
-fn twin(weights: &[f32], columns: usize, factors: Option<&[f32]>, pattern: Pattern, scope: Scope) -> Vec<f32> {
-    let scores = scores(weights, columns, factors);
-    let mut kept = vec![true; weights.len()];
-    match pattern {
-        Pattern::Share(_) => {
-            let limits = Limit::of_rows(&scores, columns, pattern, scope);
-            let rows = scores.chunks(columns).zip(kept.chunks_mut(columns)).zip(limits);
-            rows.for_each(|((scores, kept), limit)| limit.keep(scores, kept));
-        }
-        Pattern::Groups { of, .. } => {
-            for (scores, kept) in scores.chunks(columns).zip(kept.chunks_mut(columns)) {
-                let groups = scores.chunks(of).zip(kept.chunks_mut(of));
-                groups.for_each(|(scores, kept)| keep_groups(scores, pattern.count(scores.len()), kept));
-            }
-        }
-    }
-    weights.iter().zip(kept).map(|(weight, kept)| if kept { *weight } else { 0.0 }).collect()
-}
 
 /// Weight by weight the same, with ties, lengths that are no multiple of anything, and what is not finite.
 #[test]
@@ -60,7 +41,8 @@ fn masks_are_those_of_the_processor() {
                 {
                     let mut found = weights.clone();
                     runner.sparsify(&mut found, columns, factors, pattern, scope).unwrap();
-                    let expected = twin(&weights, columns, factors, pattern, scope);
+                    let mut expected = weights.clone();
+                    sparsify(&mut expected, columns, factors, pattern, scope);
                     let bits = |weights: &[f32]| weights.iter().map(|weight| weight.to_bits()).collect::<Vec<u32>>();
                     assert_eq!(bits(&found), bits(&expected), "{rows} x {columns}, {pattern} of each {}", scope.name());
                 }
@@ -113,4 +95,38 @@ fn what_makes_good_is_as_good_as_the_processors() {
                 .is_none()
         );
     }
+}
+
+/// Zeros stay zeros where a format has them, and rounding is made good together with what went.
+#[test]
+fn what_goes_and_what_is_rounded_are_made_good_together() {
+    let (rows, columns) = (70, 512);
+    let gram = gram(columns, 1);
+    let hessian = Hessian::new(&gram, columns, 0.01, GO_ON).unwrap().unwrap();
+    let weights = noise(rows * columns, 4);
+    let cost = |found: &[f32]| {
+        let errors: Vec<f32> = found.iter().zip(&weights).map(|(a, b)| a - b).collect();
+        feedback::quadratic(&errors, &gram, columns)
+    };
+    for pattern in [Pattern::Share(0.5), Pattern::Groups { kept: 2, of: 4 }] {
+        let mut sparse = weights.clone();
+        sparsegpt(&mut sparse, &hessian, pattern, Scope::Row, GO_ON).unwrap();
+        for (format, has_zero) in [(&Q3_K, true), (&Q4_0, true), (&Q4_K, false), (&IQ3_S, false)] {
+            let read = |blocks: &[u8]| {
+                let mut found = vec![0.0; weights.len()];
+                (format.dequantize)(blocks, &mut found);
+                found
+            };
+            let mut blocks = vec![0; format.bytes(weights.len() as u64) as usize];
+            (format.quantize)(&sparse, Search::default(), &mut blocks);
+            let after = cost(&read(&blocks));
+            feedback::quantize_sparse(&weights, &sparse, &hessian, format, GO_ON, &mut blocks).unwrap();
+            let together = read(&blocks);
+            assert!(cost(&together) < 0.97 * after, "{format}, {pattern}: {} and {after}", cost(&together));
+            let all_stay = sparse.iter().zip(&together).all(|(sparse, found)| *sparse != 0.0 || *found == 0.0);
+            assert_eq!(all_stay, has_zero, "{format}, {pattern}");
+        }
+    }
+    let mut blocks = vec![0; Q3_K.bytes(weights.len() as u64) as usize];
+    assert_eq!(feedback::quantize_sparse(&weights, &weights, &hessian, &Q3_K, &|| true, &mut blocks), None);
 }

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::floats;
 use common::jobs::{computing, follow};
 use std::sync::Arc;
 use tuck::engine::{Command, DeviceChoice, Engine, EventKind, MeasureRequest, PackOutput, PackRequest};
@@ -9,16 +10,6 @@ use tuck::gguf::Value;
 use tuck::model::{ChangedWeights, Model, Pruning, Reshape};
 use tuck::quant::{BF16, F32};
 use tuck::recipe::{Recipe, Split};
-
-fn floats(model: &Model, name: &str) -> Vec<f32> {
-    let tensor = model.tensors.iter().find(|tensor| tensor.name == name).unwrap();
-    let part = &tensor.parts()[0];
-    let mut bytes = vec![0; part.format.bytes(tensor.weights()) as usize];
-    model.files[part.at.file].read_at(part.at.offset, &mut bytes).unwrap();
-    let mut floats = vec![0.0; tensor.weights() as usize];
-    (part.format.dequantize)(&bytes, &mut floats);
-    floats
-}
 
 fn perplexity(engine: &mut Engine, model: &Arc<Model>) -> f64 {
     let request = MeasureRequest {
@@ -46,7 +37,7 @@ fn a_model_with_fewer_layers_and_channels_is_an_ordinary_model() {
     let mut weights = ChangedWeights::begin(folder.path()).unwrap();
     for tensor in model.tensors.iter().filter(|tensor| tensor.layer().is_some() && tensor.shape.len() == 2) {
         let kind = tensor.name.rsplit('.').nth(1).unwrap();
-        let all = floats_of_any(&model, &tensor.name);
+        let all = floats(&model, &tensor.name);
         let columns = tensor.columns() as usize;
         match kind {
             "ffn_gate" | "ffn_up" => drop(weights.put(tensor, &[256, 384], &all[..384 * columns]).unwrap()),
@@ -68,7 +59,7 @@ fn a_model_with_fewer_layers_and_channels_is_an_ordinary_model() {
         (up.format, &up.shape[..], up.stored_name.as_str()),
         (&BF16, &[256, 384][..], "model.layers.3.mlp.up_proj.weight")
     );
-    assert_eq!(floats(&changed, "blk.2.ffn_up.weight"), floats_of_any(&model, "blk.3.ffn_up.weight")[..384 * 256]);
+    assert_eq!(floats(&changed, "blk.2.ffn_up.weight"), floats(&model, "blk.3.ffn_up.weight")[..384 * 256]);
 
     let mut engine = Engine::start(Box::new(|| {}));
     let own = perplexity(&mut engine, &changed);
@@ -87,20 +78,6 @@ fn a_model_with_fewer_layers_and_channels_is_an_ordinary_model() {
     let packed = perplexity(&mut engine, &Arc::new(Model::open(&path).unwrap()));
     assert_eq!(own, packed);
     assert!(own.is_finite() && own > 20.0, "{own} is no perplexity of half a model");
-}
-
-/// Of a tensor that lies in its file in any order.
-fn floats_of_any(model: &Model, name: &str) -> Vec<f32> {
-    let tensor = model.tensors.iter().find(|tensor| tensor.name == name).unwrap();
-    let part = &tensor.parts()[0];
-    let mut bytes = vec![0; part.format.bytes(1) as usize];
-    let read = |unit: u64| {
-        let (size, mut float) = (bytes.len() as u64, [0.0]);
-        model.files[part.at.file].read_at(part.at.offset + unit * size, &mut bytes).unwrap();
-        (part.format.dequantize)(&bytes, &mut float);
-        float[0]
-    };
-    part.view.offsets().map(read).collect()
 }
 
 #[test]

@@ -3,10 +3,12 @@
 use super::mix::goal::Goal;
 use super::session::{Quit, Session};
 use crate::engine::{
-    AdapterReport, AdapterSize, Command, Computing, EventKind, LowRankReport, LowRankRequest, OutputReport, Standing,
+    AdapterReport, AdapterSize, Command, Computing, EventKind, Lineage, LowRankReport, LowRankRequest, OutputReport,
+    Standing,
 };
 use crate::eval::Estimate;
 use crate::model::Model;
+use crate::quant::FormatRef;
 use crate::recipe::{Level, Recipe, named_format};
 use crate::units;
 use serde_json::{Value as Json, json};
@@ -37,48 +39,62 @@ fn beside(base: &Path) -> PathBuf {
 }
 
 impl ErrorAdapter {
-    /// What was asked for, if anything.
-    pub(super) fn size(&self) -> Option<AdapterSize> {
+    /// What was asked for, if anything: a size, and the format of the factors.
+    pub(super) fn choice(&self) -> Result<Option<(AdapterSize, FormatRef)>, Quit> {
         let rank = self.adapter_rank.map(|rank| AdapterSize::Rank(rank.into()));
-        rank.or(self.adapter_size.map(AdapterSize::Bytes))
+        let format = named_format(&self.adapter_type).map_err(|error| Quit::Failed(error.to_string()))?;
+        Ok(rank.or(self.adapter_size.map(AdapterSize::Bytes)).map(|size| (size, format)))
     }
+}
 
+/// An adapter that is to be made.
+pub(super) struct Making<'a> {
+    pub(super) size: AdapterSize,
+    /// Of its factors.
+    pub(super) format: FormatRef,
+    pub(super) goal: &'a Goal,
+    pub(super) level: Level,
+    /// What packed models are the rest of, if anything went of them before.
+    pub(super) lineage: Option<Lineage>,
+    /// What is observed for what an error costs: the model, or that which is to be come near.
+    pub(super) observed: &'a Arc<Model>,
+    pub(super) overwrite: bool,
+    pub(super) computing: &'a Computing,
+}
+
+impl Making<'_> {
     /// Makes that of a file that was packed, and measures it.
     pub(super) fn make(
         &self,
         session: &mut Session,
         (model, recipe, output): (&Arc<Model>, &Recipe, &OutputReport),
-        (goal, level): (&Goal, Level),
-        overwrite: bool,
-        computing: &Computing,
-    ) -> Result<Option<Arc<LowRankReport>>, Quit> {
-        let Some(size) = self.size() else { return Ok(None) };
-        let format = named_format(&self.adapter_type).map_err(|error| Quit::Failed(error.to_string()))?;
-        let statistics = goal.statistics(session, model, level, computing)?;
+    ) -> Result<Arc<LowRankReport>, Quit> {
+        let Self { size, format, goal, level, lineage, observed, overwrite, computing } = self;
         let request = LowRankRequest {
             model: Arc::clone(model),
+            lineage: lineage.clone(),
             recipe: recipe.clone(),
             packed: Some(session.open(&output.path)?),
-            sizes: vec![size],
+            sizes: vec![*size],
             format,
-            statistics,
-            level,
+            statistics: goal.statistics(session, observed, *level, computing)?,
+            level: *level,
             text: goal.measure.clone().flatten(),
             context: CONTEXT,
             chunks: None,
             path: Some(beside(&output.path)),
-            overwrite,
-            computing: computing.clone(),
+            overwrite: *overwrite,
+            computing: Computing::clone(computing),
         };
         match session.run(Command::LowRank(Box::new(request)))? {
-            EventKind::LowRank(report) => Ok(Some(report)),
+            EventKind::LowRank(report) => Ok(report),
             _ => Err(Quit::Failed("the engine gave no report".to_owned())),
         }
     }
 
     /// Refuses outputs whose adapters would be in the way of something.
-    pub(super) fn check(&self, outputs: &[PathBuf], overwrite: bool) -> Result<(), Quit> {
-        if self.size().is_none() || overwrite {
+    pub(super) fn check(&self, outputs: &[PathBuf]) -> Result<(), Quit> {
+        if self.overwrite {
             return Ok(());
         }
         match outputs.iter().map(|output| beside(output)).find(|path| path.exists()) {
@@ -122,7 +138,8 @@ pub(super) fn as_json(report: &LowRankReport) -> Json {
     })
 }
 
-pub(super) fn print(report: &LowRankReport) {
+/// `is_rest`: whether something went of the model before, which is measured too.
+pub(super) fn print(report: &LowRankReport, is_rest: bool) {
     let adapter = &report.adapters[0];
     let (lowest, mean, highest, count) = ranks(adapter);
     println!("\n{}", report.path.as_deref().unwrap_or(Path::new("")).display());
@@ -134,11 +151,12 @@ pub(super) fn print(report: &LowRankReport) {
         report.ranks.format
     );
     println!("  Measured  on {}, {} chunks of {}", report.text.display(), report.chunks, report.context);
-    println!("            {:<28} {:>18}   KL divergence", "", "bytes");
-    row(report.recipe, Some(&report.base));
-    row(&format!("{} with the adapter", report.recipe), Some(&adapter.with));
+    println!("            {:<34} {:>14}   KL divergence", "", "bytes");
+    let name = if is_rest { format!("{}, pruned", report.recipe) } else { report.recipe.to_owned() };
+    row(&name, Some(&report.base));
+    row(&format!("{name} with the adapter"), Some(&adapter.with));
     row("same bytes by quantization alone", adapter.instead.as_ref());
-    println!("  {}", verdict(adapter));
+    println!("  {}", verdict(adapter, if is_rest { "Pruning with the adapter" } else { "The adapter" }));
     println!("  Time      {} on {}", units::duration(report.elapsed), report.device);
 }
 
@@ -146,14 +164,14 @@ pub(super) fn print(report: &LowRankReport) {
 pub(super) fn row(name: &str, of: Option<&Standing>) {
     match of {
         Some(Standing { bytes, divergence: Estimate { value, error } }) => {
-            println!("            {name:<32} {:>14}   {value:.6} ± {error:.6}", units::grouped(*bytes));
+            println!("            {name:<34} {:>14}   {value:.6} ± {error:.6}", units::grouped(*bytes));
         }
-        None => println!("            {name:<32} {:>14}", "no mix has so few"),
+        None => println!("            {name:<34} {:>14}", "no mix has so few"),
     }
 }
 
 /// Whether the adapter is worth its bytes, in a sentence.
-fn verdict(adapter: &AdapterReport) -> String {
+fn verdict(adapter: &AdapterReport, what: &str) -> String {
     let Some(instead) = &adapter.instead else {
         return "Nothing to compare it with: no mix of types has so few bytes.".to_owned();
     };
@@ -161,11 +179,11 @@ fn verdict(adapter: &AdapterReport) -> String {
     let times = own.value / other.value.max(f64::MIN_POSITIVE);
     let spread = own.error.hypot(other.error);
     if (own.value - other.value).abs() < spread {
-        "The adapter is about as good as more bits for as many bytes.".to_owned()
+        format!("{what} is about as good as more bits for as many bytes.")
     } else if own.value < other.value {
-        format!("The adapter wins: it loses {} of what more bits for as many bytes lose.", units::percent(times))
+        format!("{what} wins: it loses {} of what more bits for as many bytes lose.", units::percent(times))
     } else {
         let advice = "spend them on bits (--target-size), unless the base has to stay as it is";
-        format!("The adapter is the worse use of these bytes: it loses {times:.1} times as much; {advice}.")
+        format!("{what} is the worse use of these bytes: it loses {times:.1} times as much; {advice}.")
     }
 }

@@ -25,6 +25,7 @@ mod prune;
 mod pull;
 mod sensitivity;
 mod session;
+mod stack;
 mod svg;
 mod verify;
 

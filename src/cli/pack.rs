@@ -2,7 +2,7 @@
 
 use super::computing::Computing;
 use super::cut::Cutting;
-use super::error_adapter::{self, ErrorAdapter};
+use super::error_adapter::{self, ErrorAdapter, Making};
 use super::importance::Importance;
 use super::lora::Lora;
 use super::metadata::Metadata;
@@ -12,14 +12,15 @@ use super::mix::report::Chosen;
 use super::output;
 use super::prune;
 use super::session::{Quit, Session, exit, print_json};
+use super::stack::Stack;
 use crate::engine::{
-    Command, EventKind, MeasureReport, OpenRequest, OutputReport, PackOutput, PackReport, PackRequest, PruneRequest,
+    Command, EventKind, MeasureReport, OpenRequest, OutputReport, PackOutput, PackReport, PackRequest,
 };
 use crate::imatrix::{Gram, Imatrix};
 use crate::model::lint::{self, Severity};
 use crate::model::{Model, Pruning};
 use crate::quant::Effort;
-use crate::recipe::{Coverage, FallbackGroup, Level, Mix, Plan, Recipe, RecipeError, Split, named_format};
+use crate::recipe::{Beside, Coverage, FallbackGroup, Level, Mix, Plan, Recipe, RecipeError, Split, named_format};
 use crate::units;
 use serde_json::{Value as Json, json};
 use std::num::NonZeroUsize;
@@ -119,6 +120,11 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
+    /// The effort that was asked for, or that a mix was made with.
+    fn level(&self, mix: Option<&Mix>) -> Level {
+        self.effort.unwrap_or_else(|| mix.map_or(Level::Fast, |mix| mix.level))
+    }
+
     fn split(&self) -> Split {
         match (self.max_shard_size, self.max_shard_tensors) {
             (Some(bytes), _) => Split::MaxBytes(bytes),
@@ -143,19 +149,37 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let imatrix = imatrix.map(|imatrix| Arc::new(imatrix.renamed(|name| pruning.rename(name))));
     let gram = arguments.gram.as_deref().map(Gram::open).transpose().map_err(Quit::Failed)?;
     let gram = gram.map(|gram| Arc::new(gram.renamed(|name| pruning.rename(name))));
-    if arguments.goal.is_given() && imatrix.is_some() {
+    let given = arguments.goal.given()?;
+    // A recipe without statistics is as good as a type.
+    let typed = given.as_ref().filter(|(_, mix)| mix.identity.is_none());
+    let is_chosen = arguments.goal.is_given() && typed.is_none();
+    if is_chosen && imatrix.is_some() {
         return Err(Quit::Failed("a mix has an importance matrix of its own, so --imatrix is not needed".to_owned()));
     }
-    if arguments.goal.measure.is_some() && !arguments.goal.is_given() && arguments.adapter.size().is_none() {
+    let written = given.as_ref().map(|(_, mix)| mix.beside.clone()).unwrap_or_default();
+    let named = arguments.cutting.cut();
+    let cut = if named.is_nothing() { written.cut.unwrap_or_default() } else { named };
+    let adapter = arguments.adapter.choice()?.or(written.adapter);
+    if arguments.goal.measure.is_some() && !is_chosen && adapter.is_none() && cut.is_nothing() {
         return Err(Quit::Failed(
-            "--measure goes with a size or an adapter; a type is measured by tuck measure --type".to_owned(),
+            "--measure goes with a size, an adapter or pruning; a type is measured by tuck measure --type".to_owned(),
         ));
     }
-    let named = if arguments.goal.is_given() { &[KEPT.to_owned()] } else { &arguments.presets[..] };
-    let recipe =
-        |name: &String| Ok(Recipe { imatrix: imatrix.clone(), gram: gram.clone(), ..recipe(arguments, name)? });
-    let recipes: Result<Vec<Recipe>, RecipeError> = named.iter().map(recipe).collect();
-    let mut recipes = recipes.map_err(|error| failed(&error))?;
+    let known = |recipe: Recipe| Recipe { imatrix: imatrix.clone(), gram: gram.clone(), ..recipe };
+    let mut recipes = match (typed, is_chosen) {
+        (Some((recipe, mix)), _) => {
+            let mix = Some(Arc::new(mix.clone()));
+            vec![known(Recipe { effort: arguments.level(mix.as_deref()).effort(), mix, ..recipe.clone() })]
+        }
+        (None, true) => vec![known(recipe(arguments, KEPT).map_err(|error| failed(&error))?)],
+        (None, false) => {
+            let recipes = arguments.presets.iter().map(|name| recipe(arguments, name).map(known));
+            recipes.collect::<Result<Vec<Recipe>, RecipeError>>().map_err(|error| failed(&error))?
+        }
+    };
+    if arguments.goal.recipe_out.is_some() && recipes.len() > 1 {
+        return Err(Quit::Failed("a recipe is of one type; name one for --recipe-out".to_owned()));
+    }
     let mut session = Session::start();
     let open = OpenRequest { path: arguments.path.clone(), adapters: arguments.lora.choices()? };
     let EventKind::Opened(model) = session.run(Command::Open(open))? else {
@@ -177,44 +201,37 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
         eprintln!("tuck: {}: {finding}; {}", finding.severity.label(), lower(&finding.advice));
     }
     let computing = arguments.computing.choice();
-    let named = arguments.cutting.cut();
-    let cut = if named.is_nothing() { arguments.goal.cut()?.unwrap_or_default() } else { named };
-    let model = match cut.is_nothing() {
-        true => model,
-        false => {
-            if recipes.iter().any(|recipe| recipe.imatrix.is_some() || recipe.gram.is_some()) {
-                return Err(Quit::Failed(
-                    "--imatrix and --gram are of the model before it is pruned; leave them out, or prune first (tuck prune) and \
-                     make them of what is left"
-                        .to_owned(),
-                ));
-            }
-            let (text, chunks) = arguments.goal.observed_on();
-            let (cut, computing) = (cut.clone(), computing.clone());
-            let request = PruneRequest { model, cut, text, chunks, comparing: None, computing };
-            let EventKind::Pruned(report) = session.run(Command::Prune(request))? else {
-                return Err(Quit::Failed("the engine gave no report".to_owned()));
-            };
-            if !arguments.json {
-                prune::print_steps(&report);
-            }
-            Arc::clone(&report.model)
-        }
-    };
+    if !cut.is_nothing() && recipes.iter().any(|recipe| recipe.imatrix.is_some() || recipe.gram.is_some()) {
+        return Err(Quit::Failed(
+            "--imatrix and --gram are of the model before it is pruned; leave them out, or prune first (tuck prune) and make them \
+             of what is left"
+                .to_owned(),
+        ));
+    }
+    // Of several types each would need a pass of its own, and types that are still to be chosen are for later.
+    let quantizing = recipes.first().filter(|_| recipes.len() == 1 && !is_chosen).cloned();
+    let stack = Stack::new(&mut session, model, cut, quantizing, (&arguments.goal, &computing))?;
+    if !arguments.json {
+        stack.print();
+    }
+    let model = stack.model();
     let mut chosen = None;
-    if arguments.goal.is_given() {
+    if is_chosen {
         let level = arguments.effort.unwrap_or_default();
-        let mut found =
-            arguments.goal.choose(&mut session, &model, (recipes.remove(0), level), arguments.split(), &computing)?;
-        if let Some(mix) = found.recipe.mix.as_mut().filter(|_| !cut.is_nothing()) {
-            Arc::make_mut(mix).cut = Some(cut.clone());
-        }
-        if let (Some(path), Some(mix)) = (&arguments.goal.recipe_out, &found.recipe.mix) {
-            let written = std::fs::write(path, Mix::write(&found.recipe, mix));
-            written.map_err(|error| Quit::Failed(format!("{}: {error}", path.display())))?;
-        }
+        let found =
+            arguments.goal.choose(&mut session, model, (recipes.remove(0), level), arguments.split(), &computing)?;
         recipes.push(found.recipe.clone());
         chosen = Some(found);
+    }
+    let level = arguments.level(recipes[0].mix.as_deref());
+    if let Some(path) = &arguments.goal.recipe_out {
+        let mix = match recipes[0].mix.as_deref() {
+            Some(mix) => mix.clone(),
+            None => Mix::of(&recipes[0], model, level).map_err(|error| failed(&error))?,
+        };
+        let beside = Beside { cut: stack.gone(), adapter };
+        let written = std::fs::write(path, Mix::write(&recipes[0], &Mix { beside, ..mix }));
+        written.map_err(|error| Quit::Failed(format!("{}: {error}", path.display())))?;
     }
     let count = recipes.len();
     let output = |recipe: Recipe| {
@@ -224,34 +241,44 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     };
     let outputs: Vec<PackOutput> = recipes.into_iter().map(output).collect::<Result<_, _>>().map_err(Quit::Failed)?;
     let measured = match (&chosen, &arguments.goal.measure) {
-        (Some(chosen), Some(text)) => Some(measure(&mut session, &model, &chosen.recipe, text.as_deref(), &computing)?),
+        (Some(chosen), Some(text)) => Some(measure(&mut session, model, &chosen.recipe, text.as_deref(), &computing)?),
         _ => None,
     };
     let mix_json = |json: Json| with_mix(json, chosen.as_ref(), measured.as_deref());
     if arguments.dry_run {
-        let split = |output: &PackOutput| Plan::new(&model, &output.recipe)?.split(&model, arguments.split());
+        let split = |output: &PackOutput| Plan::new(model, &output.recipe)?.split(model, arguments.split());
         let plan = |output: &PackOutput| Ok((output.path.clone(), split(output)?));
         let plans: Result<Vec<(PathBuf, Plan)>, RecipeError> = outputs.iter().map(plan).collect();
         let plans = plans.map_err(|error| failed(&error))?;
-        let coverage = plans.first().and_then(|(_, plan)| plan.coverage(&model));
+        let coverage = plans.first().and_then(|(_, plan)| plan.coverage(model));
         coverage.iter().flat_map(Coverage::warnings).for_each(|warning| eprintln!("tuck: warning: {warning}"));
         for (_, plan) in &plans {
             plan.warnings.iter().for_each(|warning| eprintln!("tuck: warning: {}: {warning}", plan.recipe.name()));
         }
         match arguments.json {
-            true => print_json(&mix_json(plans_json(&model, &plans))),
+            true => print_json(&mix_json(plans_json(model, &plans))),
             false => {
-                plans.iter().for_each(|(path, plan)| print_plan(&model, path, plan));
+                plans.iter().for_each(|(path, plan)| print_plan(model, path, plan));
                 chosen.iter().for_each(|chosen| chosen.print(plans[0].1.file_bytes, measured.as_deref()));
             }
         }
         return Ok(());
     }
     let paths: Vec<PathBuf> = outputs.iter().map(|output| output.path.clone()).collect();
-    arguments.adapter.check(&paths, arguments.force)?;
+    let making = adapter.map(|(size, format)| Making {
+        size,
+        format,
+        goal: &arguments.goal,
+        level,
+        lineage: stack.lineage(),
+        observed: if is_chosen { model } else { stack.dense() },
+        overwrite: arguments.force,
+        computing: &computing,
+    });
+    making.as_ref().map_or(Ok(()), |making| making.check(&paths))?;
     let recipes: Vec<Recipe> = outputs.iter().map(|output| output.recipe.clone()).collect();
     let request = PackRequest {
-        model: Arc::clone(&model),
+        model: Arc::clone(model),
         outputs,
         split: arguments.split(),
         overwrite: arguments.force,
@@ -263,24 +290,32 @@ fn pack(arguments: &Arguments) -> Result<(), Quit> {
     let EventKind::Packed(report) = session.run(Command::Pack(request))? else {
         return Err(Quit::Failed("the engine gave no report".to_owned()));
     };
-    let level = arguments.effort.unwrap_or(if chosen.is_some() { Level::default() } else { Level::Fast });
-    let of = |(recipe, output): (&Recipe, &OutputReport)| {
-        let (goal, adapter) = ((&arguments.goal, level), &arguments.adapter);
-        adapter.make(&mut session, (&model, recipe, output), goal, arguments.force, &computing)
-    };
-    let adapters = recipes.iter().zip(&report.outputs).map(of).collect::<Result<Vec<_>, Quit>>()?;
-    let adapters: Vec<_> = adapters.into_iter().flatten().collect();
+    let mut adapters = Vec::new();
+    let mut standings = Vec::new();
+    for (recipe, output) in recipes.iter().zip(&report.outputs) {
+        match &making {
+            Some(making) => adapters.push(making.make(&mut session, (model, recipe, output))?),
+            None => standings.extend(stack.weigh(&mut session, (recipe, output), level)?),
+        }
+    }
     if arguments.json {
         let mut json = mix_json(report_json(&report));
+        if let Some(pruned) = &stack.pruned {
+            json["pruned"] = prune::steps_json(pruned);
+        }
         if !adapters.is_empty() {
             json["adapters"] = adapters.iter().map(|adapter| error_adapter::as_json(adapter)).collect();
+        }
+        if !standings.is_empty() {
+            json["compared"] = standings.iter().map(|standings| prune::standings_json(standings)).collect();
         }
         print_json(&json);
         return Ok(());
     }
     print(&report);
     chosen.iter().for_each(|chosen| chosen.print(report.outputs[0].file_bytes, measured.as_deref()));
-    adapters.iter().for_each(|adapter| error_adapter::print(adapter));
+    standings.iter().for_each(|standings| prune::print_standings(standings));
+    adapters.iter().for_each(|adapter| error_adapter::print(adapter, stack.pruned.is_some()));
     for (index, output) in report.outputs.iter().enumerate() {
         let label = if index == 0 { "\nTry it:" } else { "       " };
         let adapter = adapters.get(index).and_then(|adapter| adapter.path.as_ref());

@@ -5,9 +5,10 @@ use super::cut::Cutting;
 use super::session::{Quit, Session, exit, print_json};
 use crate::engine::{
     Command, Comparing, DropRound, EventKind, ExportRequest, PackOutput, PackRequest, PruneReport, PruneRequest,
-    PruneRow, SparseReport,
+    PruneRow, SparseReport, Standings,
 };
-use crate::recipe::{Recipe, Split};
+use crate::eval::Divergence;
+use crate::recipe::{Level, Recipe, Split};
 use crate::units;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
@@ -84,10 +85,12 @@ fn prune(arguments: &Arguments) -> Result<(), Quit> {
     let request = PruneRequest {
         model,
         cut,
+        quantizing: (recipe.preset.format.is_some()).then(|| recipe.clone()),
         text: arguments.text.clone(),
         chunks: arguments.chunks,
         comparing: (!arguments.no_measure).then(|| Comparing {
             recipe: recipe.clone(),
+            level: Level::Fast,
             text: arguments.measure.clone(),
             chunks: arguments.measure_chunks,
         }),
@@ -127,16 +130,7 @@ fn print(report: &PruneReport, output: Option<&PathBuf>, exported: Option<u64>) 
     let card = &report.model.card;
     println!("{}, {} layers, {} weights", card.name, card.layers, units::grouped(card.parameters));
     print_steps(report);
-    if !report.compared.is_empty() {
-        println!("  {:<40} {:>15} {:>12} {:>14}", "", "Bytes", "Perplexity", "KL divergence");
-    }
-    for PruneRow { label, bytes, divergence } in &report.compared {
-        let (perplexity, mean) = (divergence.perplexity().value, divergence.mean().value);
-        println!("  {label:<40} {:>15} {perplexity:>12.4} {mean:>14.6}", units::grouped(*bytes));
-    }
-    if let Some(perplexity) = report.compared.first().and_then(|row| row.divergence.reference_perplexity()) {
-        println!("  {:<40} {:>15} {:>12.4} {:>14}", "The original", "", perplexity.value, 0);
-    }
+    print_standings(&report.compared);
     println!("  {:<24} {}", "Observed on", report.text.display());
     println!("  {:<24} {}", "Device", report.device);
     println!("  {:<24} {}", "Time", units::duration(report.elapsed));
@@ -145,6 +139,28 @@ fn print(report: &PruneReport, output: Option<&PathBuf>, exported: Option<u64>) 
         (Some(path), Some(bytes)) => println!("\n{}: {} bytes of weights", path.display(), units::grouped(bytes)),
         (Some(path), None) => println!("\nTry it:  llama-cli -m {}", path.display()),
     }
+}
+
+/// What is left beside the original, and beside plain quantization.
+pub(super) fn print_standings(standings: &Standings) {
+    if standings.rows.is_empty() {
+        return;
+    }
+    println!("  {:<42} {:>15} {:>12} {:>23}", "", "Bytes", "Perplexity", "KL divergence");
+    for PruneRow { label, bytes, divergence, .. } in &standings.rows {
+        let bytes = units::grouped(*bytes);
+        match divergence {
+            Some(divergence) => {
+                let (perplexity, mean) = (divergence.perplexity().value, divergence.mean());
+                println!("  {label:<42} {bytes:>15} {perplexity:>12.4} {:>12.6} ± {:.6}", mean.value, mean.error);
+            }
+            None => println!("  {label:<42} {bytes:>15} {:>36}", "no mix has so few"),
+        }
+    }
+    if let Some(perplexity) = standings.original() {
+        println!("  {:<42} {:>15} {:>12.4}", "The original", "", perplexity.value);
+    }
+    standings.verdicts().iter().for_each(|verdict| println!("  {verdict}"));
 }
 
 /// What went, and why.
@@ -164,19 +180,24 @@ fn print_round(round: &DropRound) {
 }
 
 fn print_sparse(sparse: &SparseReport) {
-    let share = sparse.zeros as f64 / sparse.weights.max(1) as f64;
+    let share = |count: u64| units::percent(count as f64 / sparse.weights.max(1) as f64);
     println!(
-        "  {} of {} weights are 0 ({}); {} bytes of them would be {} entropy coded. A GGUF file stores zeros like all other \
-         weights, so it gains nothing.",
-        units::grouped(sparse.zeros),
+        "  {} of {} weights went ({}). A GGUF file stores zeros like all other weights, so it gains nothing.",
+        units::grouped(sparse.gone),
         units::grouped(sparse.weights),
-        units::percent(share),
-        units::grouped(sparse.dense),
-        units::grouped(sparse.entropy_coded)
+        share(sparse.gone)
     );
+    if let Some(coded) = sparse.entropy_coded {
+        println!(
+            "  Their matrices have {} bytes, and would have {} entropy coded.",
+            units::grouped(sparse.dense),
+            units::grouped(coded)
+        );
+    }
 }
 
-fn as_json(report: &PruneReport, exported: Option<u64>) -> Json {
+/// What went, and why.
+pub(super) fn steps_json(report: &PruneReport) -> Json {
     let round = |round: &DropRound| {
         json!({
             "dropped": round.dropped,
@@ -188,30 +209,46 @@ fn as_json(report: &PruneReport, exported: Option<u64>) -> Json {
             })).collect::<Vec<_>>(),
         })
     };
-    let row = |row: &PruneRow| {
-        json!({
-            "label": row.label,
-            "bytes": row.bytes,
-            "perplexity": row.divergence.perplexity(),
-            "kl_divergence": row.divergence.mean(),
-        })
-    };
     json!({
-        "layers": report.model.card.layers,
-        "weights": report.model.card.parameters,
         "rounds": report.rounds.iter().map(round).collect::<Vec<_>>(),
         "sparse": report.sparse.map(|sparse| json!({
             "weights": sparse.weights,
+            "gone": sparse.gone,
             "zeros": sparse.zeros,
             "bytes": sparse.dense,
             "entropy_coded_bytes": sparse.entropy_coded,
         })),
-        "folder_bytes": exported,
         "notes": report.notes,
-        "compared": report.compared.iter().map(row).collect::<Vec<_>>(),
-        "original_perplexity": report.compared.first().and_then(|row| row.divergence.reference_perplexity()),
+    })
+}
+
+/// What is left beside the original, and beside plain quantization.
+pub(super) fn standings_json(standings: &Standings) -> Json {
+    let row = |row: &PruneRow| {
+        json!({
+            "label": row.label,
+            "bytes": row.bytes,
+            "perplexity": row.divergence.as_ref().map(Divergence::perplexity),
+            "kl_divergence": row.divergence.as_ref().map(Divergence::mean),
+        })
+    };
+    standings.rows.iter().map(row).collect()
+}
+
+fn as_json(report: &PruneReport, exported: Option<u64>) -> Json {
+    let mut json = json!({
+        "layers": report.model.card.layers,
+        "weights": report.model.card.parameters,
+        "folder_bytes": exported,
+        "compared": standings_json(&report.compared),
+        "verdicts": report.compared.verdicts(),
+        "original_perplexity": report.compared.original(),
         "text": report.text,
         "device": report.device,
         "seconds": report.elapsed.as_secs_f64(),
-    })
+    });
+    if let (Json::Object(json), Json::Object(steps)) = (&mut json, steps_json(report)) {
+        json.extend(steps);
+    }
+    json
 }

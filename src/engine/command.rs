@@ -3,11 +3,11 @@
 use super::kv::KvRequest;
 use super::low_rank::{LowRankRequest, PairsRequest};
 use super::prompt::PromptRequest;
+use super::prune::{PruneRequest, WeighRequest};
 use crate::forward::Sampling;
 use crate::hub::{Access, PullRequest};
 use crate::imatrix::{Identity, Imatrix};
 use crate::model::{AdapterChoice, Model};
-use crate::prune::Cut;
 use crate::quant::FormatRef;
 use crate::recipe::{Level, Recipe, Split};
 use std::path::PathBuf;
@@ -72,6 +72,8 @@ pub enum Command {
     Sequence(SequenceRequest),
     /// Leave layers, heads, channels, experts or weights out of a model. Ends in `Pruned`, `Failed` or `Cancelled`.
     Prune(PruneRequest),
+    /// Measure what is left of a model beside plain quantization to as many bytes. Ends in `Weighed`, `Failed` or `Cancelled`.
+    Weigh(Box<WeighRequest>),
     /// Write a changed model as a Hugging Face folder. Ends in `Exported`, `Failed` or `Cancelled`.
     Export(ExportRequest),
 }
@@ -265,23 +267,6 @@ pub struct SequenceRequest {
     pub computing: Computing,
 }
 
-/// What to leave out of a model.
-#[derive(Clone, Debug)]
-pub struct PruneRequest {
-    /// The model.
-    pub model: Arc<Model>,
-    /// What is to go.
-    pub cut: Cut,
-    /// The text that the model is observed on; without, the text that comes with Tuck.
-    pub text: Option<PathBuf>,
-    /// At most so many chunks of it.
-    pub chunks: Option<usize>,
-    /// What the result is measured beside; without, nothing is measured.
-    pub comparing: Option<Comparing>,
-    /// Where to compute.
-    pub computing: Computing,
-}
-
 /// What to write as a Hugging Face folder.
 #[derive(Clone, Debug)]
 pub struct ExportRequest {
@@ -291,17 +276,6 @@ pub struct ExportRequest {
     pub folder: PathBuf,
     /// Whether matrices with two zeros in each four neighbours are written without them, as compressed-tensors does.
     pub compressed: bool,
-}
-
-/// How a pruned model is compared with the original, and with plain quantization to as many bytes.
-#[derive(Clone, Debug)]
-pub struct Comparing {
-    /// What is packed of it.
-    pub recipe: Recipe,
-    /// The text that is measured on; without, the evaluation text that comes with Tuck.
-    pub text: Option<PathBuf>,
-    /// At most so many chunks of it.
-    pub chunks: Option<usize>,
 }
 
 /// What to make statistics of.

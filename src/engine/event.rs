@@ -5,6 +5,7 @@ use super::jobs::hardware::Hardware;
 use super::kv::KvReport;
 use super::low_rank::{LowRankReport, PairsReport};
 use super::prompt::PromptReport;
+use super::prune::{PruneReport, Standings};
 use crate::checkpoint::Adapter;
 use crate::eval::{Agreement, Divergence, Estimate, WeightError};
 use crate::hub::{Choice, Pulled};
@@ -76,6 +77,8 @@ pub enum EventKind {
     Exported(Arc<ExportReport>),
     /// What was to go of a model is gone.
     Pruned(Arc<PruneReport>),
+    /// What is left of a model was measured beside plain quantization.
+    Weighed(Arc<Standings>),
     /// Adapters of low rank were made and measured.
     LowRank(Arc<LowRankReport>),
     /// Matrices were written as products and measured.
@@ -304,28 +307,6 @@ pub struct MeasureReport {
     pub elapsed: Duration,
 }
 
-/// What is left of a model.
-#[derive(Clone, Debug)]
-pub struct PruneReport {
-    /// The model, ready to be packed.
-    pub model: Arc<Model>,
-    /// How its layers were chosen, one after the other.
-    pub rounds: Vec<DropRound>,
-    /// What a person should know, each in a sentence.
-    pub notes: Vec<String>,
-    /// What became of single weights, if any went.
-    pub sparse: Option<SparseReport>,
-    /// What is left, and what it is compared with; the last is the original quantized to as many bytes. Empty where nothing was
-    /// measured.
-    pub compared: Vec<PruneRow>,
-    /// The text's file, or what it is called.
-    pub text: PathBuf,
-    /// Where it was computed.
-    pub device: String,
-    /// Start to finish.
-    pub elapsed: Duration,
-}
-
 /// A Hugging Face folder that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportReport {
@@ -333,59 +314,6 @@ pub struct ExportReport {
     pub folder: PathBuf,
     /// Bytes of its weights.
     pub bytes: u64,
-}
-
-/// How a layer was chosen.
-#[derive(Clone, Debug)]
-pub struct DropRound {
-    /// Those that might have gone.
-    pub losses: Vec<LayerLoss>,
-    /// That which went, by its number in the original.
-    pub dropped: u64,
-}
-
-/// What a layer is missed for.
-#[derive(Clone, Debug)]
-pub struct LayerLoss {
-    /// By its number in the original.
-    pub layer: u64,
-    /// 1 minus the mean cosine between what goes in and what comes out.
-    pub influence: f64,
-    /// The KL divergence from the original's predictions without it.
-    pub divergence: Estimate,
-    /// The same where the layer before takes over what it can, if it can.
-    pub folded: Option<Estimate>,
-}
-
-impl LayerLoss {
-    /// The KL divergence that it would come to.
-    pub fn least(&self) -> f64 {
-        self.folded.map_or(self.divergence.value, |folded| folded.value.min(self.divergence.value))
-    }
-}
-
-/// Matrices with weights left out.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct SparseReport {
-    /// Weights of these matrices.
-    pub weights: u64,
-    /// Those that are 0.
-    pub zeros: u64,
-    /// Bytes as they are stored.
-    pub dense: u64,
-    /// Bytes that an ideal coder would need.
-    pub entropy_coded: u64,
-}
-
-/// A model that was measured.
-#[derive(Clone, Debug)]
-pub struct PruneRow {
-    /// What it is, for people.
-    pub label: String,
-    /// Bytes of its GGUF file.
-    pub bytes: u64,
-    /// Its predictions beside the original's.
-    pub divergence: Divergence,
 }
 
 /// What quantizing each tensor alone does to a model's predictions.

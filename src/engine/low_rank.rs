@@ -6,25 +6,18 @@ use crate::gguf::DEFAULT_ALIGNMENT;
 use crate::imatrix::Statistics;
 use crate::model::Model;
 use crate::quant::FormatRef;
-use crate::recipe::{Level, Prediction, Ranks, Recipe, Spread};
+use crate::recipe::{AdapterSize, Level, Prediction, Ranks, Recipe, Spread};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How large an adapter is to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AdapterSize {
-    /// As many bytes as this rank takes for every matrix. Single matrices get more or less, by what it gains there.
-    Rank(usize),
-    /// Bytes of its file, at most.
-    Bytes(u64),
-}
 
 /// Adapters for a quantized model, and what they are to be measured against.
 #[derive(Clone, Debug)]
 pub struct LowRankRequest {
     /// The model as it was.
     pub model: Arc<Model>,
+    /// What it is the rest of, if anything went of it before.
+    pub lineage: Option<Lineage>,
     /// How it is quantized.
     pub recipe: Recipe,
     /// The file that came of it; without, it is quantized again in memory.
@@ -49,6 +42,19 @@ pub struct LowRankRequest {
     pub overwrite: bool,
     /// Where to compute.
     pub computing: Computing,
+}
+
+/// What a pruned model was.
+#[derive(Clone, Debug)]
+pub struct Lineage {
+    /// Before anything went: what all is measured from, and what as many bytes of quantization alone are measured of.
+    pub original: Arc<Model>,
+    /// Before single weights went: what the adapter brings the file nearer to.
+    pub dense: Arc<Model>,
+    /// The text that types are chosen by for quantization alone; without, the text that comes with Tuck.
+    pub text: Option<PathBuf>,
+    /// At most so many chunks of it.
+    pub chunks: Option<usize>,
 }
 
 /// Matrices as products of two factors, in a folder of safetensors.

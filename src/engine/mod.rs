@@ -9,26 +9,32 @@ mod kv;
 mod low_rank;
 mod meter;
 mod prompt;
+mod prune;
 mod sample;
 mod worker;
 
 pub use command::{
-    AdapterRequest, CalibrateRequest, Command, CompareRequest, Comparing, Computing, DeviceChoice, ExportRequest,
-    JobId, MeasureRequest, OpenRequest, PackOutput, PackRequest, PruneRequest, SensitivityRequest, SequenceRequest,
-    StatisticsRequest, Subject, VerifyRequest,
+    AdapterRequest, CalibrateRequest, Command, CompareRequest, Computing, DeviceChoice, ExportRequest, JobId,
+    MeasureRequest, OpenRequest, PackOutput, PackRequest, SensitivityRequest, SequenceRequest, StatisticsRequest,
+    Subject, VerifyRequest,
 };
 pub use event::{
-    Answer, CalibrateReport, CompareReport, Comparison, Device, DropRound, Event, EventKind, ExportReport, LayerLoss,
-    MeasureReport, Mismatch, OutputReport, PackReport, Parting, Preference, Progress, PruneReport, PruneRow,
-    Sensitivity, SensitivityReport, SparseReport, Spoken, Stage, StatisticsReport, TensorError, VerifyReport,
+    Answer, CalibrateReport, CompareReport, Comparison, Device, Event, EventKind, ExportReport, MeasureReport,
+    Mismatch, OutputReport, PackReport, Parting, Preference, Progress, Sensitivity, SensitivityReport, Spoken, Stage,
+    StatisticsReport, TensorError, VerifyReport,
 };
 
 pub use jobs::hardware::Hardware;
 pub use kv::{KvReport, KvRequest, KvRow, Predicted, cache_bytes};
-pub use low_rank::{AdapterReport, AdapterSize, LowRankReport, LowRankRequest, PairsReport, PairsRequest, Standing};
+pub use low_rank::{AdapterReport, Lineage, LowRankReport, LowRankRequest, PairsReport, PairsRequest, Standing};
 pub use prompt::{
     Budget, PromptEffect, PromptReport, PromptRequest, PromptRow, PromptScores, PromptSource, Shortened, read_prompt,
 };
+pub use prune::{
+    Comparing, DropRound, LayerLoss, PruneReport, PruneRequest, PruneRow, Role, SparseReport, Standings, WeighRequest,
+};
+
+pub use crate::recipe::AdapterSize;
 
 use crate::model::Model;
 use crate::prune::Cut;

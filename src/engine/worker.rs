@@ -195,6 +195,7 @@ fn run(devices: &mut device::Devices, command: Command, context: &Context<'_>) -
         Command::Kv(request) => Ok(EventKind::Kv(Arc::new(jobs::measure::kv(devices, &request, context)?))),
         Command::Prompt(request) => Ok(EventKind::Prompt(Arc::new(jobs::measure::prompt(devices, &request, context)?))),
         Command::Prune(request) => Ok(EventKind::Pruned(Arc::new(jobs::measure::prune(devices, &request, context)?))),
+        Command::Weigh(request) => Ok(EventKind::Weighed(Arc::new(jobs::measure::weigh(devices, &request, context)?))),
         Command::Export(request) => Ok(EventKind::Exported(Arc::new(jobs::export::export(&request, context)?))),
         Command::Measure(request) => Ok(EventKind::Measured(Arc::new(jobs::measure::run(devices, &request, context)?))),
         Command::Pull(request, access) => jobs::pull::run(&request, access, context),

@@ -42,11 +42,29 @@ impl<'a> Band<'a> {
     }
 
     pub(super) fn quantize(&self, sweeps: usize, stop: Stopped<'_>, out: &mut [u8]) -> Option<Costs> {
-        let columns = self.hessian.columns;
         search(self.format, &self.weights, &self.hessian.importance(), out);
+        let (errors, [searched, carried]) = self.feed_back(None, stop, out)?;
+        let sweeps = match self.parts {
+            Some(parts) => descend::descend(self, parts, errors, sweeps, stop, out)?,
+            None => vec![errors.costs(self.hessian.columns).iter().sum()],
+        };
+        Some(Costs { searched, carried, sweeps })
+    }
+
+    /// The same of weights some of which are to be 0, as they are in `sparse`. Returns what errors cost.
+    pub(super) fn quantize_sparse(&self, sparse: &[f32], stop: Stopped<'_>, out: &mut [u8]) -> Option<f64> {
+        search(self.format, sparse, &self.hessian.importance(), out);
+        let (errors, _) = self.feed_back(Some(sparse), stop, out)?;
+        Some(errors.costs(self.hessian.columns).iter().sum())
+    }
+
+    /// Puts what feedback makes in the place of what was searched, row by row, where it costs less. Returns the errors then, and
+    /// what was searched and what was fed back cost.
+    fn feed_back(&self, sparse: Option<&[f32]>, stop: Stopped<'_>, out: &mut [u8]) -> Option<(Errors, [f64; 2])> {
+        let columns = self.hessian.columns;
         let mut errors = self.errors(out);
         let mut carried = vec![0; out.len()];
-        carry::carry(self, stop, &mut carried)?;
+        carry::carry(self, sparse, stop, &mut carried)?;
         let other = self.errors(&carried);
         let costs = [errors.costs(columns), other.costs(columns)];
         let row_bytes = out.len() / self.rows;
@@ -56,12 +74,7 @@ impl<'a> Band<'a> {
             errors.e[numbers.clone()].copy_from_slice(&other.e[numbers.clone()]);
             errors.g[numbers.clone()].copy_from_slice(&other.g[numbers]);
         }
-        let [searched, carried] = costs.map(|costs| costs.iter().sum());
-        let sweeps = match self.parts {
-            Some(parts) => descend::descend(self, parts, errors, sweeps, stop, out)?,
-            None => vec![errors.costs(columns).iter().sum()],
-        };
-        Some(Costs { searched, carried, sweeps })
+        Some((errors, costs.map(|costs| costs.iter().sum())))
     }
 
     /// Those of blocks.

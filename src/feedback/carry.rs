@@ -2,7 +2,9 @@
 //!
 //! With H = R · Rᵀ, R upper triangular, the errors e of the columns before a block leave e · R to be made good in it, and the
 //! weights that do so best, if all columns to come could take any value, are w + (e · R) · R⁻¹. Each block of a format is
-//! searched on these, and its columns are then rounded one by one, each of their errors changing those after it.
+//! searched on these, and its columns are then rounded one by one, each of their errors changing those after it. Where some
+//! weights are to be 0 they are rounded to the level next to it, and all of what they were is made good like any other error
+//! (E. Frantar and D. Alistarh, "SparseGPT", arXiv 2301.00774, section 3.5).
 
 use super::Stopped;
 use super::band::{Band, search};
@@ -12,8 +14,8 @@ use super::root::BLOCK;
 use crate::quant::{Apart, Parts};
 use crate::wide::wide;
 
-/// Writes a band's blocks.
-pub(super) fn carry(band: &Band<'_>, stop: Stopped<'_>, out: &mut [u8]) -> Option<()> {
+/// Writes a band's blocks. Those weights are to be 0 that are in `sparse`.
+pub(super) fn carry(band: &Band<'_>, sparse: Option<&[f32]>, stop: Stopped<'_>, out: &mut [u8]) -> Option<()> {
     let Band { rows, hessian, format, .. } = *band;
     let columns = hessian.columns;
     let row_bytes = out.len() / rows;
@@ -35,7 +37,7 @@ pub(super) fn carry(band: &Band<'_>, stop: Stopped<'_>, out: &mut [u8]) -> Optio
         let inverse = Operand::rows(&block.inverse, width);
         add_product((targets, width), 1.0, Operand::rows(lost, width), inverse, [rows, width, width]);
         for first in (0..width).step_by(format.block_weights) {
-            let found = search_unit(band, block, targets, first);
+            let found = search_unit(band, block, (targets, sparse), first);
             for (row, unit) in found.chunks_exact(format.block_bytes).enumerate() {
                 let at = row * row_bytes + (start + first) / format.block_weights * format.block_bytes;
                 let unit_out = &mut out[at..at + format.block_bytes];
@@ -43,7 +45,8 @@ pub(super) fn carry(band: &Band<'_>, stop: Stopped<'_>, out: &mut [u8]) -> Optio
                 let errors = &mut errors[row * columns + start..][..width];
                 let weights = &band.weights[row * columns + start..][..width];
                 let targets = &mut targets[row * width..][..width];
-                wide(|| round(band, block, first, unit_out, Row { weights, targets, errors }));
+                let sparse = sparse.map(|sparse| &sparse[row * columns + start..][..width]);
+                wide(|| round(band, block, first, unit_out, Row { weights, sparse, targets, errors }));
             }
         }
     }
@@ -51,11 +54,16 @@ pub(super) fn carry(band: &Band<'_>, stop: Stopped<'_>, out: &mut [u8]) -> Optio
 }
 
 /// The search for one block of the format in every row, beginning at column `first` of `block`.
-fn search_unit(band: &Band<'_>, block: &Block, targets: &[f32], first: usize) -> Vec<u8> {
+fn search_unit(band: &Band<'_>, block: &Block, (targets, sparse): (&[f32], Option<&[f32]>), first: usize) -> Vec<u8> {
     let Band { rows, hessian, format, .. } = *band;
     let wanted = first..first + format.block_weights;
-    let gathered: Vec<f32> =
+    let mut gathered: Vec<f32> =
         targets.chunks_exact(block.width).flat_map(|targets| &targets[wanted.clone()]).copied().collect();
+    for (row, sparse) in sparse.iter().flat_map(|sparse| sparse.chunks_exact(hessian.columns)).enumerate() {
+        let gathered = &mut gathered[row * format.block_weights..][..format.block_weights];
+        let gone = gathered.iter_mut().zip(&sparse[block.start + first..]).filter(|(_, weight)| **weight == 0.0);
+        gone.for_each(|(target, _)| *target = 0.0);
+    }
     let importance = hessian.importance_left(block, wanted, band.parts.is_some());
     let mut found = vec![0; rows * format.block_bytes];
     search(format, &gathered, &importance, &mut found);
@@ -65,6 +73,8 @@ fn search_unit(band: &Band<'_>, block: &Block, targets: &[f32], first: usize) ->
 /// A row's part in a block of columns.
 struct Row<'a> {
     weights: &'a [f32],
+    /// With zeros for what is to be 0, if anything is.
+    sparse: Option<&'a [f32]>,
     /// The weights that would make good the errors so far.
     targets: &'a mut [f32],
     errors: &'a mut [f32],
@@ -73,7 +83,7 @@ struct Row<'a> {
 /// Rounds the columns of one block of the format, or takes them as they are where only whole blocks can be chosen.
 #[inline(always)]
 fn round(band: &Band<'_>, block: &Block, first: usize, unit: &mut [u8], row: Row<'_>) {
-    let Row { weights, targets, errors } = row;
+    let Row { weights, sparse, targets, errors } = row;
     let mut apart = Apart::default();
     match band.parts {
         Some(parts) => parts.read(unit, &mut apart),
@@ -82,7 +92,10 @@ fn round(band: &Band<'_>, block: &Block, first: usize, unit: &mut [u8], row: Row
     for i in 0..band.format.block_weights {
         let j = first + i;
         let value = match band.parts {
-            Some(parts) => nearest(parts, &mut apart, i, targets[j]),
+            Some(parts) => {
+                let goes = sparse.is_some_and(|sparse| sparse[j] == 0.0);
+                nearest(parts, &mut apart, i, if goes { 0.0 } else { targets[j] })
+            }
             None => apart.levels[i],
         };
         errors[j] = weights[j] - value;

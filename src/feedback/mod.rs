@@ -65,6 +65,30 @@ impl Costs {
     }
 }
 
+/// Quantizes whole rows some of whose weights go, those that are 0 in `sparse`: what going and rounding lose is made good
+/// together, in one pass over the columns. `sparse` holds the weights as they are after others made good what went; where its
+/// plain rounding costs less in a row, that is taken. Formats whose blocks have a minimum store what goes as the level next to 0.
+/// Returns what errors cost, and None where it was stopped.
+pub fn quantize_sparse(
+    weights: &[f32],
+    sparse: &[f32],
+    hessian: &Hessian,
+    format: FormatRef,
+    stop: Stopped<'_>,
+    out: &mut [u8],
+) -> Option<f64> {
+    let columns = hessian.columns();
+    assert!(supports(format) && format.divides(columns as u64) && weights.len() == sparse.len());
+    let row_bytes = format.bytes(columns as u64) as usize;
+    assert_eq!(weights.len() / columns * row_bytes, out.len());
+    let bands = weights.par_chunks(BAND * columns).zip(sparse.par_chunks(BAND * columns));
+    let bands = bands.zip(out.par_chunks_mut(BAND * row_bytes));
+    let costs: Option<Vec<f64>> = bands
+        .map(|((weights, sparse), out)| Band::new(weights, hessian, format).quantize_sparse(sparse, stop, out))
+        .collect();
+    Some(costs?.iter().sum())
+}
+
 /// Quantizes whole rows of `hessian.columns()` weights, a whole number of blocks. `out` has just the room. Weights that are
 /// NaN or infinite count as 0. None where it was stopped.
 pub fn quantize(

@@ -46,7 +46,7 @@ pub use kv::{Keep, Keeping, Row as KvChoice};
 pub use metadata::{Editing, Page, Row as MetadataRow, Sheet};
 pub use picker::Picker;
 pub use prompt::{PromptJob, Prompting, Reading as PromptWork, Shorten};
-pub use pruning::{Left, Pruned, Pruning, Trim};
+pub use pruning::{Alone, Left, Loss, Proposal, Pruned, Pruning, Trim};
 pub use quality::{
     Adapters, Answers, Figure, Inquiry, Measured, Next, Prospect, Quality, Running, Settings, Trial, View, Work,
 };

@@ -48,11 +48,22 @@ impl ChangedWeights {
         assert_eq!(shape.iter().product::<u64>(), weights.len() as u64, "{}", tensor.name);
         let format = float_for(tensor.stored_format(), weights);
         let bytes = in_format(format, weights);
-        self.file.write_all(&bytes)?;
+        self.add(tensor, shape, format, &bytes)?;
+        Ok((format, bytes))
+    }
+
+    /// Gives a tensor of the model these blocks, of the shape it has.
+    pub fn put_blocks(&mut self, tensor: &Tensor, format: FormatRef, blocks: &[u8]) -> io::Result<()> {
+        assert_eq!(format.bytes(tensor.weights()), blocks.len() as u64, "{}", tensor.name);
+        self.add(tensor, &tensor.shape, format, blocks)
+    }
+
+    fn add(&mut self, tensor: &Tensor, shape: &[u64], format: FormatRef, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
         let (name, offset) = (tensor.name.clone(), self.at);
         self.tensors.push(Changed { name, shape: shape.to_vec(), format, offset });
         self.at += bytes.len() as u64;
-        Ok((format, bytes))
+        Ok(())
     }
 
     /// Whether a tensor was given weights.

@@ -88,8 +88,8 @@ pub fn choose_groups(
     Some(kept)
 }
 
-/// The columns of groups.
-pub(super) fn columns_of(groups: &[usize], width: usize) -> Vec<usize> {
+/// The columns of groups of so many neighbours.
+pub fn columns_of(groups: &[usize], width: usize) -> Vec<usize> {
     groups.iter().flat_map(|group| group * width..(group + 1) * width).collect()
 }
 

@@ -1,7 +1,34 @@
 //! Which weights stay, by their scores. Of equal scores the earlier goes first, so that everyone finds the same.
 
 use super::pattern::{Pattern, Scope};
+use super::score::scores;
 use rayon::prelude::*;
+
+/// Sets to 0 what goes of whole rows of so many columns by its size, or by its size times the factor of its column.
+pub fn sparsify(weights: &mut [f32], columns: usize, factors: Option<&[f32]>, pattern: Pattern, scope: Scope) {
+    let scores = scores(weights, columns, factors);
+    let zero = |weights: &mut [f32], kept: &[bool]| {
+        weights.iter_mut().zip(kept).filter(|(_, kept)| !**kept).for_each(|(weight, _)| *weight = 0.0);
+    };
+    let rows = weights.par_chunks_mut(columns).zip(scores.par_chunks(columns));
+    match pattern {
+        Pattern::Share(_) => {
+            let limits = Limit::of_rows(&scores, columns, pattern, scope);
+            rows.zip(limits).for_each(|((weights, scores), limit)| {
+                let mut kept = vec![true; columns];
+                limit.keep(scores, &mut kept);
+                zero(weights, &kept);
+            });
+        }
+        Pattern::Groups { of, .. } => rows.for_each(|(weights, scores)| {
+            let mut kept = vec![true; of];
+            for (weights, scores) in weights.chunks_mut(of).zip(scores.chunks(of)) {
+                keep_groups(scores, pattern.count(scores.len()), &mut kept[..scores.len()]);
+                zero(weights, &kept[..scores.len()]);
+            }
+        }),
+    }
+}
 
 /// What goes of a row: all scores below a bound, and the first few that are equal to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,7 +85,7 @@ impl Limit {
 }
 
 /// Marks what stays of neighbours: all but the `count` smallest.
-pub fn keep_groups(scores: &[f32], count: usize, kept: &mut [bool]) {
+pub(super) fn keep_groups(scores: &[f32], count: usize, kept: &mut [bool]) {
     Limit::of(scores, count).keep(scores, kept);
 }
 

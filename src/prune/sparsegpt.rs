@@ -107,7 +107,7 @@ fn prune_row(row: Row<'_>, block: &Block, pattern: Pattern, factors: &[f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::prune::scores;
+    use crate::prune::sparsify;
 
     fn random(n: usize, seed: u32) -> Vec<f32> {
         let mut state = seed;
@@ -163,20 +163,9 @@ mod tests {
         let norms: Vec<f32> = (0..columns).map(|j| gram[j * (columns + 1)].sqrt()).collect();
         for pattern in [Pattern::Share(0.5), Pattern::Groups { kept: 2, of: 4 }, Pattern::Groups { kept: 3, of: 5 }] {
             let by_score = |norms: Option<&[f32]>| {
-                let scores = scores(&weights, columns, norms);
-                let mut kept = vec![true; weights.len()];
-                match pattern {
-                    Pattern::Share(_) => {
-                        let limits = Limit::of_rows(&scores, columns, pattern, Scope::Row);
-                        let rows = scores.chunks(columns).zip(kept.chunks_mut(columns)).zip(limits);
-                        rows.for_each(|((scores, kept), limit)| limit.keep(scores, kept));
-                    }
-                    Pattern::Groups { of, .. } => {
-                        let groups = scores.chunks(of).zip(kept.chunks_mut(of));
-                        groups.for_each(|(scores, kept)| keep_groups(scores, pattern.count(scores.len()), kept));
-                    }
-                }
-                weights.iter().zip(kept).map(|(weight, kept)| if kept { *weight } else { 0.0 }).collect::<Vec<f32>>()
+                let mut found = weights.clone();
+                sparsify(&mut found, columns, norms, pattern, Scope::Row);
+                found
             };
             let mut made_good = weights.clone();
             sparsegpt(&mut made_good, &hessian, pattern, Scope::Row, &|| false).unwrap();

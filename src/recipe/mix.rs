@@ -1,9 +1,10 @@
 //! A format for each tensor by name, and the file that holds it.
 
 use super::cut::CutForm;
-use super::{Level, Recipe, RecipeError, preset_from_name};
+use super::{AdapterSize, Level, Plan, Recipe, RecipeError, preset_from_name};
 use crate::arch::Tensor;
 use crate::imatrix::Identity;
+use crate::model::Model;
 use crate::prune::Cut;
 use crate::quant::{FormatRef, format_from_name};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ pub const MIX: &str = "MIX";
 const VERSION: u32 = 1;
 /// A file is no longer; a line of it is a tensor.
 const LONGEST: u64 = 16 << 20;
+/// The highest rank that can be asked for.
+const HIGHEST_RANK: u64 = 512;
 const HEADING: &str = "# A recipe of Tuck: tuck pack MODEL --recipe THIS.toml\n";
 
 /// Which tensor gets which format, and what that rests on.
@@ -26,10 +29,19 @@ pub struct Mix {
     pub formats: BTreeMap<String, FormatRef>,
     /// How it was made.
     pub level: Level,
-    /// What the statistics are of.
-    pub identity: Identity,
-    /// What went of the model before, which the statistics are of the rest of.
+    /// What the statistics are of; none where formats are those of a type, which needs none.
+    pub identity: Option<Identity>,
+    /// What is made with it.
+    pub beside: Beside,
+}
+
+/// What a recipe file says beside formats.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Beside {
+    /// What goes of the model before, which the statistics are of the rest of.
     pub cut: Option<Cut>,
+    /// The size of an adapter that makes good some of what is lost, and the format of its factors.
+    pub adapter: Option<(AdapterSize, FormatRef)>,
 }
 
 /// A file as it is written.
@@ -40,9 +52,12 @@ struct Form {
     /// The preset, which llama.cpp is told.
     r#type: String,
     effort: String,
-    statistics: Statistics,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    statistics: Option<Statistics>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     prune: Option<CutForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    adapter: Option<AdapterForm>,
     tensors: BTreeMap<String, String>,
 }
 
@@ -51,6 +66,37 @@ struct Form {
 struct Statistics {
     model: String,
     text: String,
+}
+
+/// The table `adapter`: one of a rank and a number of bytes.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AdapterForm {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rank: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    r#type: String,
+}
+
+impl AdapterForm {
+    fn of((size, format): &(AdapterSize, FormatRef)) -> Self {
+        let (rank, bytes) = match size {
+            AdapterSize::Rank(rank) => (Some(*rank as u64), None),
+            AdapterSize::Bytes(bytes) => (None, Some(*bytes)),
+        };
+        Self { rank, bytes, r#type: format.name.to_owned() }
+    }
+
+    fn read(self) -> Result<(AdapterSize, FormatRef), String> {
+        let size = match (self.rank, self.bytes) {
+            (Some(rank), None) if (1..=HIGHEST_RANK).contains(&rank) => AdapterSize::Rank(rank as usize),
+            (None, Some(bytes)) => AdapterSize::Bytes(bytes),
+            _ => return Err(format!("its adapter should have a rank from 1 to {HIGHEST_RANK}, or a number of bytes")),
+        };
+        let format = format_from_name(&self.r#type);
+        Ok((size, format.ok_or_else(|| format!("its adapter has the type {:?}, which is none", self.r#type))?))
+    }
 }
 
 /// Why a recipe file cannot be used.
@@ -64,20 +110,33 @@ pub struct MixError {
 }
 
 impl Mix {
+    /// The formats that a recipe without a mix gives a model, each by itself: what it says of single tensors is told of them.
+    pub fn of(recipe: &Recipe, model: &Model, level: Level) -> Result<Self, RecipeError> {
+        let plan = Plan::new(model, recipe)?;
+        let plain = Recipe::new(recipe.preset);
+        let changed = model.tensors.iter().zip(&plan.tensors).filter(|(tensor, _)| plain.may_change(tensor));
+        let formats = changed.map(|(tensor, planned)| (tensor.name.clone(), planned.format)).collect();
+        Ok(Self { formats, level, identity: None, beside: Beside::default() })
+    }
+
     /// The text of a file that says the same.
     pub fn write(recipe: &Recipe, mix: &Self) -> String {
         let form = Form {
             version: VERSION,
             r#type: recipe.preset.name.to_owned(),
             effort: mix.level.name().to_owned(),
-            statistics: Statistics { model: mix.identity.model.clone(), text: mix.identity.text.clone() },
-            prune: mix.cut.as_ref().map(CutForm::of),
+            statistics: mix
+                .identity
+                .as_ref()
+                .map(|Identity { model, text }| Statistics { model: model.clone(), text: text.clone() }),
+            prune: mix.beside.cut.as_ref().map(CutForm::of),
+            adapter: mix.beside.adapter.as_ref().map(AdapterForm::of),
             tensors: mix.formats.iter().map(|(name, format)| (name.clone(), format.name.to_owned())).collect(),
         };
         format!("{HEADING}{}", toml::to_string(&form).expect("texts and a number"))
     }
 
-    /// Reads a file: a recipe without importance, which comes from statistics of the [`Identity`] named.
+    /// Reads a file: a recipe without importance, which comes from statistics of the [`Identity`] named, if one is.
     pub fn open(path: &Path) -> Result<(Recipe, Self), MixError> {
         let refuse = |problem: String| MixError { path: path.to_owned(), problem };
         let file = std::fs::File::open(path).map_err(|error| refuse(format!("it could not be read: {error}")))?;
@@ -108,9 +167,10 @@ impl Mix {
             None => Err(format!("the tensor {name} has the type {format:?}, which is none")),
         };
         let formats = form.tensors.into_iter().map(format).collect::<Result<_, _>>()?;
-        let Statistics { model, text } = form.statistics;
+        let identity = form.statistics.map(|Statistics { model, text }| Identity { model, text });
         let cut = form.prune.map(CutForm::read).transpose()?;
-        Ok((Recipe::new(preset), Self { formats, level, identity: Identity { model, text }, cut }))
+        let adapter = form.adapter.map(AdapterForm::read).transpose()?;
+        Ok((Recipe::new(preset), Self { formats, level, identity, beside: Beside { cut, adapter } }))
     }
 
     /// Refuses a mix that names a tensor which the model does not have, or which no recipe changes.
@@ -128,6 +188,7 @@ impl Mix {
 mod tests {
     use super::*;
     use crate::prune::{Layers, Method, Pattern, Scope, Sparsity};
+    use crate::quant::F16;
 
     #[test]
     fn a_recipe_is_read_as_it_was_written_and_nonsense_is_refused() {
@@ -135,16 +196,20 @@ mod tests {
         let mix = Mix {
             formats: formats.map(|(name, of)| (name.to_owned(), format_from_name(of).unwrap())).into(),
             level: Level::Balanced,
-            identity: Identity { model: "a1".to_owned(), text: "b2".to_owned() },
-            cut: None,
+            identity: Some(Identity { model: "a1".to_owned(), text: "b2".to_owned() }),
+            beside: Beside::default(),
         };
         let sparsity = Sparsity { pattern: Pattern::Share(0.5), method: Method::Wanda, scope: Scope::Model };
         let layers = Layers::These(vec![3]);
         let cut = Cut { layers, channels: 0.1, sparsity: Some(sparsity), plain: true, ..Cut::default() };
-        let pruned = Mix { cut: Some(cut), ..mix.clone() };
+        let beside = Beside { cut: Some(cut), adapter: Some((AdapterSize::Rank(16), &F16)) };
+        let pruned = Mix { beside, identity: None, ..mix.clone() };
         let written = Mix::write(&Recipe::new(preset_from_name("Q4_K_M").unwrap()), &pruned);
         assert_eq!(Mix::parse(&written).unwrap().1, pruned);
-        assert!(Mix::parse(&written.replace("wanda", "luck")).unwrap_err().contains("luck"));
+        for (from, to) in [("wanda", "luck"), ("rank = 16", "rank = 513"), ("type = \"F16\"", "type = \"F9\"")] {
+            let problem = Mix::parse(&written.replace(from, to)).unwrap_err();
+            assert!(problem.contains(to.split('"').nth(1).unwrap_or(to.trim_start_matches("rank = 5"))), "{problem}");
+        }
         let recipe = Recipe::new(preset_from_name("Q4_K_M").unwrap());
         let text = Mix::write(&recipe, &mix);
         let (read, again) = Mix::parse(&text).unwrap();

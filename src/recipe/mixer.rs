@@ -2,7 +2,7 @@
 
 use super::budget::{Choice, Curve, Point};
 use super::fallback::fall_back;
-use super::mix::Mix;
+use super::mix::{Beside, Mix};
 use super::{Group, Level, PRESETS, Plan, Prediction, Preset, Recipe, RecipeError, quantizable};
 use crate::arch::Tensor;
 use crate::imatrix::Identity;
@@ -144,7 +144,7 @@ impl<'a> Mixer<'a> {
             formats.extend(tensors.iter().map(|place| (self.model.tensors[*place].name.clone(), options[*choice])));
         }
         let preset = self.nearest(&formats);
-        let mix = Mix { formats, level: self.level, identity: self.identity.clone(), cut: None };
+        let mix = Mix { formats, level: self.level, identity: Some(self.identity.clone()), beside: Beside::default() };
         let recipe = Recipe { preset, mix: Some(Arc::new(mix)), ..self.base.clone() };
         Ok(Mixed { recipe, total: self.of_file(solution.total) })
     }

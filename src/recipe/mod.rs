@@ -25,12 +25,12 @@ pub use fallback::{Fallback, FallbackGroup, fall_back};
 pub use importance::Coverage;
 pub use level::Level;
 pub use list::PRESETS;
-pub use mix::{MIX, Mix, MixError};
+pub use mix::{Beside, MIX, Mix, MixError};
 pub use mixer::{Mixed, Mixer, Standard, USUAL_TYPES, types_of};
 pub use plan::{Plan, PlannedFile, PlannedTensor, choose_formats};
 pub use predict::{Prediction, REFERENCE};
 pub use preset::{Group, Preset, preset_from_name};
-pub use ranks::{Ranks, Spectrum, Spread, adaptable, factor_format};
+pub use ranks::{AdapterSize, Ranks, Spectrum, Spread, adaptable, factor_format};
 pub use rules::quantizable;
 pub use split::Split;
 
@@ -180,9 +180,10 @@ impl Recipe {
         }
     }
 
-    /// For people and file names: the preset's name, or [`MIX`].
+    /// For people and file names: the preset's name, or [`MIX`] where statistics chose otherwise.
     pub fn name(&self) -> &'static str {
-        if self.mix.is_some() { MIX } else { self.preset.name }
+        let is_chosen = self.mix.as_ref().is_some_and(|mix| mix.identity.is_some());
+        if is_chosen { MIX } else { self.preset.name }
     }
 
     /// The same with what statistics say of importance, as a level of effort makes use of it. This is the one place where

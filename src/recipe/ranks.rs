@@ -15,6 +15,15 @@ pub fn adaptable(tensor: &Tensor) -> bool {
     quantizable(tensor) && tensor.shape.len() >= 2 && !NEVER.iter().any(|name| tensor.name.ends_with(name))
 }
 
+/// How large an adapter is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdapterSize {
+    /// As many bytes as this rank takes for every matrix. Single matrices get more or less, by what it gains there.
+    Rank(usize),
+    /// Bytes of its file, at most.
+    Bytes(u64),
+}
+
 /// What each rank of a product of two factors gains of a tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spectrum {

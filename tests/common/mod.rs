@@ -16,6 +16,7 @@ use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use tuck::model::Model;
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -76,6 +77,22 @@ pub fn smollm2() -> PathBuf {
             folder
         })
         .clone()
+}
+
+/// The weights of a tensor, which may lie in its file in any order.
+pub fn floats(model: &Model, name: &str) -> Vec<f32> {
+    let tensor = model.tensors.iter().find(|tensor| tensor.name == name).unwrap();
+    let mut floats = Vec::new();
+    for part in tensor.parts() {
+        let mut bytes = vec![0; part.format.bytes(1) as usize];
+        floats.extend(part.view.offsets().map(|unit| {
+            let mut float = [0.0];
+            model.files[part.at.file].read_at(part.at.offset + unit * bytes.len() as u64, &mut bytes).unwrap();
+            (part.format.dequantize)(&bytes, &mut float);
+            float[0]
+        }));
+    }
+    floats
 }
 
 /// Packs `model` as `kind` and returns the file.

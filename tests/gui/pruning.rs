@@ -4,7 +4,7 @@ use crate::fixture::{Window, copied_sample, opened_scaled, sample, wait};
 use crate::places::{assert_apart, picture};
 use egui_kittest::kittest::Queryable;
 use std::path::Path;
-use tuck::gui::{Action, Inquiry, Pruning, State, Tab, Trim};
+use tuck::gui::{Action, Alone, Inquiry, Loss, Pruning, State, Tab, Trim};
 use tuck::prune::{Cut, Layers, Method, Pattern};
 use tuck::units;
 
@@ -35,7 +35,13 @@ fn bytes_follow_the_sliders() {
     ask(&mut window, Trim::Layers(2));
     let fewer = bytes(&window);
     assert!(fewer < all, "{fewer} {all}");
-    window.get_by_label(&format!("{} bytes as Q4_K_M", units::grouped(fewer)));
+    window.get_by_label("Pruned, as Q4_K_M");
+    window.get_by_label(&format!("{} bytes", units::grouped(fewer)));
+    let alone = |window: &Window| pruning(window.state().state()).alone.clone().unwrap();
+    let Alone { bytes: other, name, predicted } = alone(&window);
+    assert!(other <= fewer && name.is_some() && predicted.is_none(), "{name:?} {other}");
+    window.get_by_label("Quantization alone");
+    window.get_by_label(&format!("{} bytes", units::grouped(other)));
     ask(&mut window, Trim::Channels(20));
     ask(&mut window, Trim::Heads(1));
     assert!(bytes(&window) < fewer);
@@ -66,12 +72,30 @@ fn what_is_left_is_measured_and_can_be_packed() {
         !pruning(state).pruned.is_empty()
     });
     let report = pruning(window.state().state()).pruned[0].report.clone();
-    let labels: Vec<&str> = report.compared.iter().map(|row| row.label.as_str()).collect();
+    let labels: Vec<&str> = report.compared.rows.iter().map(|row| row.label.as_str()).collect();
     assert_eq!(labels, ["Pruned, Q4_K_M", "Not pruned, Q4_K_M", "Same bytes by quantization alone"]);
-    assert_eq!(report.compared[0].bytes, told.bytes, "what was told is what comes of it");
-    assert!(report.compared[2].bytes <= told.bytes);
+    assert_eq!(report.compared.rows[0].bytes, told.bytes, "what was told is what comes of it");
+    assert!(report.compared.rows[2].bytes <= told.bytes);
     window.get_by_label("Same bytes by quantization alone");
-    window.get_by_label_contains("Plain quantization loses less");
+    window.get_by_label_contains("Pruning is the worse use of bytes");
+    // Of other cuts something is predicted at once, and of quantization alone in their bytes.
+    let loss = |window: &Window| {
+        let opened = window.state().state().opened.as_ref().unwrap();
+        opened.pruning.loss(&opened.choice.plan)
+    };
+    let Some(Loss::Measured(one)) = loss(&window) else { panic!("{:?}", loss(&window)) };
+    let alone = |window: &Window| pruning(window.state().state()).alone.as_ref().and_then(|alone| alone.predicted);
+    let least = alone(&window).unwrap();
+    ask(&mut window, Trim::Layers(2));
+    let Some(Loss::Predicted(two)) = loss(&window) else { panic!("{:?}", loss(&window)) };
+    assert!(two > one && alone(&window).unwrap() > least, "{one} {two}");
+    window.get_by_label(&format!("{two:.5} predicted"));
+    ask(&mut window, Trim::Channels(10));
+    assert_eq!(loss(&window), None);
+    window.get_by_label("not measured yet");
+    ask(&mut window, Trim::Channels(0));
+    ask(&mut window, Trim::Layers(1));
+    assert_eq!(loss(&window), Some(Loss::Measured(one)));
     assert_apart(&window, &["Prune and measure", "Go on with this model", "Same bytes by quantization alone"]);
     picture(&mut window, "pruning");
     window.get_by_label("Go on with this model").click();

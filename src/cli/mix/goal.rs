@@ -8,7 +8,6 @@ use crate::engine::{Command, Computing, EventKind};
 use crate::fit::{Fitter, Machine, Settings, Subject};
 use crate::imatrix::Statistics;
 use crate::model::Model;
-use crate::prune::Cut;
 use crate::recipe::{Level, Mix, Mixed, Mixer, Plan, Recipe, RecipeError, Split};
 use crate::units;
 use std::path::PathBuf;
@@ -31,11 +30,11 @@ pub(in crate::cli) struct Goal {
     /// Give every tensor the type that it has in a recipe, as --recipe-out wrote it.
     #[arg(long, value_name = "FILE.toml", group = "goal")]
     recipe: Option<PathBuf>,
-    /// Write the recipe that was chosen, for --recipe.
-    #[arg(long, value_name = "FILE.toml", requires = "goal")]
+    /// Write what was made as a recipe, for --recipe: the type of every tensor, what was pruned, the size of the adapter.
+    #[arg(long, value_name = "FILE.toml")]
     pub(in crate::cli) recipe_out: Option<PathBuf>,
     /// Measure the KL divergence of what was chosen, on this text or on the evaluation text of the sample model. What is chosen
-    /// with --adapter-rank or --adapter-size is measured anyway.
+    /// with --adapter-rank or --adapter-size, and what was pruned, is measured anyway.
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     #[allow(clippy::option_option, reason = "the flag may be there without a value")]
     pub(in crate::cli) measure: Option<Option<PathBuf>>,
@@ -67,10 +66,10 @@ impl Goal {
         Ok(Arc::clone(&report.statistics))
     }
 
-    /// What goes of the model before, by the recipe that is to be followed.
-    pub(in crate::cli) fn cut(&self) -> Result<Option<Cut>, Quit> {
-        let mix = self.recipe.as_deref().map(Mix::open).transpose();
-        Ok(mix.map_err(|error| Quit::Failed(error.to_string()))?.and_then(|(_, mix)| mix.cut))
+    /// The recipe that is to be followed, if one was named.
+    pub(in crate::cli) fn given(&self) -> Result<Option<(Recipe, Mix)>, Quit> {
+        let given = self.recipe.as_deref().map(Mix::open).transpose();
+        given.map_err(|error| Quit::Failed(error.to_string()))
     }
 
     /// What the model is observed on: a text, and at most so many chunks of it.
@@ -104,10 +103,9 @@ impl Goal {
         computing: &Computing,
     ) -> Result<Chosen, Quit> {
         let failed = |error: &dyn std::fmt::Display| Quit::Failed(error.to_string());
-        if let Some(path) = &self.recipe {
-            let (recipe, mix) = Mix::open(path).map_err(|error| failed(&error))?;
+        if let Some((recipe, mix)) = self.given()? {
             let (level, identity) = (mix.level, mix.identity.clone());
-            let report = self.mixing.statistics(session, model, (None, Some(identity)), computing)?;
+            let report = self.mixing.statistics(session, model, (None, identity), computing)?;
             let recipe = Recipe { mix: Some(Arc::new(mix)), ..recipe.with_statistics(&report.statistics, level) };
             let recipe = recipe.with_feedback(&report.statistics);
             return Ok(Chosen::given(recipe, report));

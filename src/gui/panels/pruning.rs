@@ -2,10 +2,10 @@
 
 use super::{card, sentence};
 use crate::checkpoint::Kind;
-use crate::engine::{DropRound, Progress, PruneReport};
+use crate::engine::{DropRound, Progress, PruneReport, PruneRow, Role};
 use crate::fit::Fit;
 use crate::gui::action::Action;
-use crate::gui::pruning::{MOST_CHANNELS, PATTERNS, Trim};
+use crate::gui::pruning::{Loss, MOST_CHANNELS, PATTERNS, Trim};
 use crate::gui::state::Opened;
 use crate::gui::theme;
 use crate::gui::widgets::{Segment, bar, button, choice, primary};
@@ -13,6 +13,8 @@ use crate::prune::METHODS;
 use crate::units;
 use egui::{Align, Checkbox, Grid, Label, Layout, RichText, ScrollArea, Slider, Ui, vec2};
 
+/// What plain quantization is called, beside what is left.
+const ALONE: &str = "Quantization alone";
 /// Of names, and of sliders.
 const NAME: f32 = 150.0;
 const SLIDER: f32 = 220.0;
@@ -104,37 +106,75 @@ fn label(ui: &mut Ui, text: &str) {
     });
 }
 
-/// What is left, to the byte.
+/// What is left, to the byte, and the original in as few bytes.
 fn left(ui: &mut Ui, opened: &Opened) {
     let colours = theme::palette(ui);
-    match &opened.pruning.left {
-        None => {}
+    let pruning = &opened.pruning;
+    let left = match &pruning.left {
+        None => return,
         Some(Err(problem)) => {
             ui.add(Label::new(RichText::new(sentence(problem)).color(colours.error)).wrap());
+            return;
         }
-        Some(Ok(left)) => {
-            ui.horizontal_wrapped(|ui| {
-                let text = format!("{} bytes as {}", units::grouped(left.bytes), opened.choice.title());
-                ui.label(RichText::new(text).text_style(theme::value()));
-                let before = opened.choice.plan.file_bytes;
-                let share = 100.0 * (1.0 - left.bytes as f64 / before.max(1) as f64);
-                let text = format!("{share:.1} % less than now, {} weights", units::grouped(left.weights));
-                ui.label(RichText::new(text).color(colours.muted));
-                if let Some((machine, fit)) = &left.fit {
-                    let (text, colour) = match fit {
-                        Fit::Fully => ("fits", colours.accent),
-                        Fit::Partly => ("fits partly", colours.warn),
-                        Fit::Not => ("does not fit", colours.error),
-                    };
-                    ui.label(RichText::new(format!("{text} {machine}")).color(colour));
-                }
-            });
-            if opened.pruning.cut.sparsity.is_some() {
-                let text = "A GGUF file stores zeros like all other weights, so they make it no smaller. What gains by them are \
-                            runtimes that read safetensors: tuck prune --compressed writes these.";
-                ui.add(Label::new(RichText::new(text).small().color(colours.muted)).wrap());
+        Some(Ok(left)) => left,
+    };
+    Grid::new("left").num_columns(5).spacing([theme::APART, theme::GRID]).show(ui, |ui| {
+        for head in ["", "Bytes", "Less", "Fit", "KL divergence"] {
+            ui.label(RichText::new(head).small().color(colours.muted));
+        }
+        ui.end_row();
+        let before = opened.choice.plan.file_bytes;
+        let value = |text: String| RichText::new(text).text_style(theme::value());
+        let less = |bytes: u64| value(format!("{:.1} %", 100.0 * (1.0 - bytes as f64 / before.max(1) as f64)));
+        let bytes = |bytes: u64| value(format!("{} bytes", units::grouped(bytes)));
+        ui.label(value(format!("Pruned, as {}", opened.choice.title())));
+        ui.label(bytes(left.bytes));
+        ui.label(less(left.bytes));
+        match &left.fit {
+            None => ui.label(""),
+            Some((machine, fit)) => {
+                let (text, colour) = match fit {
+                    Fit::Fully => ("fits", colours.accent),
+                    Fit::Partly => ("fits partly", colours.warn),
+                    Fit::Not => ("does not fit", colours.error),
+                };
+                ui.label(RichText::new(format!("{text} {machine}")).color(colour))
+            }
+        };
+        match pruning.loss(&opened.choice.plan).filter(|_| !pruning.cut.is_nothing()) {
+            Some(Loss::Measured(loss)) => ui.label(value(format!("{loss:.5} measured"))),
+            Some(Loss::Predicted(loss)) => ui.label(value(format!("{loss:.5} predicted"))),
+            None if pruning.cut.is_nothing() => ui.label(""),
+            None => ui.label(RichText::new("not measured yet").color(colours.muted)),
+        };
+        ui.end_row();
+        ui.label(value(ALONE.to_owned()));
+        match &pruning.alone {
+            None => {
+                ui.label(RichText::new("no type has so few").color(colours.muted));
+            }
+            Some(alone) => {
+                ui.label(bytes(alone.bytes));
+                ui.label(less(alone.bytes));
+                ui.label(
+                    RichText::new(alone.name.map_or_else(String::new, |name| format!("as {name}")))
+                        .color(colours.muted),
+                );
+                let measured =
+                    opened.pruned().and_then(|pruned| pruned.report.compared.of(Role::Alone)?.divergence.as_ref());
+                match (measured, alone.predicted) {
+                    (Some(measured), _) => ui.label(value(format!("{:.5} measured", measured.mean().value))),
+                    (None, Some(loss)) => ui.label(value(format!("{loss:.5} predicted"))),
+                    (None, None) => ui.label(RichText::new("not measured yet").color(colours.muted)),
+                };
             }
         }
+        ui.end_row();
+    });
+    if pruning.cut.sparsity.is_some() {
+        let text = "A GGUF file stores zeros like all other weights, so they make it no smaller. What gains by them are \
+                    runtimes that read safetensors: tuck prune --compressed writes these.";
+        ui.add(Label::new(RichText::new(text).small().color(colours.muted)).wrap());
     }
 }
 
@@ -174,29 +214,37 @@ fn compared(ui: &mut Ui, report: &PruneReport) {
             ui.label(RichText::new(head).small().color(muted));
         }
         ui.end_row();
-        for row in &report.compared {
-            ui.label(&row.label);
-            ui.label(RichText::new(units::grouped(row.bytes)).text_style(theme::value()));
-            ui.label(RichText::new(format!("{:.3}", row.divergence.perplexity().value)).text_style(theme::value()));
-            ui.label(RichText::new(format!("{:.5}", row.divergence.mean().value)).text_style(theme::value()));
+        for PruneRow { label, bytes, divergence, .. } in &report.compared.rows {
+            ui.label(label);
+            ui.label(RichText::new(units::grouped(*bytes)).text_style(theme::value()));
+            match divergence {
+                None => {
+                    ui.label(RichText::new("no mix has so few").color(muted));
+                    ui.label("");
+                }
+                Some(divergence) => {
+                    let (perplexity, mean) = (divergence.perplexity().value, divergence.mean());
+                    ui.label(RichText::new(format!("{perplexity:.3}")).text_style(theme::value()));
+                    let text = format!("{:.5} ± {:.5}", mean.value, mean.error);
+                    ui.label(RichText::new(text).text_style(theme::value()));
+                }
+            }
             ui.end_row();
         }
     });
-    if let [pruned, .., plain] = &report.compared[..] {
-        let text = match pruned.divergence.mean().value < plain.divergence.mean().value {
-            true => "Pruning is the better way to this size.",
-            false => "Plain quantization loses less at this size.",
-        };
-        ui.label(RichText::new(text).text_style(theme::value()));
+    for verdict in report.compared.verdicts() {
+        ui.add(Label::new(RichText::new(verdict).text_style(theme::value())).wrap());
     }
     if let Some(sparse) = report.sparse {
-        let text = format!(
-            "{} of {} weights are 0; entropy coded these matrices would take {} of {} bytes.",
-            units::grouped(sparse.zeros),
-            units::grouped(sparse.weights),
-            units::grouped(sparse.entropy_coded),
-            units::grouped(sparse.dense)
-        );
+        let mut text = format!("{} of {} weights went", units::grouped(sparse.gone), units::grouped(sparse.weights));
+        if let Some(coded) = sparse.entropy_coded {
+            text += &format!(
+                "; entropy coded their matrices would take {} of {} bytes",
+                units::grouped(coded),
+                units::grouped(sparse.dense)
+            );
+        }
+        text.push('.');
         ui.add(Label::new(RichText::new(text).small().color(muted)).wrap());
     }
     for note in &report.notes {

@@ -1,7 +1,10 @@
-//! What the pruning tab shows: what is to go, what that leaves, exactly, and what it loses, once that was measured. Plain
-//! data; `perform.rs` beside it starts the jobs.
+//! What the pruning tab shows: what is to go, what that leaves, exactly, and what it loses, measured or predicted. Plain data;
+//! `perform.rs` beside it starts the jobs, `prospect.rs` predicts.
 
 mod perform;
+mod prospect;
+
+pub use prospect::{Alone, Loss};
 
 use super::fit::{Runs, rows};
 use super::state::Opened;
@@ -100,11 +103,26 @@ pub struct Left {
     pub fit: Option<(String, Fit)>,
 }
 
+/// What is pruned: what goes, and what the rest becomes, as bytes of tensors of the whole model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposal {
+    /// What goes.
+    pub cut: Cut,
+    /// Tells one recipe from another.
+    pub formats: Vec<u64>,
+}
+
+impl Proposal {
+    fn of(cut: &Cut, plan: &Plan) -> Self {
+        Self { cut: cut.clone(), formats: plan.tensors.iter().map(|tensor| tensor.bytes).collect() }
+    }
+}
+
 /// What was pruned and measured.
 #[derive(Clone, Debug)]
 pub struct Pruned {
     /// What went.
-    pub cut: Cut,
+    pub proposal: Proposal,
     /// What comes of it, and the figures.
     pub report: Arc<PruneReport>,
 }
@@ -116,10 +134,14 @@ pub struct Pruning {
     pub cut: Cut,
     /// What that leaves, or why it cannot be.
     pub left: Option<Result<Left, String>>,
-    /// What it is of: reckoned anew when that changes.
-    basis: Option<(Arc<Model>, Cut, Vec<u64>)>,
+    /// The original quantized to no more bytes than what is left; none where no type has so few.
+    pub alone: Option<Alone>,
+    /// Every standard type, and the bytes of the whole model as it.
+    types: Vec<(&'static str, u64)>,
+    /// What all this is of: reckoned anew when that changes, or when something was measured.
+    basis: Option<(Arc<Model>, Proposal, usize)>,
     /// The running job, what it prunes, and how far it is.
-    pub running: Option<(JobId, Cut, Option<Progress>)>,
+    pub running: Option<(JobId, Proposal, Option<Progress>)>,
     /// What was measured, the newest first.
     pub pruned: Vec<Pruned>,
     /// Why the last job ended without a result.
@@ -165,8 +187,9 @@ impl Pruning {
                 return;
             }
             EventKind::Pruned(report) => {
-                if let Some((_, cut, _)) = self.running.take() {
-                    self.pruned.insert(0, Pruned { cut, report });
+                if let Some((_, proposal, _)) = self.running.take() {
+                    self.pruned.retain(|pruned| pruned.proposal != proposal);
+                    self.pruned.insert(0, Pruned { proposal, report });
                 }
             }
             EventKind::Failed(message) => self.problem = Some(message),
@@ -178,15 +201,25 @@ impl Pruning {
 
     /// Reckons anew what is left as this recipe, where something changed.
     pub(super) fn update(&mut self, model: &Arc<Model>, plan: &Plan, runs: Option<Runs>) {
-        let formats: Vec<u64> = plan.tensors.iter().map(|tensor| tensor.bytes).collect();
-        let is_known = |(of, cut, bytes): &(Arc<Model>, Cut, Vec<u64>)| {
-            Arc::ptr_eq(of, model) && *cut == self.cut && *bytes == formats
+        let basis = (Arc::clone(model), Proposal::of(&self.cut, plan), self.pruned.len());
+        let is_known = |(of, proposal, measured): &(Arc<Model>, Proposal, usize)| {
+            Arc::ptr_eq(of, &basis.0) && (proposal, measured) == (&basis.1, &basis.2)
         };
         if self.basis.as_ref().is_some_and(is_known) && self.left.is_some() {
             return;
         }
+        if !self.basis.as_ref().is_some_and(|(of, ..)| Arc::ptr_eq(of, model)) {
+            self.types = prospect::types(model);
+        }
         self.left = Some(left(model, &self.cut, &plan.recipe, runs));
-        self.basis = Some((Arc::clone(model), self.cut.clone(), formats));
+        let bytes = self.left.as_ref().and_then(|left| left.as_ref().ok()).map(|left| left.bytes);
+        self.alone = bytes.and_then(|bytes| prospect::alone(&self.pruned, &self.types, bytes));
+        self.basis = Some(basis);
+    }
+
+    /// What is lost by what is to go, as the whole model becomes this.
+    pub fn loss(&self, plan: &Plan) -> Option<Loss> {
+        prospect::loss(&self.pruned, &Proposal::of(&self.cut, plan))
     }
 }
 
@@ -203,6 +236,7 @@ fn left(model: &Model, cut: &Cut, recipe: &Recipe, runs: Option<Runs>) -> Result
 impl Opened {
     /// What was pruned of this as it is chosen now.
     pub(super) fn pruned(&self) -> Option<&Pruned> {
-        self.pruning.pruned.iter().find(|pruned| pruned.cut == self.pruning.cut)
+        let proposal = Proposal::of(&self.pruning.cut, &self.choice.plan);
+        self.pruning.pruned.iter().find(|pruned| pruned.proposal == proposal)
     }
 }

@@ -1,9 +1,9 @@
 //! Starts and stops the job of the pruning tab.
 
-use super::Trim;
+use super::{Proposal, Trim};
 use crate::engine::{Command, Comparing, PruneRequest};
 use crate::gui::app::App;
-use crate::recipe::Recipe;
+use crate::recipe::{Level, Recipe};
 
 impl App {
     /// Carries out what the user asks for in the pruning tab.
@@ -39,19 +39,22 @@ impl App {
         let request = PruneRequest {
             model: opened.model.clone(),
             cut: opened.pruning.cut.clone(),
+            // What is gone on with is quantized in any way.
+            quantizing: None,
             text: opened.sizing.text.clone(),
             chunks: opened.sizing.chunks,
             comparing: Some(Comparing {
                 recipe: Recipe { mix: None, imatrix: None, gram: None, sequence: None, ..recipe.clone() },
+                level: Level::Fast,
                 text: settings.text.clone(),
                 chunks: settings.chunks,
             }),
             computing,
         };
-        let cut = request.cut.clone();
+        let proposal = Proposal::of(&request.cut, &opened.choice.plan);
         let job = self.engine.submit(Command::Prune(request));
         opened.pruning.problem = None;
-        opened.pruning.running = Some((job, cut, None));
+        opened.pruning.running = Some((job, proposal, None));
     }
 
     /// Nothing is left to clean up, so nobody waits for its end.

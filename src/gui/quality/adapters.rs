@@ -106,6 +106,7 @@ impl App {
         let settings = &opened.quality.settings;
         let request = LowRankRequest {
             model: Arc::clone(&opened.model),
+            lineage: None,
             recipe: trial.recipe.clone(),
             packed: None,
             sizes: MEASURED.map(AdapterSize::Rank).to_vec(),

@@ -31,7 +31,7 @@ pub(in crate::engine) use compare::compare;
 pub(in crate::engine) use kv::kv;
 pub(in crate::engine) use low_rank::{low_rank, low_rank_pairs};
 pub(in crate::engine) use prompt::prompt;
-pub(in crate::engine) use prune::{outline, prune};
+pub(in crate::engine) use prune::{outline, prune, weigh};
 pub(in crate::engine) use sensitivity::sensitivity;
 pub(in crate::engine) use sequence::sequence;
 pub(in crate::engine) use statistics::{Found, find as find_statistics, statistics};
@@ -100,6 +100,18 @@ pub(in crate::engine) fn run(
         device: gpu::name(gpu.as_ref()),
         elapsed: started.elapsed(),
     })
+}
+
+/// Takes a text through models side by side. Returns what each of the others predicts beside the first.
+fn side_by_side(walks: &mut [Walk<'_>], text: &Text, context: &Context<'_>) -> Result<Vec<Divergence>, Stop> {
+    let meter = Meter::new(context, Stage::Measuring, walks.iter().map(Walk::bytes).sum());
+    for layer in 0..walks.iter().map(Walk::layers).max().unwrap_or(0) {
+        let left = walks.iter_mut().filter(|walk| layer < walk.layers());
+        left.map(|walk| walk.layer(layer, &meter, &mut |_, _, _| {})).collect::<Result<(), Stop>>()?;
+    }
+    walks.iter_mut().try_for_each(Walk::settle)?;
+    let [reference, others @ ..] = &*walks else { return Ok(Vec::new()) };
+    others.iter().map(|walk| score(&[walk, reference], text, &meter)).collect()
 }
 
 /// Refuses models whose tokens mean different things.

@@ -49,7 +49,8 @@ pub(in crate::engine) fn sequence(
     let plan = Plan::new(model, &request.recipe)?;
     let chunk = CONTEXT.min(model.hparams.context) as usize;
     let text = Text::read(request.text.as_deref(), BuiltIn::Calibration, model, chunk, request.chunks)?;
-    if request.recipe.mix.as_ref().is_some_and(|mix| mix.identity.text != text.identity()) {
+    if request.recipe.mix.as_ref().is_some_and(|mix| mix.identity.as_ref().is_some_and(|of| of.text != text.identity()))
+    {
         return Err(Stop::Failed(
             "the recipe follows the text that its statistics are of, and this is another; name that text (--text), as many of \
              its chunks (--chunks)"

@@ -20,6 +20,8 @@ const ROWS: usize = 256;
 /// What factors are found from.
 pub(super) struct Fitting<'a> {
     pub(super) model: &'a Model,
+    /// The weights that are to be come near, by the same names and shapes.
+    pub(super) dense: &'a Model,
     /// The same quantized; without, the matrices themselves are fitted.
     pub(super) base: Option<&'a Weights<'a>>,
     pub(super) statistics: &'a Statistics,
@@ -56,7 +58,7 @@ impl Fitting<'_> {
             self.model.tensors.iter().partition(|tensor| takes(tensor, self.statistics));
         let one = |tensor: &&Tensor| Spectrum::new(tensor, 0.0, vec![0.0]);
         let rank = highest(&Ranks::new(taken.iter().map(one).collect(), format));
-        let original = Weights::new(self.model, None, self.context);
+        let original = Weights::new(self.dense, None, self.context);
         let recipe = Recipe::new(&PRESETS[0]).with_feedback(self.statistics);
         let hessians = Hessians::new(&recipe, self.context);
         let meter = Meter::new(self.context, Stage::Factoring, taken.iter().map(|tensor| stored_bytes(tensor)).sum());

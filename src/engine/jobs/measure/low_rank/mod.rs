@@ -13,23 +13,21 @@ mod write;
 pub(in crate::engine) use pairs::low_rank_pairs;
 
 use super::gpu;
+use super::prune::Alone;
 use super::text::{BuiltIn, Text};
 use super::walk::Walk;
 use super::weights::Weights;
-use super::{same_tokens, score};
+use super::{same_tokens, side_by_side};
 use crate::engine::command::{Computing, DeviceChoice, PackOutput, PackRequest};
 use crate::engine::device::Devices;
-use crate::engine::event::Stage;
 use crate::engine::jobs::feedback::Chooser;
 use crate::engine::jobs::pack;
-use crate::engine::low_rank::{AdapterReport, AdapterSize, LowRankReport, LowRankRequest, Standing};
-use crate::engine::meter::Meter;
+use crate::engine::low_rank::{AdapterReport, Lineage, LowRankReport, LowRankRequest, Standing};
 use crate::engine::worker::{Context, Stop};
-use crate::eval::Estimate;
 use crate::gguf::DEFAULT_ALIGNMENT;
 use crate::imatrix::Identity;
 use crate::model::Model;
-use crate::recipe::{Level, Mixer, Plan, Prediction, Ranks, Recipe, Split, Spread, USUAL_TYPES};
+use crate::recipe::{AdapterSize, Level, Mixer, Plan, Prediction, Ranks, Recipe, Split, Spread, USUAL_TYPES};
 use file::Adapter;
 use fit::{Fitted, Fitting};
 use std::sync::Arc;
@@ -48,7 +46,7 @@ pub(in crate::engine) fn low_rank(
     context: &Context<'_>,
 ) -> Result<LowRankReport, Stop> {
     let started = Instant::now();
-    let LowRankRequest { model, recipe, statistics, format, .. } = request;
+    let LowRankRequest { model, lineage, recipe, statistics, format, .. } = request;
     let plan = Plan::new(model, recipe)?;
     let base_bytes = plan.file_bytes;
     if let Some(path) = request.path.as_ref().filter(|path| path.exists() && !request.overwrite) {
@@ -67,7 +65,9 @@ pub(in crate::engine) fn low_rank(
         same_tokens(packed, model)?;
     }
     let finder = devices.low_rank(&request.computing)?;
-    let fitting = Fitting { model, base: Some(&base()), statistics, prediction: &prediction, is_plain: false, context };
+    let dense = lineage.as_ref().map_or(model, |lineage| &lineage.dense);
+    let fitting =
+        Fitting { model, dense, base: Some(&base()), statistics, prediction: &prediction, is_plain: false, context };
     let Fitted { ranks, factors, rest } = fitting.fit(finder, format, |ranks| highest(ranks, &request.sizes))?;
     let mut adapters = Vec::new();
     for size in &request.sizes {
@@ -98,23 +98,30 @@ pub(in crate::engine) fn low_rank(
         };
         pack::run(devices, &flags, context)?;
     }
+    let quantized = lineage.as_ref().map(|Lineage { original, text, chunks, .. }| {
+        let observed = (text.clone(), *chunks, request.level);
+        Alone::observe(devices, original, observed, &request.computing, context)
+    });
+    let quantized = quantized.transpose()?;
     let made = || (request.level, statistics.identity.clone());
-    let mixes = adapters
-        .iter()
-        .map(|(_, adapter, _)| mix(model, &prediction, recipe.clone(), made(), base_bytes + adapter.bytes));
+    let mixes = adapters.iter().map(|(_, adapter, _)| match &quantized {
+        Some(quantized) => quantized.plan(base_bytes + adapter.bytes),
+        None => mix(model, &prediction, recipe.clone(), made(), base_bytes + adapter.bytes),
+    });
     let mixes = mixes.collect::<Result<Vec<_>, Stop>>()?;
+    let original = lineage.as_ref().map_or(model, |lineage| &lineage.original);
     let gpu = gpu::open(devices, &request.computing)?;
     let walk = |weights| Walk::new(weights, &text, gpu.clone());
-    let mut walks = vec![walk(Weights::new(model, None, context))?, walk(base())?];
+    let mut walks = vec![walk(Weights::new(original, None, context))?, walk(base())?];
     for (_, adapter, _) in &adapters {
         walks.push(walk(base().adding(Arc::clone(&adapter.additions)))?);
     }
     for plan in mixes.iter().flatten() {
         let chooser = Chooser::open(devices, &request.computing, [plan])?;
-        walks.push(walk(Weights::new(model, Some(plan.clone()), context).on(chooser))?);
+        walks.push(walk(Weights::new(original, Some(plan.clone()), context).on(chooser))?);
     }
-    let mut found = measure(&mut walks, &text, context)?.into_iter();
-    let mut next = |bytes: u64| Standing { bytes, divergence: found.next().unwrap_or_default() };
+    let mut found = side_by_side(&mut walks, &text, context)?.into_iter();
+    let mut next = |bytes: u64| Standing { bytes, divergence: found.next().unwrap_or_default().mean() };
     let base = next(base_bytes);
     let with: Vec<Standing> = adapters.iter().map(|(_, adapter, _)| next(base_bytes + adapter.bytes)).collect();
     let instead: Vec<_> = mixes.iter().map(|plan| plan.as_ref().map(|plan| next(plan.file_bytes))).collect();
@@ -163,7 +170,7 @@ fn of_size(ranks: &Ranks, size: AdapterSize, header: u64) -> Spread {
 
 /// As many bytes by quantization alone: types chosen as `tuck pack --target-size` does, with the importance and the effort of
 /// the base. None where no mix has so few.
-fn mix(
+pub(super) fn mix(
     model: &Model,
     prediction: &Prediction,
     base: Recipe,
@@ -173,15 +180,4 @@ fn mix(
     let base = Recipe { mix: None, sequence: None, ..base };
     let mixer = Mixer::new(model, prediction, base, made, USUAL_TYPES, &[])?;
     Ok(mixer.solve(bytes).ok().map(|mixed| Plan::new(model, &mixed.recipe)).transpose()?)
-}
-
-/// The KL divergence of each walk from the first.
-fn measure(walks: &mut [Walk<'_>], text: &Text, context: &Context<'_>) -> Result<Vec<Estimate>, Stop> {
-    let meter = Meter::new(context, Stage::Measuring, walks.iter().map(Walk::bytes).sum());
-    for layer in 0..walks.iter().map(Walk::layers).max().unwrap_or(0) {
-        walks.iter_mut().try_for_each(|walk| walk.layer(layer, &meter, &mut |_, _, _| {}))?;
-    }
-    walks.iter_mut().try_for_each(Walk::settle)?;
-    let [reference, others @ ..] = &*walks else { return Ok(Vec::new()) };
-    others.iter().map(|walk| Ok(score(&[walk, reference], text, &meter)?.mean())).collect()
 }

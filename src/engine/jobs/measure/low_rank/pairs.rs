@@ -1,15 +1,15 @@
 //! Matrices as products of two factors, in a folder of safetensors: what fits a number of bytes, by what each rank gains.
 
 use super::fit::{Fitted, Fitting};
+use super::mix;
 use super::write::{Entry, Writer};
-use super::{measure, mix};
 use crate::arch::{Coding, Part, Tensor, View};
 use crate::checkpoint::{Checkpoint, Contents, StoredTensor};
 use crate::engine::device::Devices;
-use crate::engine::jobs::measure::gpu;
 use crate::engine::jobs::measure::text::{BuiltIn, Text};
 use crate::engine::jobs::measure::walk::Walk;
 use crate::engine::jobs::measure::weights::{Addition, Additions, Weights};
+use crate::engine::jobs::measure::{gpu, side_by_side};
 use crate::engine::low_rank::{PairsReport, PairsRequest, Standing};
 use crate::engine::worker::{Context, Stop};
 use crate::lowrank::Factors;
@@ -54,7 +54,8 @@ pub(in crate::engine) fn low_rank_pairs(
     let prediction = Prediction::new(statistics, request.level.is_measured(), false);
     let finder = devices.low_rank(&request.computing)?;
     let plain = request.is_plain;
-    let fitting = Fitting { model, base: None, statistics, prediction: &prediction, is_plain: plain, context };
+    let fitting =
+        Fitting { model, dense: model, base: None, statistics, prediction: &prediction, is_plain: plain, context };
     let Fitted { ranks, factors, .. } = fitting.fit(finder, &F16, |_| super::HIGHEST)?;
     let by_place: HashMap<(usize, u64), &StoredTensor> =
         checkpoint.tensors.iter().map(|stored| ((stored.file, stored.offset), stored)).collect();
@@ -101,8 +102,8 @@ pub(in crate::engine) fn low_rank_pairs(
     if let Some(plan) = &mix {
         walks.push(walk(Weights::new(model, Some(plan.clone()), context))?);
     }
-    let found = measure(&mut walks, &text, context)?;
-    let standing = |bytes: u64, place: usize| Standing { bytes, divergence: found[place] };
+    let found = side_by_side(&mut walks, &text, context)?;
+    let standing = |bytes: u64, place: usize| Standing { bytes, divergence: found[place].mean() };
     let named = pairs.iter().zip(&chosen).map(|(pair, rank)| (pair.stored.name.clone(), *rank));
     Ok(PairsReport {
         path: request.path.clone(),

@@ -11,8 +11,9 @@ use super::super::{LOGITS, known, score_rows, scored};
 use super::passage::{Layer, Passage};
 use super::{Setting, changes, refuse, unwritten};
 use crate::cpu::forward::{add_gram, add_products, project};
-use crate::engine::event::{DropRound, LayerLoss, PruneReport, Stage};
+use crate::engine::event::Stage;
 use crate::engine::meter::Meter;
+use crate::engine::prune::{DropRound, LayerLoss, PruneReport};
 use crate::engine::worker::Stop;
 use crate::eval::Divergence;
 use crate::forward::{self, Op, Program, RESIDUAL, Register};
@@ -92,7 +93,8 @@ pub(super) fn layers(setting: &Setting<'_, '_>, mut model: Model, report: &mut P
         let told: Vec<LayerLoss> = these.iter().zip(&losses).map(told).collect();
         let best = (0..these.len()).min_by(|a, b| losses[*a].least().total_cmp(&losses[*b].least()));
         let place = these[best.unwrap_or_default()];
-        let changed = without(setting, &model, place as u64)?;
+        let corrects = best.is_some_and(|best| losses[best].corrects());
+        let changed = without(setting, &model, place as u64, corrects)?;
         let dropped = alive.remove(place);
         report.notes.extend(differences(setting, &model, &changed, place as u64, &alive)?);
         report.rounds.push(DropRound { losses: told, dropped });
@@ -270,10 +272,10 @@ impl Learner {
     }
 }
 
-/// The model without a layer, after the layer before it took over what it can.
-fn without(setting: &Setting<'_, '_>, model: &Model, place: u64) -> Result<Model, Stop> {
+/// The model without a layer, after the layer before it took over what it can, if that does good.
+fn without(setting: &Setting<'_, '_>, model: &Model, place: u64, corrects: bool) -> Result<Model, Stop> {
     let mut weights = changes()?;
-    if !setting.cut.plain {
+    if corrects {
         let passage = Passage::new(setting, model)?;
         let meter = Meter::new(setting.context, Stage::Pruning, passage.weights.bytes());
         let mut learner = Learner::new(&passage, &setting.text)?;

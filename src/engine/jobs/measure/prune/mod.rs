@@ -7,18 +7,20 @@ mod passage;
 mod sparse;
 mod structure;
 
+pub(super) use compared::Alone;
+pub(in crate::engine) use compared::weigh;
 pub(in crate::engine) use structure::outline;
 
 use super::gpu::{self, Gpu};
 use super::statistics::CONTEXT;
 use super::text::{BuiltIn, Text};
-use crate::engine::command::PruneRequest;
 use crate::engine::device::Devices;
-use crate::engine::event::PruneReport;
+use crate::engine::prune::{Comparing, PruneReport, PruneRequest, SparseReport, Standings, WeighRequest};
 use crate::engine::worker::{Context, Stop};
 use crate::gpu::feedback::Runner;
 use crate::model::{ChangedWeights, Model, WeightsError};
 use crate::prune::{Cut, Layers};
+use crate::recipe::Plan;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Instant;
@@ -51,10 +53,11 @@ pub(in crate::engine) fn prune(
     let setting = Setting { cut, text, gpu, chooser, context };
     let mut report = PruneReport {
         model: Arc::clone(original),
+        dense: Arc::clone(original),
         rounds: Vec::new(),
         notes: Vec::new(),
         sparse: None,
-        compared: Vec::new(),
+        compared: Standings::default(),
         text: name,
         device,
         elapsed: started.elapsed(),
@@ -69,16 +72,39 @@ pub(in crate::engine) fn prune(
     if cut.kv_heads > 0 || cut.channels > 0.0 {
         model = structure::heads_and_channels(&setting, &model)?;
     }
-    if let Some(sparsity) = cut.sparsity {
-        model = sparse::sparsify(&setting, &model, sparsity, &mut report)?;
-    }
+    let dense = Arc::new(model);
+    report.dense = Arc::clone(&dense);
+    report.model = match cut.sparsity {
+        None => dense,
+        Some(sparsity) => {
+            Arc::new(sparse::sparsify(&setting, &dense, sparsity, request.quantizing.as_ref(), &mut report)?)
+        }
+    };
     drop(setting);
-    report.model = Arc::new(model);
     if let Some(comparing) = &request.comparing {
-        report.compared = compared::compare(devices, request, comparing, &report, context)?;
+        let weighing = WeighRequest {
+            original: Arc::clone(original),
+            model: Arc::clone(&report.model),
+            packed: None,
+            coded: report.sparse.and_then(|sparse| coded(&report.model, comparing, sparse)).transpose()?,
+            text: request.text.clone(),
+            chunks: request.chunks,
+            comparing: comparing.clone(),
+            computing: request.computing.clone(),
+        };
+        report.compared = weigh(devices, &weighing, context)?;
     }
     report.elapsed = started.elapsed();
     Ok(report)
+}
+
+/// Bytes of a file of what is left with its zeros entropy coded; none where weights do not keep their precision.
+fn coded(model: &Model, comparing: &Comparing, sparse: SparseReport) -> Option<Result<u64, Stop>> {
+    let coded = sparse.entropy_coded.filter(|_| comparing.recipe.preset.format.is_none())?;
+    match Plan::new(model, &comparing.recipe) {
+        Ok(plan) => plan.file_bytes.checked_sub(sparse.dense).map(|others| Ok(others + coded)),
+        Err(error) => Some(Err(error.into())),
+    }
 }
 
 /// Room for changed weights, in the system's folder for what is temporary.

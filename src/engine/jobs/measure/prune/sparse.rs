@@ -1,16 +1,23 @@
-//! Leaving out single weights, layer by layer: each layer is pruned for what comes out of the pruned layers before it.
+//! Leaving out single weights, layer by layer: each layer is pruned for what comes out of the pruned layers before it. Where the
+//! rest is to be quantized, that is done in the same pass: each matrix is both, and makes good what both lose together, before
+//! the next is looked at.
 
 use super::passage::Passage;
 use super::{Setting, changes, refuse, unwritten};
 use crate::cpu::forward::Matrix;
-use crate::engine::event::{PruneReport, SparseReport, Stage};
+use crate::engine::event::Stage;
 use crate::engine::meter::Meter;
+use crate::engine::prune::{PruneReport, SparseReport};
 use crate::engine::worker::Stop;
-use crate::feedback::Hessian;
+use crate::feedback::{self, Hessian};
 use crate::forward::{self, Op, Program};
 use crate::gpu::forward::Summed;
 use crate::model::{Model, Reshape};
-use crate::prune::{Limit, Method, Pattern, Scope, Sparsity, entropy_coded, keep_groups, scores, sparsegpt};
+use crate::prune::sparsify as sparsify_rows;
+use crate::prune::{Method, Pattern, Scope, Sparsity, entropy_coded, scores, sparsegpt};
+use crate::quant::{FormatRef, Search};
+use crate::recipe::{Plan, Recipe};
+use crate::units;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -30,14 +37,17 @@ fn prunable(program: &Program) -> Vec<String> {
     names.collect()
 }
 
-/// Prunes all layers.
+/// Prunes all layers. What SparseGPT prunes becomes what a recipe says, if there is one.
 pub(super) fn sparsify(
     setting: &Setting<'_, '_>,
     model: &Model,
     sparsity: Sparsity,
+    quantizing: Option<&Recipe>,
     report: &mut PruneReport,
 ) -> Result<Model, Stop> {
     let passage = Passage::new(setting, model)?;
+    let plan = quantizing.map(|recipe| Plan::new(model, recipe)).transpose()?;
+    let plan = plan.filter(|_| sparsity.method == Method::SparseGpt);
     let shares = match sparsity {
         Sparsity { scope: Scope::Model, pattern: Pattern::Share(share), .. } => {
             Some(shares(setting, &passage, sparsity.method, share)?)
@@ -47,7 +57,7 @@ pub(super) fn sparsify(
     let meter = Meter::new(setting.context, Stage::Pruning, passage.weights.bytes());
     let mut weights = changes()?;
     let mut rows = passage.begin(&setting.text.tokens)?;
-    let mut sums = SparseReport::default();
+    let mut sums = SparseReport { entropy_coded: plan.is_none().then_some(0), ..SparseReport::default() };
     for number in 0..forward::layers(model) {
         let (program, mut matrices) = passage.read(number, &meter)?;
         let names = prunable(&program);
@@ -61,18 +71,33 @@ pub(super) fn sparsify(
         };
         drop(layer);
         for name in &names {
-            let tensor = &model.tensors[passage.weights.find(name)?];
+            let place = passage.weights.find(name)?;
+            let tensor = &model.tensors[place];
+            let planned = plan.as_ref().map(|plan| plan.tensors[place].format);
+            let planned = planned.filter(|format| feedback::supports(format));
             let own = match shares.as_ref().and_then(|shares| shares.get(name)) {
                 Some(share) => Sparsity { pattern: Pattern::Share(*share), scope: Scope::Layer, ..sparsity },
                 None => sparsity,
             };
             let mut floats = matrices[name].floats();
-            prune(setting, &mut floats, tensor.columns() as usize, observed.get(&owners[name]), own, name)?;
-            let (format, bytes) = weights.put(tensor, &tensor.shape, &floats).map_err(|error| unwritten(&error))?;
+            let inputs = observed.get(&owners[name]);
+            let blocks = prune(setting, &mut floats, tensor.columns() as usize, (inputs, planned), own, name)?;
+            let zeros = |floats: &[f32]| floats.par_iter().filter(|weight| **weight == 0.0).count() as u64;
             sums.weights += floats.len() as u64;
-            sums.zeros += floats.iter().filter(|weight| **weight == 0.0).count() as u64;
-            sums.entropy_coded += entropy_coded(&floats, format);
+            sums.gone += zeros(&floats);
+            let (format, bytes) = match blocks {
+                None => weights.put(tensor, &tensor.shape, &floats).map_err(|error| unwritten(&error))?,
+                Some((format, blocks)) => {
+                    weights.put_blocks(tensor, format, &blocks).map_err(|error| unwritten(&error))?;
+                    (format.dequantize)(&blocks, &mut floats);
+                    (format, blocks)
+                }
+            };
+            sums.zeros += zeros(&floats);
             sums.dense += bytes.len() as u64;
+            if let Some(coded) = &mut sums.entropy_coded {
+                *coded += entropy_coded(&floats, format);
+            }
             matrices.insert(name.clone(), Matrix { format, shape: tensor.shape.clone(), bytes });
             meter.advance(0, name)?;
         }
@@ -81,20 +106,31 @@ pub(super) fn sparsify(
     if sums.weights == 0 {
         return Err(refuse(model, "it has no matrices whose weights could be left out"));
     }
+    if plan.is_some() && sums.zeros < sums.gone {
+        report.notes.push(format!(
+            "{} weights that went are stored as the level next to 0, for blocks with a minimum have no 0",
+            units::grouped(sums.gone - sums.zeros)
+        ));
+    }
     report.sparse = Some(sums);
     Ok(model.with_weights(weights, &Reshape::default())?)
 }
 
-/// Prunes a matrix, or each of its experts' by what that expert saw.
+/// Prunes a matrix, or each of its experts' by what that expert saw. Returns its blocks where it is to have a format that is chosen
+/// in the same pass.
 fn prune(
     setting: &Setting<'_, '_>,
     floats: &mut [f32],
     columns: usize,
-    observed: Option<&Summed>,
+    (observed, planned): (Option<&Summed>, Option<FormatRef>),
     sparsity: Sparsity,
     name: &str,
-) -> Result<(), Stop> {
-    let Some(observed) = observed else { return choose(setting, floats, columns, None, sparsity) };
+) -> Result<Option<(FormatRef, Vec<u8>)>, Stop> {
+    let Some(observed) = observed else {
+        choose(setting, floats, columns, None, sparsity)?;
+        return Ok(None);
+    };
+    let mut blocks = planned.map(|format| (format, vec![0; format.bytes(floats.len() as u64) as usize]));
     let experts = observed.counts.len();
     let each = floats.len() / experts;
     let stop = || setting.context.is_cancelled();
@@ -104,6 +140,10 @@ fn prune(
         let Some(gram) = observed.gram.as_ref().filter(|_| observed.counts[expert] > 0) else {
             let norms = Some(norms.as_slice()).filter(|_| observed.counts[expert] > 0);
             choose(setting, floats, columns, norms, sparsity)?;
+            if let Some((format, blocks)) = &mut blocks {
+                let bytes = format.bytes(each as u64) as usize;
+                (format.quantize)(floats, Search::default(), &mut blocks[expert * bytes..][..bytes]);
+            }
             continue;
         };
         let gram = &gram[expert * columns * columns..][..columns * columns];
@@ -120,17 +160,23 @@ fn prune(
                 Err(_) => {}
             }
         }
-        let Some(hessian) = found else { continue };
+        let Some(hessian) = found.map(Arc::new) else { continue };
+        let dense = blocks.as_ref().map(|_| floats.to_vec());
         let Sparsity { pattern, scope, .. } = sparsity;
         // There, groups do not reach from one block of columns into the next.
         let is_even = !matches!(pattern, Pattern::Groups { of, .. } if 256 % of != 0);
         match setting.chooser.as_ref().filter(|_| is_even) {
-            Some(chooser) => chooser.borrow_mut().sparsegpt(floats, &Arc::new(hessian), pattern, scope, &stop)?,
+            Some(chooser) => chooser.borrow_mut().sparsegpt(floats, &hessian, pattern, scope, &stop)?,
             None => sparsegpt(floats, &hessian, pattern, scope, &stop),
         }
         .ok_or(Stop::Cancelled)?;
+        if let (Some((format, blocks)), Some(dense)) = (&mut blocks, dense) {
+            let bytes = format.bytes(each as u64) as usize;
+            let out = &mut blocks[expert * bytes..][..bytes];
+            feedback::quantize_sparse(&dense, floats, &hessian, format, &stop, out).ok_or(Stop::Cancelled)?;
+        }
     }
-    Ok(())
+    Ok(blocks)
 }
 
 /// The root of the sum of squares by column.
@@ -149,28 +195,7 @@ fn choose(
     if let Some(chooser) = &setting.chooser {
         return Ok(chooser.borrow_mut().sparsify(floats, columns, norms, pattern, scope)?);
     }
-    let scores = scores(floats, columns, norms);
-    let zero = |floats: &mut [f32], kept: &[bool]| {
-        floats.iter_mut().zip(kept).filter(|(_, kept)| !**kept).for_each(|(weight, _)| *weight = 0.0);
-    };
-    let rows = floats.par_chunks_mut(columns).zip(scores.par_chunks(columns));
-    match pattern {
-        Pattern::Share(_) => {
-            let limits = Limit::of_rows(&scores, columns, pattern, scope);
-            rows.zip(limits).for_each(|((floats, scores), limit)| {
-                let mut kept = vec![true; columns];
-                limit.keep(scores, &mut kept);
-                zero(floats, &kept);
-            });
-        }
-        Pattern::Groups { of, .. } => rows.for_each(|(floats, scores)| {
-            let mut kept = vec![true; of];
-            for (floats, scores) in floats.chunks_mut(of).zip(scores.chunks(of)) {
-                keep_groups(scores, pattern.count(scores.len()), &mut kept[..scores.len()]);
-                zero(floats, &kept[..scores.len()]);
-            }
-        }),
-    }
+    sparsify_rows(floats, columns, norms, pattern, scope);
     Ok(())
 }
 

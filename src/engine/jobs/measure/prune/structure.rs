@@ -14,7 +14,7 @@ use crate::engine::worker::Stop;
 use crate::forward::{self, Op};
 use crate::gguf::Value;
 use crate::model::{ChangedWeights, Model, Pruning, Reshape};
-use crate::prune::{Cut, Layers, choose_channels, choose_groups, without};
+use crate::prune::{Cut, Layers, choose_channels, choose_groups, columns_of, without};
 
 const DOWN: &str = "ffn_down.weight";
 const ATTENDED: &str = "attn_output.weight";
@@ -58,7 +58,7 @@ impl Sizes {
             return Err(refuse(
                 model,
                 "its layers have experts or MLPs of different widths, and channels go from MLPs that are all alike; leave out \
-                 experts instead (--experts)",
+                 experts instead (--drop-experts)",
             ));
         }
         // Blocks of every format divide a multiple of 256, those of small ones of 32.
@@ -134,7 +134,7 @@ pub(super) fn heads_and_channels(setting: &Setting<'_, '_>, model: &Model) -> Re
             let (gram, matrix) = (gram(&attended)?, matrices[&attended].floats());
             let kept = choose_groups(&matrix, &gram, sizes.kv_heads, sizes.kv_heads - sizes.kv_left, &stop);
             let kept = kept.ok_or(Stop::Cancelled)?;
-            let columns = of_groups(&kept, gram.len().isqrt() / sizes.kv_heads);
+            let columns = columns_of(&kept, gram.len().isqrt() / sizes.kv_heads);
             let full = remainder(setting, (&mut weights, &matrices[&attended]), &attended, (model, &gram), &columns)?;
             matrices.insert(attended.clone(), full);
             for tensor in &tensors {
@@ -223,7 +223,7 @@ fn rows_of_heads(tensor: &Tensor, sizes: &Sizes, kept: &[usize]) -> Option<Vec<u
     let mut first = 0;
     let mut rows = Vec::new();
     for width in parts {
-        rows.extend(of_groups(kept, *width).into_iter().map(|row| first + row));
+        rows.extend(columns_of(kept, *width).into_iter().map(|row| first + row));
         first += width * kv_heads;
     }
     Some(rows)
@@ -236,10 +236,6 @@ fn rows_of_channels(tensor: &Tensor, sizes: &Sizes, kept: &[usize]) -> Option<Ve
         _ => return None,
     };
     Some((0..halves).flat_map(|half| kept.iter().map(move |row| half * sizes.inner + row)).collect())
-}
-
-fn of_groups(groups: &[usize], width: usize) -> Vec<usize> {
-    groups.iter().flat_map(|group| group * width..(group + 1) * width).collect()
 }
 
 /// Keeps some rows of a matrix, or numbers of a vector.
