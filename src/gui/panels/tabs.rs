@@ -15,9 +15,10 @@ const APART: f32 = 6.0 * theme::GRID;
 pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Vec<Action>) {
     ui.horizontal(|ui| {
         ui.spacing_mut().button_padding.x = 0.0;
-        ui.spacing_mut().item_spacing.x = if ui.available_width() < WIDE { theme::NEAR + theme::GRID } else { APART };
+        let is_wide = ui.available_width() >= WIDE;
+        ui.spacing_mut().item_spacing.x = if is_wide { APART } else { theme::NEAR };
         for tab in Tab::ALL {
-            head(ui, opened, tab, actions);
+            head(ui, opened, tab, is_wide, actions);
         }
         ui.reset_style();
         match opened.tab {
@@ -42,7 +43,7 @@ pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened, actions: &mut Ve
     }
 }
 
-fn head(ui: &mut Ui, opened: &Opened, tab: Tab, actions: &mut Vec<Action>) {
+fn head(ui: &mut Ui, opened: &Opened, tab: Tab, is_wide: bool, actions: &mut Vec<Action>) {
     let colours = theme::palette(ui);
     let is_front = opened.tab == tab;
     let colour = if is_front { colours.text } else { colours.muted };
@@ -55,7 +56,9 @@ fn head(ui: &mut Ui, opened: &Opened, tab: Tab, actions: &mut Vec<Action>) {
         0 => tab.label().to_owned(),
         n => format!("{} {}", tab.label(), units::grouped(n as u64)),
     };
-    let text = RichText::new(label).text_style(egui::TextStyle::Heading).color(colour);
+    // In the smallest window all of them have room in smaller letters only.
+    let style = if is_wide { egui::TextStyle::Heading } else { theme::value() };
+    let text = RichText::new(label).text_style(style).color(colour);
     let button = Button::selectable(is_front, text).fill(egui::Color32::TRANSPARENT).stroke(egui::Stroke::NONE);
     let response = ui.add(button);
     if is_front {
