@@ -12,12 +12,12 @@ const HEADS: [(&str, &str); 4] = [
     ("Prompt", "How it was shortened: by the scores, or without them."),
     ("Tokens", "How many are kept."),
     ("KL", "Mean divergence of the predictions of the answer from those after the whole prompt, in nats a token."),
-    ("Same choice", "How many tokens of the answer are held most likely after both."),
+    ("Same", "How many tokens of the answer are held most likely after both."),
 ];
 
 pub(super) fn show(ui: &mut Ui, state: &State, opened: &Opened) {
     let prompting = &opened.prompting;
-    ScrollArea::both().id_salt("effect").auto_shrink(false).show(ui, |ui| match &prompting.effect {
+    ScrollArea::vertical().id_salt("effect").auto_shrink(false).show(ui, |ui| match &prompting.effect {
         Some((ratio, Ok(effect))) => table(ui, prompting, *ratio, effect),
         Some((_, Err(why))) => muted(ui, why),
         None => nothing(ui, state, opened),
@@ -48,8 +48,8 @@ fn table(ui: &mut Ui, prompting: &Prompting, ratio: u64, effect: &PromptEffect) 
     let share = units::percent(ratio as f64 / ALL as f64);
     let is_current = ratio == prompting.ratio;
     let title = if is_current { format!("At {share}") } else { format!("At {share}, as measured before") };
-    ui.label(RichText::new(title).text_style(theme::value()));
-    Grid::new("effect").num_columns(HEADS.len()).spacing([theme::APART, theme::GRID]).show(ui, |ui| {
+    ui.horizontal(|ui| ui.label(RichText::new(title).text_style(theme::value())));
+    Grid::new("effect").num_columns(HEADS.len()).spacing([3.0 * theme::GRID, theme::GRID]).show(ui, |ui| {
         for (head, about) in HEADS {
             ui.label(RichText::new(head).color(colours.muted)).on_hover_text(about);
         }
