@@ -4,7 +4,7 @@ use super::Prompt;
 
 /// Tokens at the beginning that always stay: models lean on the first ones whatever they say (StreamingLLM, arXiv 2309.17453).
 const FIRST: usize = 4;
-/// Of the budget, this part is for the end of a prompt that no question follows, since an answer goes on from there;
+/// Of the budget, this part is for the end of a prompt, which an answer leans on most, a question before it or not;
 const END: usize = 4;
 /// but no more tokens.
 const LAST: usize = 64;
@@ -20,8 +20,6 @@ pub struct Scored {
     pub gains: Vec<f64>,
     /// Words that always stay.
     pub held: Vec<bool>,
-    /// Whether a question follows. If not, the end of the prompt is what is asked.
-    pub has_question: bool,
 }
 
 impl Scored {
@@ -49,7 +47,7 @@ impl Scored {
             fits
         };
         let all = self.prompt.tokens();
-        let last = if self.has_question { FIRST } else { (goal / END).min(LAST) };
+        let last = (goal / END).min(LAST);
         (0..words.len()).take_while(|n| words[*n].tokens.start < FIRST).for_each(|n| _ = take(&mut kept, n));
         for n in (0..words.len()).rev().take_while(|n| all - words[*n].tokens.start <= last) {
             take(&mut kept, n);

@@ -17,11 +17,11 @@ const TEXT: &str = "Cats sleep a lot.\nDogs run 12 miles a day. Birds fly over t
                     of it all is near.";
 
 /// Scores that are as good as by chance, but the same every time.
-fn scored(text: &str, has_question: bool) -> Scored {
+fn scored(text: &str) -> Scored {
     let prompt = prompt(text);
     let surprises = (0..prompt.words.len()).map(|n| (n * 37 % 11) as f64).collect();
     let gains = (0..prompt.sentences.len()).map(|n| (n * 29 % 7) as f64).collect();
-    Scored { held: vec![false; prompt.words.len()], prompt, surprises, gains, has_question }
+    Scored { held: vec![false; prompt.words.len()], prompt, surprises, gains }
 }
 
 #[test]
@@ -53,26 +53,24 @@ fn a_sentence_without_an_end_is_cut() {
 
 #[test]
 fn what_is_kept_and_what_is_dropped_are_the_text() {
-    for has_question in [false, true] {
-        let scored = scored(TEXT, has_question);
-        let prompt = &scored.prompt;
-        for budget in 0..=prompt.tokens() + 3 {
-            let choices = BASELINES.iter().map(|baseline| baseline.keep(prompt, budget));
-            for kept in choices.chain([scored.keep(budget)]) {
-                assert!(prompt.tokens_of(&kept) <= budget);
-                let runs = prompt.runs(&kept);
-                assert_eq!(runs.iter().map(|(_, bytes)| &TEXT[bytes.clone()]).collect::<String>(), TEXT);
-                assert!(runs.windows(2).all(|pair| pair[0].0 != pair[1].0));
-                let whole = budget >= prompt.tokens();
-                assert_eq!(prompt.text_of(&kept) == TEXT, whole, "{budget}");
-            }
+    let scored = scored(TEXT);
+    let prompt = &scored.prompt;
+    for budget in 0..=prompt.tokens() + 3 {
+        let choices = BASELINES.iter().map(|baseline| baseline.keep(prompt, budget));
+        for kept in choices.chain([scored.keep(budget)]) {
+            assert!(prompt.tokens_of(&kept) <= budget);
+            let runs = prompt.runs(&kept);
+            assert_eq!(runs.iter().map(|(_, bytes)| &TEXT[bytes.clone()]).collect::<String>(), TEXT);
+            assert!(runs.windows(2).all(|pair| pair[0].0 != pair[1].0));
+            let whole = budget >= prompt.tokens();
+            assert_eq!(prompt.text_of(&kept) == TEXT, whole, "{budget}");
         }
     }
 }
 
 #[test]
 fn sentences_that_help_stay_and_the_rest_of_the_budget_goes_to_hard_words() {
-    let mut scored = scored("One two three four five. Red green blue black white. Up 7 down left right far.", true);
+    let mut scored = scored("One two three four five. Red green blue black white. Up 7 down left right far.");
     scored.gains = vec![0.0, 9.0, 1.0];
     let count = |text: &str| prompt(text).tokens();
     let least = count("One two three four") + count(" Red green blue black white.") + count(" left right far.");
@@ -86,7 +84,7 @@ fn sentences_that_help_stay_and_the_rest_of_the_budget_goes_to_hard_words() {
 
 #[test]
 fn words_are_not_glued_together() {
-    let scored = Scored { gains: vec![5.0, 0.0, 9.0], ..scored("alpha beta\ngamma delta\nepsilon zeta", true) };
+    let scored = Scored { gains: vec![5.0, 0.0, 9.0], ..scored("alpha beta\ngamma delta\nepsilon zeta") };
     for budget in 4..scored.prompt.tokens() {
         let text = scored.prompt.text_of(&scored.keep(budget));
         assert!(text.split_whitespace().all(|word| TEXT_WORDS.contains(&word)), "{text:?}");
@@ -96,8 +94,8 @@ fn words_are_not_glued_together() {
 const TEXT_WORDS: [&str; 6] = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"];
 
 #[test]
-fn an_end_is_held_where_nothing_is_asked() {
-    let scored = scored(TEXT, false);
+fn both_ends_are_held() {
+    let scored = scored(TEXT);
     let kept = scored.keep(16);
     assert_eq!(kept.last(), Some(&true));
     assert!(scored.prompt.text_of(&kept).starts_with("Cats"));

@@ -139,7 +139,7 @@ impl Reader<'_, '_> {
         let alone = mean(&of_sentences[0]);
         let gains = of_sentences[1..].iter().map(|with| alone - mean(with)).collect();
         Ok(PromptScores {
-            scored: Scored { surprises: prompt.by_word(&all), prompt, gains, held, has_question: !question.is_empty() },
+            scored: Scored { surprises: prompt.by_word(&all), prompt, gains, held },
             question: question.to_owned(),
             windows: [windows.len(), window],
             device: gpu::name(gpu.as_ref()),
