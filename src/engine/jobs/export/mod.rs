@@ -184,11 +184,7 @@ fn copy_documents(from: &Path, to: &Path) -> std::io::Result<()> {
             |document: &&str| name == **document || path.extension().is_some_and(|ending| *ending == **document);
         let is_own = OWN.iter().any(|own| *own == name);
         let found = std::fs::metadata(&path)?;
-        if DOCUMENTS.iter().any(|document| is_one(document))
-            && !is_own
-            && found.is_file()
-            && found.len() <= MAX_DOCUMENT
-        {
+        if DOCUMENTS.iter().any(is_one) && !is_own && found.is_file() && found.len() <= MAX_DOCUMENT {
             std::fs::write(to.join(&name), std::fs::read(&path)?)?;
         }
     }
