@@ -36,12 +36,12 @@ fn bytes_follow_the_sliders() {
     let fewer = bytes(&window);
     assert!(fewer < all, "{fewer} {all}");
     window.get_by_label("Pruned, as Q4_K_M");
-    window.get_by_label(&format!("{} bytes", units::grouped(fewer)));
+    window.get_by_label(&units::grouped(fewer));
     let alone = |window: &Window| pruning(window.state().state()).alone.clone().unwrap();
     let Alone { bytes: other, name, predicted } = alone(&window);
     assert!(other <= fewer && name.is_some() && predicted.is_none(), "{name:?} {other}");
     window.get_by_label("Quantization alone");
-    window.get_by_label(&format!("{} bytes", units::grouped(other)));
+    window.get_by_label(&units::grouped(other));
     ask(&mut window, Trim::Channels(20));
     ask(&mut window, Trim::Heads(1));
     assert!(bytes(&window) < fewer);

@@ -41,6 +41,8 @@ def main() -> None:
         # Far more than enough, and quickly cut.
         text = file.read()[: 16 * args.ctx * args.chunks]
     tokens = ask(speaker, content=text, add_special=True, parse_special=False)
+    # What is made has to be a whole character, or nothing is listed; probabilities are told as they were before this.
+    made = [[ask(speaker, content="e", add_special=False, parse_special=False)[-1], 1000]]
     loss, scored = 0.0, 0
     for start in range(0, args.ctx * args.chunks, args.ctx):
         chunk = tokens[start: start + args.ctx]
@@ -50,7 +52,7 @@ def main() -> None:
         for place in range(args.ctx // 2, args.ctx - 1):
             answer = speaker.handle_completions({
                 "prompt": chunk[: place + 1], "max_tokens": 1, "n_predict": 1, "temperature": 0.0, "seed": 1,
-                "ignore_eos": False, "cache_prompt": True, "stream": False, "logprobs": len(words),
+                "ignore_eos": False, "cache_prompt": True, "stream": False, "logprobs": len(words), "logit_bias": made,
             })
             answer = json.loads(answer) if isinstance(answer, (str, bytes)) else answer
             listed = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]

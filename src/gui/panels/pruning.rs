@@ -119,14 +119,14 @@ fn left(ui: &mut Ui, opened: &Opened) {
         Some(Ok(left)) => left,
     };
     Grid::new("left").num_columns(5).spacing([theme::APART, theme::GRID]).show(ui, |ui| {
-        for head in ["", "Bytes", "Less", "Fit", "KL divergence"] {
+        for head in ["", "Bytes", "Less", "", "KL divergence"] {
             ui.label(RichText::new(head).small().color(colours.muted));
         }
         ui.end_row();
         let before = opened.choice.plan.file_bytes;
         let value = |text: String| RichText::new(text).text_style(theme::value());
         let less = |bytes: u64| value(format!("{:.1} %", 100.0 * (1.0 - bytes as f64 / before.max(1) as f64)));
-        let bytes = |bytes: u64| value(format!("{} bytes", units::grouped(bytes)));
+        let bytes = |bytes: u64| value(units::grouped(bytes));
         ui.label(value(format!("Pruned, as {}", opened.choice.title())));
         ui.label(bytes(left.bytes));
         ui.label(less(left.bytes));
@@ -138,7 +138,7 @@ fn left(ui: &mut Ui, opened: &Opened) {
                     Fit::Partly => ("fits partly", colours.warn),
                     Fit::Not => ("does not fit", colours.error),
                 };
-                ui.label(RichText::new(format!("{text} {machine}")).color(colour))
+                ui.label(RichText::new(text).color(colour)).on_hover_text(machine)
             }
         };
         match pruning.loss(&opened.choice.plan).filter(|_| !pruning.cut.is_nothing()) {

@@ -106,8 +106,8 @@ pub(in crate::engine) fn run(
 fn side_by_side(walks: &mut [Walk<'_>], text: &Text, context: &Context<'_>) -> Result<Vec<Divergence>, Stop> {
     let meter = Meter::new(context, Stage::Measuring, walks.iter().map(Walk::bytes).sum());
     for layer in 0..walks.iter().map(Walk::layers).max().unwrap_or(0) {
-        let left = walks.iter_mut().filter(|walk| layer < walk.layers());
-        left.map(|walk| walk.layer(layer, &meter, &mut |_, _, _| {})).collect::<Result<(), Stop>>()?;
+        let mut left = walks.iter_mut().filter(|walk| layer < walk.layers());
+        left.try_for_each(|walk| walk.layer(layer, &meter, &mut |_, _, _| {}))?;
     }
     walks.iter_mut().try_for_each(Walk::settle)?;
     let [reference, others @ ..] = &*walks else { return Ok(Vec::new()) };
