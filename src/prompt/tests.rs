@@ -78,7 +78,7 @@ fn sentences_that_help_stay_and_the_rest_of_the_budget_goes_to_hard_words() {
     assert!(text(&scored, least).contains("Red green blue black white."), "{}", text(&scored, least));
     // Then a number before all that could be guessed.
     assert!(text(&scored, least + count(" 7")).contains(" 7"), "{}", text(&scored, least + 2));
-    scored.held = scored.prompt.touched(&[4..5]);
+    scored.held = scored.prompt.touched(std::slice::from_ref(&(4..5)));
     assert!(text(&scored, 1).starts_with(" two") && scored.held_tokens() == 1, "{:?}", text(&scored, 1));
 }
 
