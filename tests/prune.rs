@@ -50,7 +50,8 @@ impl Bench {
             cut,
             quantizing: None,
             text: Some(common::sample().join("calibration.txt")),
-            chunks: Some(12),
+            // Its kinds of text come one after the other, so a part of it is of other inputs.
+            chunks: None,
             comparing: None,
             computing: computing(&DeviceChoice::Cpu),
         };
@@ -66,8 +67,8 @@ impl Bench {
             recipe: None,
             reference: Some(Arc::clone(&self.model)),
             text: None,
-            context: 256,
-            chunks: Some(4),
+            context: 512,
+            chunks: None,
             computing: computing(&DeviceChoice::Cpu),
         };
         match self.run(Command::Measure(request)) {
