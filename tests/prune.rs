@@ -23,16 +23,39 @@ fn tuck_ok(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// An engine, and the sample.
+/// Every so many pieces of a text of the sample's. Its kinds of text come one after the other, so its beginning is of other inputs.
+fn some_of(folder: &Path, name: &str, every: usize) -> PathBuf {
+    const PIECE: usize = 2000;
+    let text = std::fs::read_to_string(common::sample().join(name)).unwrap();
+    let mut some = String::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if (at / PIECE).is_multiple_of(every) {
+            some.push_str(line);
+        }
+        at += line.len();
+    }
+    let path = folder.join(name);
+    std::fs::write(&path, some).unwrap();
+    path
+}
+
+/// An engine, the sample, and texts to observe it on and to measure it on.
 struct Bench {
     engine: Engine,
     model: Arc<Model>,
+    observed: PathBuf,
+    measured: PathBuf,
+    _folder: tempfile::TempDir,
 }
 
 impl Bench {
     fn new() -> Self {
         let model = Arc::new(Model::open(&common::sample()).unwrap());
-        Self { engine: Engine::start(Box::new(|| {})), model }
+        let folder = tempfile::tempdir().unwrap();
+        let observed = some_of(folder.path(), "calibration.txt", 2);
+        let measured = some_of(folder.path(), "evaluation.txt", 5);
+        Self { engine: Engine::start(Box::new(|| {})), model, observed, measured, _folder: folder }
     }
 
     fn run(&mut self, command: Command) -> EventKind {
@@ -49,8 +72,7 @@ impl Bench {
             model: Arc::clone(model),
             cut,
             quantizing: None,
-            text: Some(common::sample().join("calibration.txt")),
-            // Its kinds of text come one after the other, so a part of it is of other inputs.
+            text: Some(self.observed.clone()),
             chunks: None,
             comparing: None,
             computing: computing(&DeviceChoice::Cpu),
@@ -66,7 +88,7 @@ impl Bench {
             candidate: Arc::clone(model),
             recipe: None,
             reference: Some(Arc::clone(&self.model)),
-            text: None,
+            text: Some(self.measured.clone()),
             context: 512,
             chunks: None,
             computing: computing(&DeviceChoice::Cpu),

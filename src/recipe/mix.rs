@@ -92,7 +92,15 @@ impl AdapterForm {
         let size = match (self.rank, self.bytes) {
             (Some(rank), None) if (1..=HIGHEST_RANK).contains(&rank) => AdapterSize::Rank(rank as usize),
             (None, Some(bytes)) => AdapterSize::Bytes(bytes),
-            _ => return Err(format!("its adapter should have a rank from 1 to {HIGHEST_RANK}, or a number of bytes")),
+            (rank, bytes) => {
+                let number = |number: Option<u64>| number.map_or_else(|| "no".to_owned(), |number| number.to_string());
+                return Err(format!(
+                    "its adapter has rank {} and {} bytes, and one of them was expected: a rank from 1 to {HIGHEST_RANK}, or a \
+                     number of bytes",
+                    number(rank),
+                    number(bytes)
+                ));
+            }
         };
         let format = format_from_name(&self.r#type);
         Ok((size, format.ok_or_else(|| format!("its adapter has the type {:?}, which is none", self.r#type))?))
@@ -206,9 +214,13 @@ mod tests {
         let pruned = Mix { beside, identity: None, ..mix.clone() };
         let written = Mix::write(&Recipe::new(preset_from_name("Q4_K_M").unwrap()), &pruned);
         assert_eq!(Mix::parse(&written).unwrap().1, pruned);
-        for (from, to) in [("wanda", "luck"), ("rank = 16", "rank = 513"), ("type = \"F16\"", "type = \"F9\"")] {
+        for (from, to, wrong) in [
+            ("wanda", "luck", "luck"),
+            ("rank = 16", "rank = 513", "rank 513"),
+            ("type = \"F16\"", "type = \"F9\"", "F9"),
+        ] {
             let problem = Mix::parse(&written.replace(from, to)).unwrap_err();
-            assert!(problem.contains(to.split('"').nth(1).unwrap_or(to.trim_start_matches("rank = 5"))), "{problem}");
+            assert!(problem.contains(wrong), "{problem}");
         }
         let recipe = Recipe::new(preset_from_name("Q4_K_M").unwrap());
         let text = Mix::write(&recipe, &mix);

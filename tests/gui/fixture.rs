@@ -54,10 +54,10 @@ pub(crate) fn opened_scaled(size: [f32; 2], scale: f32, path: &Path) -> Window {
 
 /// Draws frames until something is so.
 pub(crate) fn wait(window: &mut Window, what: &str, is_so: impl Fn(&State) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(240);
     while !is_so(window.state().state()) {
         let State { dialog, packing, opening, .. } = window.state().state();
-        assert!(Instant::now() < deadline, "waited a minute for {what}: {dialog:?}, {packing:?}, {opening:?}");
+        assert!(Instant::now() < deadline, "waited four minutes for {what}: {dialog:?}, {packing:?}, {opening:?}");
         window.step();
         thread::sleep(Duration::from_millis(2));
     }

@@ -37,7 +37,8 @@ pub(crate) fn assert_apart(window: &Window, labels: &[&str]) {
 /// The heads of tabs that are in sight, the one in front among them, lie apart, and so does what the others are under.
 pub(crate) fn assert_heads(window: &Window, front: &str) {
     let all = Tab::ALL.map(Tab::label);
-    let mut shown: Vec<&str> = all.into_iter().filter(|tab| window.query_by_label(tab).is_some()).collect();
+    let is_there = |tab: &&str| window.query_all_by_label(tab).next().is_some();
+    let mut shown: Vec<&str> = all.into_iter().filter(is_there).collect();
     assert!(shown.contains(&front), "{front} is not among {shown:?}");
     if shown.len() < all.len() {
         shown.push("More");
