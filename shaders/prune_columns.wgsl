@@ -32,8 +32,8 @@ struct Params {
 const MOST: u32 = 256u;
 
 var<workgroup> targets: array<vec4f, MOST>;
-// Whether a column goes, by row.
-var<workgroup> goes: array<vec4<bool>, MOST>;
+// 1 where a column goes, by row. Not truth values: a GPU may keep several of them in a word, which invocations then overwrite.
+var<workgroup> goes: array<vec4f, MOST>;
 
 // Decides for one of the rows which of the neighbours from a column on go.
 fn decide(row: u32, column: u32) {
@@ -46,7 +46,7 @@ fn decide(row: u32, column: u32) {
             let other = score(targets[j][row], factors[params.start + j]);
             rank += select(0u, 1u, other < mine || other == mine && j < i);
         }
-        goes[i][row] = rank < gone;
+        goes[i][row] = select(0.0, 1.0, rank < gone);
     }
 }
 
@@ -69,7 +69,8 @@ fn main(
         targets[j] = kept + load(params.columns + j);
         if params.neighbours == 0u {
             let own = rows * params.width + j;
-            goes[j] = vec4f(marks[own.x], marks[own.y], marks[own.z], marks[own.w]) == vec4f(0.0);
+            let mark = vec4f(marks[own.x], marks[own.y], marks[own.z], marks[own.w]);
+            goes[j] = select(vec4f(0.0), vec4f(1.0), mark == vec4f(0.0));
         }
     }
     workgroupBarrier();
@@ -81,7 +82,7 @@ fn main(
             workgroupBarrier();
         }
         let u = j * params.width;
-        let error = select(vec4f(0.0), targets[j] / inverse[u + j], goes[j]);
+        let error = select(vec4f(0.0), targets[j] / inverse[u + j], goes[j] > vec4f(0.5));
         for (var k = j + 1u + lane; k < params.width; k += WORKGROUP) {
             targets[k] -= error * inverse[u + k];
         }
@@ -90,7 +91,7 @@ fn main(
     for (var j = lane; j < params.width; j += WORKGROUP) {
         let own = begin + j;
         let before = vec4f(weights[own.x], weights[own.y], weights[own.z], weights[own.w]);
-        let value = select(targets[j], vec4f(0.0), goes[j]);
+        let value = select(targets[j], vec4f(0.0), goes[j] > vec4f(0.5));
         keep(params.start + j, before - value);
         keep(params.columns + MOST + params.start + j, value);
     }
