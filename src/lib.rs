@@ -46,14 +46,15 @@
 //!
 //! # How a file is packed
 //!
-//! [`model::Model::open`] reads headers and documents, and makes each tensor a list of views of stored tensors, whose weights
-//! may come in another order there. [`recipe::Plan`] gives every tensor a format and a position. The pack job cuts the plan into chunks of a few million weights, and threads pass slots of memory around: one reads weights
-//! from the files into a slot, one starts the kernels, one writes results to a temporary file beside the target, one
-//! reads them back and compares. Then the file is flushed to the disk and renamed. Memory is bounded by the
-//! slots, whatever the model's size; a failure at any point leaves the target as it was. Several types come from one
-//! read, and each may be cut into several files; then all of them are renamed together. Tensors whose blocks are chosen by Gram
-//! matrices go first, in stretches of whole rows: on a GPU [`gpu::feedback`] chooses them, with [`feedback`] as its twin, while
-//! the processor makes the next matrix ready.
+//! [`model::Model::open`] reads headers and documents, and makes each tensor a list of views of stored tensors, whose
+//! weights may come in another order there. [`recipe::Plan`] gives every tensor a format and a position. The pack job cuts
+//! the plan into chunks of a few million weights, and threads pass slots of memory around: one reads weights from the files
+//! into a slot, one starts the kernels, one writes results to a temporary file beside the target, one reads them back and
+//! compares. Then the file is flushed to the disk and renamed. Memory is bounded by the slots, whatever the model's size; a
+//! failure at any point leaves the target as it was. Several types come from one read, and each may be cut into several
+//! files; then all of them are renamed together. Tensors whose blocks are chosen by Gram matrices go first, in stretches of
+//! whole rows: on a GPU [`gpu::feedback`] chooses them, with [`feedback`] as its twin, while the processor makes the next
+//! matrix ready.
 //!
 //! # How a model is measured
 //!
