@@ -36,7 +36,7 @@ pub fn computing(device: &DeviceChoice) -> Computing {
 
 /// Follows a job until it ends, calling `seen` for each event before.
 pub fn follow(engine: &Engine, job: JobId, mut seen: impl FnMut(&EventKind)) -> EventKind {
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + Duration::from_secs(600);
     while Instant::now() < deadline {
         for event in engine.wait(Duration::from_millis(5)).into_iter().filter(|event| event.job == job) {
             match event.kind {
