@@ -13,6 +13,9 @@ pub enum Held {
     /// All of them.
     #[default]
     All,
+    /// All of them; sums of values are rounded to F16 at every token on the way, as llama.cpp's kernels for processors do it
+    /// where values are F16 and keys in blocks.
+    SummedInHalves,
     /// All; those beyond the last `recent` in groups of few bits, keys channel by channel and values token by token (KIVI; Liu and
     /// others 2024). With 0 bits they stay as they are.
     Grouped {
@@ -63,7 +66,7 @@ impl Held {
             |tokens: u64, sizes: [u64; 2]| [0, 1].map(|side| ((tokens * sizes[side]) as f64 * own[side]) as u64);
         let sizes = [key, value];
         match *self {
-            Self::All => whole(cells, sizes),
+            Self::All | Self::SummedInHalves => whole(cells, sizes),
             Self::Grouped { keys, values, recent } => {
                 let recent = (recent as u64).min(cells);
                 let (near, all) = (whole(recent, sizes), whole(cells, sizes));

@@ -38,7 +38,8 @@ pub(super) struct Arguments {
     /// Bytes that the cache may take, such as 512M: names the choice that loses least in them.
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
     budget: Option<u64>,
-    /// Round queries too where keys are in blocks, as llama.cpp's kernels for processors do; those for GPUs do not.
+    /// Round what llama.cpp's kernels for processors round on the way, and those for GPUs do not: queries where keys are in
+    /// blocks or values are, and sums of F16 values beside keys in blocks.
     #[arg(long)]
     round_queries: bool,
     #[command(flatten)]

@@ -24,7 +24,7 @@ pub struct KvRequest {
     pub chunk: usize,
     /// At most so many chunks.
     pub chunks: Option<usize>,
-    /// Whether queries are rounded too where keys are in blocks, as llama.cpp's kernels for processors do.
+    /// Whether queries, and sums of F16 values, are rounded as llama.cpp's kernels for processors do it beside blocks.
     pub rounds_queries: bool,
     /// Where to compute.
     pub computing: Computing,

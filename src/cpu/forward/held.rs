@@ -7,6 +7,8 @@ use super::vector::dot;
 use crate::cache::{GROUP, Held, PAGE, SINKS, Subspace, merge_page, round_group};
 use crate::forward::Attention;
 use crate::wide::wide;
+use half::f16;
+use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
 /// Queries at the end of a prompt that choose what is left of it, and how far around a token a vote for it reaches (SnapKV).
@@ -114,6 +116,9 @@ impl Store {
             }
             self.shares.push(score - slope * distance as f32 + entry.count.ln());
         }
+        if self.held == Held::SummedInHalves {
+            return sum_in_halves(&self.shares, sink, self.values.chunks_exact(self.value), to);
+        }
         softmax(&mut self.shares, sink);
         to.fill(0.0);
         let is_voting = matches!(self.held, Held::Observed { prompt, .. } if self.tokens + OBSERVING > prompt);
@@ -129,7 +134,7 @@ impl Store {
     /// What happens to the cache once a token has been read.
     fn settle(&mut self) {
         match self.held {
-            Held::All => {}
+            Held::All | Held::SummedInHalves => {}
             Held::Window { tokens } => {
                 if self.entries.len() > tokens.max(SINKS + 1) {
                     self.remove(SINKS);
@@ -224,4 +229,33 @@ impl Store {
             self.settled += PAGE - pairs.len();
         }
     }
+}
+
+/// Values times the shares that follow from scores, in F16 from token to token. The shares are those of the largest score so far:
+/// where a larger one comes, what there is shrinks.
+#[inline(always)]
+fn sum_in_halves<'a>(scores: &[f32], sink: Option<f32>, values: impl Iterator<Item = &'a [f32]>, to: &mut [f32]) {
+    let (mut most, mut all) = (f32::NEG_INFINITY, 0.0);
+    let mut halves = vec![f16::ZERO; to.len()];
+    to.fill(0.0);
+    let mut round = |to: &mut [f32]| {
+        halves.convert_from_f32_slice(to);
+        halves.convert_to_f32_slice(to);
+    };
+    for (score, value) in scores.iter().zip(values).filter(|(score, _)| **score > f32::NEG_INFINITY) {
+        let mut share = 1.0;
+        if *score > most {
+            let kept = (most - score).exp();
+            (most, all) = (*score, all * kept);
+            to.iter_mut().for_each(|to| *to *= kept);
+            round(to);
+        } else {
+            share = (score - most).exp();
+        }
+        to.iter_mut().zip(value).for_each(|(to, x)| *to += share * x);
+        round(to);
+        all += share;
+    }
+    let all = all + sink.map_or(0.0, |sink| (sink - most).exp());
+    to.iter_mut().for_each(|to| *to /= all);
 }

@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is added to the diagonal of a Gram matrix, in units of its mean.
-const DAMPING: f64 = 0.01;
+const DAMPING: f64 = 0.3;
 
 /// The same for a token embedding that makes logits: its rows are also what the model reads, where all columns count alike.
 const EMBEDDING_DAMPING: f64 = 0.05;

@@ -130,7 +130,9 @@ impl<'a> Walk<'a, '_> {
                 Row::F16 if cache.values != Row::F16 => Row::F16,
                 _ => Row::Exact,
             };
-            Cache { queries, ..cache }
+            let is_summed = matches!(queries, Row::Blocks { .. }) && cache.values == Row::F16;
+            let held = if is_summed { Held::SummedInHalves } else { cache.held };
+            Cache { queries, held, ..cache }
         });
         let mut rows = [Vec::new(), Vec::new()];
         for (rows, text) in rows.iter_mut().zip(self.texts) {
