@@ -4,7 +4,8 @@
 //! in an importance matrix, and for each matrix there are the F32 tensors `NAME.gram`, `[columns, columns, experts]`, and
 //! `NAME.counts`, `[1, experts]`, how many tokens the mean is over. Matrices with the same input share one: in the array
 //! `gram.shared`, each text `NAME=OTHER` says that the Gram matrix of NAME is that of OTHER. Where inputs are those of a model
-//! whose earlier matrices are quantized, `NAME.shift`, `[columns, columns]`, is what rows are shifted by. A file of
+//! whose earlier matrices are quantized, `NAME.shift`, `[columns, columns]`, is what rows are shifted by. `NAME.fisher`, `[rows, rows]`,
+//! is the mean of δ·δᵀ, δ the gradient of what the model says by the outputs of that matrix, not of those that share its input. A file of
 //! [`Statistics`](super::Statistics) has more metadata, and tables beside these.
 
 use crate::gguf::{
@@ -22,12 +23,18 @@ use std::path::{Path, PathBuf};
 const GRAM: &str = ".gram";
 const COUNTS: &str = ".counts";
 const SHIFT: &str = ".shift";
+const FISHER: &str = ".fisher";
 /// Numbers that a thread reads or writes at a time.
 const PIECE: usize = 1 << 20;
 
 /// The name of what rows of a matrix are shifted by, as a table of [`GramPlan::tables`].
 pub fn shift_name(name: &str) -> String {
     format!("{name}{SHIFT}")
+}
+
+/// The name of how the outputs of a matrix go together, as a table of [`GramPlan::tables`].
+pub fn fisher_name(name: &str) -> String {
+    format!("{name}{FISHER}")
 }
 
 /// What a file is to hold.
@@ -52,8 +59,8 @@ pub struct GramPlan {
 pub struct GramWriter {
     file: File,
     partial: PathBuf,
-    /// Where each tensor begins.
-    offsets: BTreeMap<String, u64>,
+    /// Where each tensor begins, and how many numbers it has.
+    places: BTreeMap<String, (u64, u64)>,
 }
 
 impl GramWriter {
@@ -85,7 +92,8 @@ impl GramWriter {
         metadata.extend(plan.metadata.iter().cloned());
         let listed: Vec<_> = names.iter().map(|(name, shape)| HeaderTensor { name, shape, format: &F32 }).collect();
         let header_len = gguf::encode_header(&metadata, &listed, &vec![0; listed.len()]).len() as u64;
-        let sizes = names.iter().map(|(_, shape)| F32.bytes(shape.iter().product()));
+        let counts: Vec<u64> = names.iter().map(|(_, shape)| shape.iter().product()).collect();
+        let sizes = counts.iter().map(|count| F32.bytes(*count));
         let Layout { header_bytes, offsets, file_bytes } = gguf::lay_out(header_len, sizes, DEFAULT_ALIGNMENT);
         let from_data: Vec<u64> = offsets.iter().map(|offset| offset - header_bytes).collect();
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(partial)?;
@@ -95,8 +103,8 @@ impl GramWriter {
             file.set_len(file_bytes)?;
             file.write_all(&gguf::encode_header(&metadata, &listed, &from_data))?;
         }
-        let offsets = names.into_iter().map(|(name, _)| name).zip(offsets).collect();
-        Ok((Self { file, partial: partial.to_owned(), offsets }, stayed))
+        let places = names.into_iter().map(|(name, _)| name).zip(offsets.into_iter().zip(counts)).collect();
+        Ok((Self { file, partial: partial.to_owned(), places }, stayed))
     }
 
     /// Writes the means and counts of a matrix, which has to be one of the plan's.
@@ -108,11 +116,21 @@ impl GramWriter {
 
     /// Writes a whole table of the plan's.
     pub fn fill(&mut self, name: &str, numbers: &[f32]) -> io::Result<()> {
-        let at = *self.offsets.get(name).ok_or_else(|| io::Error::other(format!("{name} was not planned")))?;
+        let (at, _) = self.place(name)?;
         let pieces = numbers.par_chunks(PIECE).enumerate();
         pieces.try_for_each(|(n, numbers)| {
             write_at(&self.file, at + F32.bytes((n * PIECE) as u64), bytemuck::cast_slice(numbers))
         })
+    }
+
+    /// A table that was filled; none that was not planned.
+    pub fn table(&self, name: &str) -> io::Result<Option<Vec<f32>>> {
+        let Ok((at, count)) = self.place(name) else { return Ok(None) };
+        numbers(&self.file, at, count as usize).map(Some)
+    }
+
+    fn place(&self, name: &str) -> io::Result<(u64, u64)> {
+        self.places.get(name).copied().ok_or_else(|| io::Error::other(format!("{name} was not planned")))
     }
 
     /// What was written is on the disk after this.
@@ -145,6 +163,7 @@ pub struct Gram {
     matrices: BTreeMap<String, [TensorInfo; 2]>,
     shared: BTreeMap<String, String>,
     shifts: BTreeMap<String, TensorInfo>,
+    fishers: BTreeMap<String, TensorInfo>,
 }
 
 impl Gram {
@@ -163,7 +182,8 @@ impl Gram {
         let shared = shared.unwrap_or_default().iter().filter_map(pair).collect();
         let matrices = matrices(&header.tensors).map_err(refuse)?;
         let shifts = shifts(&header.tensors, &matrices).map_err(refuse)?;
-        Ok(Self { path: path.to_owned(), file, matrices, shared, shifts })
+        let fishers = fishers(&header.tensors).map_err(refuse)?;
+        Ok(Self { path: path.to_owned(), file, matrices, shared, shifts, fishers })
     }
 
     /// The file.
@@ -222,6 +242,13 @@ impl Gram {
         self.numbers(tensor, 0..tensor.shape.iter().product()).map(Some)
     }
 
+    /// The mean of δ·δᵀ, δ the gradient by the outputs of a matrix, by name, of those that have the same input as this one, as far
+    /// as it is known.
+    pub fn fishers(&self, owner: &str) -> Result<BTreeMap<String, Vec<f32>>, String> {
+        let own = self.fishers.iter().filter(|(name, _)| self.owner(name) == Some(owner));
+        own.map(|(name, tensor)| Ok((name.clone(), self.numbers(tensor, 0..tensor.shape.iter().product())?))).collect()
+    }
+
     /// How many tokens the means of a matrix are over, by expert.
     pub fn counts(&self, owner: &str) -> Result<Vec<u64>, String> {
         let tensor = &self.matrices[owner][1];
@@ -240,18 +267,8 @@ impl Gram {
     }
 
     fn numbers(&self, tensor: &TensorInfo, range: Range<u64>) -> Result<Vec<f32>, String> {
-        let mut numbers = vec![0.0f32; (range.end - range.start) as usize];
-        let from = tensor.offset + F32.bytes(range.start);
-        let pieces = numbers.par_chunks_mut(PIECE).enumerate();
-        pieces
-            .try_for_each(|(n, numbers)| {
-                read_at(&self.file, from + F32.bytes((n * PIECE) as u64), bytemuck::cast_slice_mut(numbers))
-            })
-            .map_err(|error| self.refuse(format!("the tensor {} could not be read: {error}", tensor.name)))?;
-        if cfg!(target_endian = "big") {
-            numbers.iter_mut().for_each(|number| *number = f32::from_bits(number.to_bits().swap_bytes()));
-        }
-        Ok(numbers)
+        numbers(&self.file, tensor.offset + F32.bytes(range.start), (range.end - range.start) as usize)
+            .map_err(|error| self.refuse(format!("the tensor {} could not be read: {error}", tensor.name)))
     }
 
     /// A refusal of the file.
@@ -264,8 +281,35 @@ impl Gram {
         let matrices = self.matrices.into_iter().filter_map(|(name, pair)| Some((rename(&name)?, pair))).collect();
         let shared = self.shared.into_iter().filter_map(|(name, owner)| Some((rename(&name)?, rename(&owner)?)));
         let shifts = self.shifts.into_iter().filter_map(|(name, tensor)| Some((rename(&name)?, tensor))).collect();
-        Self { shared: shared.collect(), matrices, shifts, ..self }
+        let fishers = self.fishers.into_iter().filter_map(|(name, tensor)| Some((rename(&name)?, tensor))).collect();
+        Self { shared: shared.collect(), matrices, shifts, fishers, ..self }
     }
+}
+
+/// So many numbers of a file.
+fn numbers(file: &File, from: u64, count: usize) -> io::Result<Vec<f32>> {
+    let mut numbers = vec![0.0f32; count];
+    let pieces = numbers.par_chunks_mut(PIECE).enumerate();
+    pieces.try_for_each(|(n, numbers)| {
+        read_at(file, from + F32.bytes((n * PIECE) as u64), bytemuck::cast_slice_mut(numbers))
+    })?;
+    if cfg!(target_endian = "big") {
+        numbers.iter_mut().for_each(|number| *number = f32::from_bits(number.to_bits().swap_bytes()));
+    }
+    Ok(numbers)
+}
+
+/// How outputs go together, by matrix.
+fn fishers(tensors: &[TensorInfo]) -> Result<BTreeMap<String, TensorInfo>, String> {
+    let named = tensors.iter().filter_map(|tensor| Some((tensor.name.strip_suffix(FISHER)?, tensor)));
+    let fisher = |(name, tensor): (&str, &TensorInfo)| match tensor.shape[..] {
+        [columns, rows] if columns == rows && *tensor.format == F32 => Ok((name.to_owned(), tensor.clone())),
+        _ => Err(format!(
+            "the tensor {} is {} of {:?}, and a square of F32 was expected; make the file again",
+            tensor.name, tensor.format, tensor.shape
+        )),
+    };
+    named.map(fisher).collect()
 }
 
 /// What rows are shifted by, of matrices with a Gram matrix.

@@ -8,7 +8,7 @@ mod gguf;
 mod gram;
 mod statistics;
 
-pub use gram::{Gram, GramMatrices, GramPlan, GramWriter, shift_name};
+pub use gram::{Gram, GramMatrices, GramPlan, GramWriter, fisher_name, shift_name};
 pub use statistics::{Alone, Identity, Statistics, Tables, TensorStatistics, Together, square_name};
 
 use crate::gguf::MAGIC;
