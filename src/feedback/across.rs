@@ -16,11 +16,12 @@ use super::product::{Operand, add_product, add_product_by_all};
 use super::{Hessian, HessianError, Stopped};
 use crate::quant::{FormatRef, Parts};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Rows of which one thread looks for changes.
 const ROWS: usize = 4;
 /// Such groups of rows that do so at the same time.
-const GROUPS: usize = 8;
+const GROUPS: usize = 16;
 
 /// How the outputs of a matrix go together in what a model says: the mean of δ · δᵀ, δ the gradient by the outputs, divided by
 /// the mean of its diagonal, with a little added there.
@@ -91,10 +92,6 @@ pub fn descend_across(
             break;
         }
     }
-    if super::knob("SHOW", 0.0) > 0.0 {
-        let first = costs[0];
-        eprintln!("{} x {} {}: {:?}", rows, columns, format.name, costs.iter().map(|c| c / first).collect::<Vec<_>>());
-    }
     let each = descent.numbers.par_iter().zip(blocks.par_chunks_mut(bytes));
     each.for_each(|(numbers, blocks)| numbers.write(parts, blocks));
     Some(costs)
@@ -154,9 +151,8 @@ impl Descent<'_> {
         let (rows, width) = (self.fisher.outputs, block.width);
         let mut slopes = self.slopes(block);
         let mut gained = 0.0;
-        let set = ROWS * super::knob("GROUPS", GROUPS as f64) as usize;
-        for first in (0..rows).step_by(set) {
-            let end = rows.min(first + set);
+        for first in (0..rows).step_by(ROWS * GROUPS) {
+            let end = rows.min(first + ROWS * GROUPS);
             let mut found = self.look(block, first..end, &slopes[first * width..end * width]);
             let (own, later) = slopes[first * width..].split_at_mut((end - first) * width);
             // What the rows of the set change the slopes of later ones by, before G.
@@ -189,7 +185,7 @@ impl Descent<'_> {
     }
 
     /// Looks for a change of each row of a set, as if the others stayed as they are, and makes it in the numbers.
-    fn look(&mut self, block: &Block, set: std::ops::Range<usize>, slopes: &[f32]) -> Vec<Option<Change>> {
+    fn look(&mut self, block: &Block, set: Range<usize>, slopes: &[f32]) -> Vec<Option<Change>> {
         let (width, columns, parts, fisher) = (block.width, self.hessian.columns, self.parts, self.fisher);
         let groups = self.numbers[set.start / ROWS..set.end.div_ceil(ROWS)].par_iter_mut();
         let found = groups.zip(slopes.par_chunks(ROWS * width)).enumerate().map(|(group, (numbers, slopes))| {

@@ -115,7 +115,3 @@ pub fn quantize(
     costs?.iter().for_each(|costs| sum.add(costs));
     Some(sum)
 }
-
-pub(crate) fn knob(name: &str, default: f64) -> f64 {
-    std::env::var(format!("K_{name}")).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
-}

@@ -29,7 +29,7 @@ const SWEEPS: usize = 8;
 const FISHER_DAMPING: f64 = 0.1;
 
 /// Sweeps of descent across rows.
-const SWEEPS_ACROSS: usize = 6;
+const SWEEPS_ACROSS: usize = 12;
 
 /// The most weights of a matrix that goes through descent across rows, for which all of it is in memory, and the most rows.
 const MOST_ACROSS: [u64; 2] = [64 << 20, 8192];
@@ -172,9 +172,7 @@ impl<'a> Hessians<'a> {
         let fisher = |(name, means): (String, Vec<f32>)| {
             let outputs = means.len().isqrt();
             let refused = |error| Stop::Failed(format!("the Fisher matrix of the tensor {name} {error}"));
-            Fisher::new(&means, outputs, feedback::knob("DAMP", FISHER_DAMPING))
-                .map_err(refused)
-                .map(|fisher| (name, fisher))
+            Fisher::new(&means, outputs, FISHER_DAMPING).map_err(refused).map(|fisher| (name, fisher))
         };
         let fishers = fishers.into_iter().map(fisher).collect::<Result<_, Stop>>()?;
         Ok(Arc::new(Ready { hessian: Arc::new(hessian), shift, fishers }))
@@ -248,15 +246,7 @@ impl<'a> Hessians<'a> {
         found.ok_or(Stop::Cancelled)?;
         if let Some(fisher) = ready.fishers.get(&tensor.name) {
             let pair = (&*ready.hessian, fisher);
-            feedback::descend_across(
-                &weights,
-                pair,
-                to,
-                feedback::knob("SWEEPS", SWEEPS_ACROSS as f64) as usize,
-                &stop,
-                out,
-            )
-            .ok_or(Stop::Cancelled)?;
+            feedback::descend_across(&weights, pair, to, SWEEPS_ACROSS, &stop, out).ok_or(Stop::Cancelled)?;
         }
         Ok(())
     }

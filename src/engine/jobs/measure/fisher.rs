@@ -44,7 +44,7 @@ pub(super) fn fisher(
     meter: &Meter<'_, '_>,
 ) -> Result<(), Stop> {
     let Subject { weights, facts, programs } = *subject;
-    let text = text.thinned(crate::feedback::knob("CHUNKS", CHUNKS as f64) as usize);
+    let text = text.thinned(CHUNKS);
     let chunk = text.chunk;
     let failed = |error: std::io::Error| Stop::Failed(format!("{} cannot be written to: {error}", folder.display()));
     let inputs = tempfile::tempfile_in(folder).map_err(failed)?;

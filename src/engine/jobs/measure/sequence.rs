@@ -165,7 +165,7 @@ fn across<'a>(
     context: &Context<'_>,
 ) -> BTreeMap<String, u64> {
     if let Err(problem) = programs.iter().try_for_each(has_gradient) {
-        context.warn(format!("rows are quantized each by itself: {problem}"));
+        context.warn(format!("the rows of each matrix are quantized by themselves, not together: {problem}"));
         return BTreeMap::new();
     }
     let names: Vec<&String> = inputs.flat_map(|input| &input.matrices).collect();
