@@ -16,7 +16,7 @@
 //! |---|---|
 //! | [`quant`] | block formats: one file each, layout and arithmetic; the list `FORMATS` |
 //! | [`graph`] | a recording: which kernels run over which bytes, as plain data; what a runner is |
-//! | [`cpu`] | runs recordings and forward passes on the processor: the twin of every kernel |
+//! | [`cpu`] | runs recordings and forward passes on the processor: the twin of every kernel; and backward passes, of activations alone |
 //! | [`gpu`] | runs recordings, forward passes, error feedback and the search of singular vectors on a GPU: devices, shaders, buffers. `wgpu` is named only here |
 //! | [`gguf`] | the container: metadata values, reading, writing |
 //! | [`checkpoint`] | what a user can open, as one list of stored tensors, whose codes and scales are put together, and LoRA adapters; reads headers only |
@@ -24,7 +24,7 @@
 //! | [`tokenizer`] | GGUF token lists from `tokenizer.json`; text to tokens and back, by the lists that a GGUF stores |
 //! | [`model`] | a checkpoint understood: tensors and metadata of the file it becomes, a card for people, changes, a lint |
 //! | [`imatrix`] | how much each column of a matrix counts: files of llama.cpp's kind; and Gram matrices, in files of Tuck's own |
-//! | [`feedback`] | blocks chosen by Gram matrices: error feedback and coordinate descent |
+//! | [`feedback`] | blocks chosen by Gram matrices: error feedback and coordinate descent, of rows by themselves and together |
 //! | [`prompt`] | which words of a prompt can go: sentences, words, the choice in a budget; no I/O |
 //! | [`prune`] | which weights, channels and layers can go, and what the others make good |
 //! | [`lowrank`] | the leading singular vectors of a matrix, as its inputs weigh it, and the factors that they make. `nalgebra` is named only here |
@@ -91,9 +91,10 @@
 //! least loss for every number of bytes at once, and [`recipe::Mixer`] makes recipes of that, with one format for each tensor
 //! in [`recipe::Mix`], which is also the file that makes the same again. Only the job computes; the rest is pure and fast
 //! enough for a slider: in the window, a thread of its own (`gui/size/solver`) holds a mixer and answers the newest question,
-//! so that a frame never waits for one. With the most effort another job follows: it runs the text through the model as it was
-//! and as it is packed so far, and says what each matrix has to make good of what those before it lost
-//! ([`recipe::Recipe::sequence`]).
+//! so that a frame never waits for one. With the most effort another job follows. It goes back through the layers with the
+//! gradients of activations, which say how the outputs of each matrix go together, so that its rows can make good each other's
+//! errors ([`feedback::descend_across`]); then it runs the text through the model as it was and as it is packed so far, and says
+//! what each matrix has to make good of what those before it lost ([`recipe::Recipe::sequence`]).
 //!
 //! # How an adapter makes good what was lost
 //!

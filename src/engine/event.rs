@@ -123,6 +123,8 @@ pub enum Stage {
     Pruning,
     /// Trying formats on tensors.
     Trying,
+    /// Finding how the outputs of matrices go together in what a model says.
+    Differentiating,
     /// Quantizing matrices one after the other, each for what the earlier ones left.
     Following,
     /// Finding factors of low rank.
@@ -146,6 +148,7 @@ impl Stage {
             Self::Calibrating => "Calibrating",
             Self::Pruning => "Pruning",
             Self::Trying => "Trying types",
+            Self::Differentiating => "Going back through layers",
             Self::Following => "Following the text",
             Self::Factoring => "Finding factors",
             Self::Generating => "Answering",

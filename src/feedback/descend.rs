@@ -25,7 +25,7 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    fn read(parts: &Parts, blocks: &[u8]) -> Self {
+    pub(super) fn read(parts: &Parts, blocks: &[u8]) -> Self {
         let mut all = Self { d: vec![], dmin: vec![], scales: vec![], mins: vec![], levels: vec![] };
         let mut apart = Apart::default();
         for block in blocks.chunks_exact(parts.format.block_bytes) {
@@ -39,7 +39,7 @@ impl Numbers {
         all
     }
 
-    fn write(&self, parts: &Parts, blocks: &mut [u8]) {
+    pub(super) fn write(&self, parts: &Parts, blocks: &mut [u8]) {
         let (subs, weights) = (parts.subs(), parts.format.block_weights);
         let mut apart = Apart::default();
         for (n, block) in blocks.chunks_exact_mut(parts.format.block_bytes).enumerate() {
@@ -50,6 +50,18 @@ impl Numbers {
             apart.levels[..weights].copy_from_slice(&self.levels[n * weights..][..weights]);
             parts.write(&apart, block);
         }
+    }
+
+    /// Those of `width` weights from `at` on, in the order of the fields.
+    pub(super) fn of(&mut self, parts: &Parts, at: usize, width: usize) -> [&mut [f32]; 5] {
+        let (block, sub) = (parts.format.block_weights, parts.sub);
+        [
+            &mut self.d[at / block..][..width / block],
+            &mut self.dmin[at / block..][..width / block],
+            &mut self.scales[at / sub..][..width / sub],
+            &mut self.mins[at / sub..][..width / sub],
+            &mut self.levels[at..][..width],
+        ]
     }
 }
 
@@ -85,32 +97,35 @@ pub(super) fn descend(
 
 /// Sweeps over the columns of a block in every row. Says whether anything changed.
 fn sweep_block(band: &Band<'_>, parts: &Parts, block: &Block, numbers: &mut Numbers, errors: &mut Errors) -> bool {
-    let Block { start, width, .. } = *block;
     let columns = band.hessian.columns;
-    let mut change = vec![0.0; band.rows * width];
-    let mut g = vec![0.0; band.rows * width];
+    let rows = errors.g.chunks_exact(columns);
+    let mut g: Vec<f32> = rows.flat_map(|g| &g[block.start..][..block.width]).copied().collect();
+    let change = improve(columns, parts, block, numbers, &mut g);
+    if let Some(change) = &change {
+        errors.add(change, block, band);
+    }
+    change.is_some()
+}
+
+/// Changes numbers of rows of `columns` columns in those of a block wherever that lowers the row's cost, where `g` is the
+/// product of its errors with H there. Returns what the weights change by, if any does.
+pub(super) fn improve(
+    columns: usize,
+    parts: &Parts,
+    block: &Block,
+    numbers: &mut Numbers,
+    g: &mut [f32],
+) -> Option<Vec<f32>> {
+    let Block { start, width, .. } = *block;
+    let mut change = vec![0.0; g.len()];
     let mut moved = false;
     for (row, (change, g)) in change.chunks_exact_mut(width).zip(g.chunks_exact_mut(width)).enumerate() {
-        let at = row * columns + start;
-        let (weights, subs) = (parts.format.block_weights, parts.sub);
-        g.copy_from_slice(&errors.g[at..at + width]);
-        let mut part = Part {
-            h: &block.matrix,
-            g,
-            change,
-            d: &numbers.d[at / weights..],
-            dmin: &numbers.dmin[at / weights..],
-            scales: &mut numbers.scales[at / subs..][..width / subs],
-            mins: &mut numbers.mins[at / subs..][..width / subs],
-            levels: &mut numbers.levels[at..][..width],
-        };
+        let [d, dmin, scales, mins, levels] = numbers.of(parts, row * columns + start, width);
+        let mut part = Part { h: &block.matrix, g, change, d, dmin, scales, mins, levels };
         moved |= wide(|| part.sweep(parts));
     }
-    moved |= refit(band, parts, block, numbers, &g, &mut change);
-    if moved {
-        errors.add(&change, block, band);
-    }
-    moved
+    moved |= refit(columns, parts, block, numbers, g, &mut change);
+    moved.then_some(change)
 }
 
 impl Errors {

@@ -79,15 +79,10 @@ impl Hessian {
     /// diagonal, in units of its mean: it keeps errors from running into columns that the text never told apart. All zeros
     /// count as the unit matrix. None where it was stopped.
     pub fn new(gram: &[f32], columns: usize, damping: f64, stop: Stopped<'_>) -> Option<Result<Self, HessianError>> {
-        if columns == 0 || gram.len() != columns * columns {
-            return Some(Err(HessianError::Length { found: gram.len(), columns }));
-        }
-        let diagonal: Vec<f64> = (0..columns).map(|i| f64::from(gram[i * columns + i])).collect();
-        let mean = diagonal.iter().sum::<f64>() / columns as f64;
-        let no_square = diagonal.iter().position(|square| !(0.0..=f64::from(f32::MAX)).contains(square));
-        if let Some((row, column)) = no_square.map(|i| (i, i)).or_else(|| wrong(gram, &diagonal, ROUNDING * mean)) {
-            return Some(Err(HessianError::Value { row, column, value: gram[row * columns + column] }));
-        }
+        let mean = match mean_square(gram, columns) {
+            Ok(mean) => mean,
+            Err(error) => return Some(Err(error)),
+        };
         let scaled = |i: usize, j: usize| {
             let value = f64::from(gram[i.min(j) * columns + i.max(j)]);
             let value = if mean > 0.0 { value / mean } else { f64::from(u8::from(i == j)) };
@@ -161,6 +156,20 @@ fn factors(numbers: impl Iterator<Item = f32> + Clone) -> Vec<f32> {
     let (sum, count) = numbers.clone().fold((0.0, 0), |(sum, count), number| (sum + f64::from(number), count + 1));
     let mean = sum / f64::from(count);
     numbers.map(|number| (f64::from(number) / mean) as f32).collect()
+}
+
+/// The mean of the diagonal of what is to be the mean of x · xᵀ.
+pub(super) fn mean_square(gram: &[f32], columns: usize) -> Result<f64, HessianError> {
+    if columns == 0 || gram.len() != columns * columns {
+        return Err(HessianError::Length { found: gram.len(), columns });
+    }
+    let diagonal: Vec<f64> = (0..columns).map(|i| f64::from(gram[i * columns + i])).collect();
+    let mean = diagonal.iter().sum::<f64>() / columns as f64;
+    let no_square = diagonal.iter().position(|square| !(0.0..=f64::from(f32::MAX)).contains(square));
+    match no_square.map(|i| (i, i)).or_else(|| wrong(gram, &diagonal, ROUNDING * mean)) {
+        Some((row, column)) => Err(HessianError::Value { row, column, value: gram[row * columns + column] }),
+        None => Ok(mean),
+    }
 }
 
 /// The first place of a number that no Gram matrix with this diagonal has there, but for rounding.

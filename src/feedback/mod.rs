@@ -8,9 +8,13 @@
 //! again and changes one number at a time, a code, a scale, a minimum, wherever that lowers the cost, and fits the scales of
 //! super-blocks. It begins at the better of what feedback and the plain search found, row by row, and never rises.
 //!
+//! Where it is known how a matrix's outputs go together in what a model says ([`Fisher`]), [`descend_across`] goes on with all rows
+//! at once: a row's error can make good what another's does.
+//!
 //! Rows are treated in bands of [`BAND`], blocks of columns by products of matrices; the bands run in parallel, and each gives
 //! the same bytes whatever the number of threads.
 
+mod across;
 mod band;
 mod carry;
 mod descend;
@@ -20,6 +24,7 @@ mod refit;
 mod root;
 mod shift;
 
+pub use across::{Fisher, descend_across};
 pub(crate) use band::tame;
 pub(crate) use hessian::Block;
 pub use hessian::{Hessian, HessianError};

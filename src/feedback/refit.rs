@@ -4,7 +4,6 @@
 //! most solve (V · H · Vᵀ) t = V · g. What other columns lose is in g. The scales of all columns at once gain no more, for
 //! several times the arithmetic (measured on the sample model).
 
-use super::band::Band;
 use super::descend::Numbers;
 use super::hessian::Block;
 use super::product::{Operand, add_product, dot};
@@ -15,25 +14,28 @@ use std::cmp::Ordering;
 /// Added to the diagonal of a system, in units of it, so that directions that hardly differ do no harm.
 const RIDGE: f64 = 1e-5;
 
-/// Fits d and dmin of a band's blocks in the columns of `block`, where `g` is the product of the errors with H, by row. Adds
-/// what the weights change by to `change`. Says whether anything changed.
+/// Fits d and dmin of the blocks of some rows of `row` columns in the columns of `block`, where `g` is the product of the errors
+/// with H, by row. Adds what the weights change by to `change`. Says whether anything changed.
 pub(super) fn refit(
-    band: &Band<'_>,
+    row: usize,
     parts: &Parts,
     block: &Block,
     numbers: &mut Numbers,
     g: &[f32],
     change: &mut [f32],
 ) -> bool {
-    let group = Group { band, parts, kinds: 1 + usize::from(parts.has_min()), columns: block };
+    let rows = g.len() / block.width;
+    let group = Group { row, rows, parts, kinds: 1 + usize::from(parts.has_min()), columns: block };
     let directions = group.directions(numbers);
     let systems = group.systems(&directions);
     group.fit(&directions, &systems, numbers, g, change)
 }
 
-/// Neighbouring blocks of every row of a band.
+/// Neighbouring blocks of some rows.
 struct Group<'a> {
-    band: &'a Band<'a>,
+    /// Columns of a row.
+    row: usize,
+    rows: usize,
     parts: &'a Parts,
     /// Numbers of a block: d, and dmin where there is one.
     kinds: usize,
@@ -53,9 +55,9 @@ impl Group<'_> {
     /// By row and kind, what each column's weight changes by with its block's number.
     fn directions(&self, numbers: &Numbers) -> Vec<f32> {
         let Block { start, width, .. } = *self.columns;
-        let mut all = vec![0.0; self.band.rows * self.kinds * width];
+        let mut all = vec![0.0; self.rows * self.kinds * width];
         for (row, directions) in all.chunks_exact_mut(self.kinds * width).enumerate() {
-            let at = row * self.band.hessian.columns + start;
+            let at = row * self.row + start;
             for j in 0..width {
                 let sub = (at + j) / self.parts.sub;
                 directions[j] = numbers.scales[sub] * numbers.levels[at + j];
@@ -70,8 +72,8 @@ impl Group<'_> {
     /// V · H · Vᵀ of each row.
     fn systems(&self, directions: &[f32]) -> Vec<f64> {
         let (unknowns, block, width) = (self.unknowns(), self.block(), self.columns.width);
-        let lines = self.band.rows * self.kinds;
-        let mut systems = vec![0.0; self.band.rows * unknowns * unknowns];
+        let lines = self.rows * self.kinds;
+        let mut systems = vec![0.0; self.rows * unknowns * unknowns];
         let mut products = vec![0.0; lines * width];
         for first in (0..width).step_by(block) {
             // H is symmetric, so only what comes from the block on is needed.
@@ -112,7 +114,7 @@ impl Group<'_> {
             let along: Vec<f64> =
                 (0..unknowns).map(|i| dot(direction(i), &g[i / self.kinds * block..][..block])).collect();
             let Some(wanted) = solve(system, &along) else { continue };
-            let first = (row * self.band.hessian.columns + self.columns.start) / block;
+            let first = (row * self.row + self.columns.start) / block;
             let number = |i: usize| match i % self.kinds {
                 0 => numbers.d[first + i / self.kinds],
                 _ => numbers.dmin[first + i / self.kinds],

@@ -20,7 +20,7 @@ pub use facts::{Facts, Unsupported};
 pub use layer::{embedding, layer, layers, output};
 pub use matrix::{Matrices, Matrix};
 pub use rope::factors;
-pub use sampler::{Sampling, most_likely, probability};
+pub use sampler::{Sampling, draw_gradient, most_likely, probability};
 
 use crate::cache::{Held, Row};
 use std::collections::HashMap;

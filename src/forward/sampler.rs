@@ -64,6 +64,23 @@ pub fn probability(logits: &[f32], token: u32) -> f64 {
     logits.get(token as usize).map_or(0.0, |logit| f64::from(logit - most).exp() / sum)
 }
 
+/// Draws a token as likely as the logits say, by [`uniform`] chance, and makes of the logits the gradient of the logarithm of its
+/// probability by them.
+pub fn draw_gradient(logits: &mut [f32], seed: u64, text: u64, step: u64) {
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    logits.iter_mut().for_each(|logit| *logit = (*logit - most).exp());
+    let sum: f64 = logits.iter().map(|power| f64::from(*power)).sum();
+    let mut left = uniform(seed, text, step) * sum;
+    let drawn = logits.iter().position(|power| {
+        left -= f64::from(*power);
+        left < 0.0
+    });
+    logits.iter_mut().for_each(|power| *power *= (-1.0 / sum) as f32);
+    // Rounding may leave nothing to draw; then that of the end.
+    let drawn = drawn.unwrap_or(logits.len() - 1);
+    logits[drawn] += 1.0;
+}
+
 fn softmax(logits: &[(u32, f32)], temperature: f64) -> Vec<f64> {
     let powers: Vec<f64> =
         logits.iter().map(|(_, logit)| (f64::from(logit - logits[0].1) / temperature).exp()).collect();
@@ -116,6 +133,21 @@ mod tests {
         assert!(near(&hot, &[0.25; 4]), "{hot:?}");
         let cold = shares(Sampling { temperature: 0.5, top_k: 2, ..all });
         assert!(near(&cold, &[0.0, 0.8, 0.2, 0.0]), "{cold:?}");
+    }
+
+    #[test]
+    fn drawn_gradients_are_those_of_tokens_as_often_as_they_are_likely() {
+        const DRAWS: u64 = 20_000;
+        let (mut mean, mut counts) = ([0.0; 4], [0.0; 4]);
+        for step in 0..DRAWS {
+            let mut gradient = logits();
+            draw_gradient(&mut gradient, 5, 0, step);
+            assert!(gradient.iter().sum::<f32>().abs() < 1e-6);
+            counts[gradient.iter().position(|g| *g > 0.0).unwrap()] += 1.0 / DRAWS as f64;
+            mean.iter_mut().zip(&gradient).for_each(|(mean, g)| *mean += f64::from(*g) / DRAWS as f64);
+        }
+        assert!(near(&counts, &[0.125, 0.5, 0.25, 0.125]), "{counts:?}");
+        assert!(near(&mean, &[0.0; 4]), "{mean:?}");
     }
 
     #[test]

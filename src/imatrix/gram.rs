@@ -4,127 +4,35 @@
 //! in an importance matrix, and for each matrix there are the F32 tensors `NAME.gram`, `[columns, columns, experts]`, and
 //! `NAME.counts`, `[1, experts]`, how many tokens the mean is over. Matrices with the same input share one: in the array
 //! `gram.shared`, each text `NAME=OTHER` says that the Gram matrix of NAME is that of OTHER. Where inputs are those of a model
-//! whose earlier matrices are quantized, `NAME.shift`, `[columns, columns]`, is what rows are shifted by. A file of
+//! whose earlier matrices are quantized, `NAME.shift`, `[columns, columns]`, is what rows are shifted by. `NAME.fisher`, `[rows, rows]`,
+//! is the mean of δ·δᵀ, δ the gradient of what the model says by the outputs of that matrix, not of those that share its input. A file of
 //! [`Statistics`](super::Statistics) has more metadata, and tables beside these.
 
-use crate::gguf::{
-    self, Array, DEFAULT_ALIGNMENT, HeaderTensor, Layout, MAX_TENSOR_NAME, Metadata, TensorInfo, Value, ValueType,
-};
-use crate::positioned::{read_at, write_at};
+use crate::gguf::{self, TensorInfo, Value};
+use crate::positioned::read_at;
 use crate::quant::F32;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Write};
+use std::fs::File;
+use std::io::{self, BufReader};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-const GRAM: &str = ".gram";
-const COUNTS: &str = ".counts";
+pub(super) const GRAM: &str = ".gram";
+pub(super) const COUNTS: &str = ".counts";
 const SHIFT: &str = ".shift";
+const FISHER: &str = ".fisher";
 /// Numbers that a thread reads or writes at a time.
-const PIECE: usize = 1 << 20;
+pub(super) const PIECE: usize = 1 << 20;
 
-/// The name of what rows of a matrix are shifted by, as a table of [`GramPlan::tables`].
+/// The name of what rows of a matrix are shifted by, as a table of [`GramPlan::tables`](super::GramPlan::tables).
 pub fn shift_name(name: &str) -> String {
     format!("{name}{SHIFT}")
 }
 
-/// What a file is to hold.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GramPlan {
-    /// The texts.
-    pub datasets: Vec<String>,
-    /// Chunks of them, and tokens of each.
-    pub chunks: [u32; 2],
-    /// Name, columns and experts of each matrix.
-    pub matrices: Vec<(String, u64, u64)>,
-    /// A matrix, and the one that has the same input.
-    pub shared: Vec<(String, String)>,
-    /// What else it says.
-    pub metadata: Metadata,
-    /// Name and shape of other tensors of F32.
-    pub tables: Vec<(String, Vec<u64>)>,
-}
-
-/// A file that is filled matrix by matrix, and gets its name when it is whole.
-#[derive(Debug)]
-pub struct GramWriter {
-    file: File,
-    partial: PathBuf,
-    /// Where each tensor begins.
-    offsets: BTreeMap<String, u64>,
-}
-
-impl GramWriter {
-    /// Begins the file `partial`; with `resumes`, what is in it stays, if it has the right length. Says whether it stayed.
-    pub fn begin(partial: &Path, plan: &GramPlan, resumes: bool) -> io::Result<(Self, bool)> {
-        let mut names = Vec::new();
-        for (name, columns, experts) in &plan.matrices {
-            if name.len() + COUNTS.len() > MAX_TENSOR_NAME {
-                return Err(io::Error::other(format!("the name {name}{COUNTS} is longer than ggml holds")));
-            }
-            names.push((format!("{name}{GRAM}"), vec![*columns, *columns, *experts]));
-            names.push((format!("{name}{COUNTS}"), vec![1, *experts]));
-        }
-        names.extend(plan.tables.iter().cloned());
-        let shared = plan.shared.iter().map(|(name, other)| format!("{name}={other}"));
-        let mut metadata = vec![
-            ("general.type".to_owned(), Value::from("gram")),
-            (
-                "gram.datasets".to_owned(),
-                Array::new(ValueType::String, plan.datasets.iter().map(String::as_str)).into(),
-            ),
-            ("gram.chunk_count".to_owned(), plan.chunks[0].into()),
-            ("gram.chunk_size".to_owned(), plan.chunks[1].into()),
-            (
-                "gram.shared".to_owned(),
-                Array::new(ValueType::String, shared.collect::<Vec<_>>().iter().map(String::as_str)).into(),
-            ),
-        ];
-        metadata.extend(plan.metadata.iter().cloned());
-        let listed: Vec<_> = names.iter().map(|(name, shape)| HeaderTensor { name, shape, format: &F32 }).collect();
-        let header_len = gguf::encode_header(&metadata, &listed, &vec![0; listed.len()]).len() as u64;
-        let sizes = names.iter().map(|(_, shape)| F32.bytes(shape.iter().product()));
-        let Layout { header_bytes, offsets, file_bytes } = gguf::lay_out(header_len, sizes, DEFAULT_ALIGNMENT);
-        let from_data: Vec<u64> = offsets.iter().map(|offset| offset - header_bytes).collect();
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(partial)?;
-        let stayed = resumes && file.metadata()?.len() == file_bytes;
-        if !stayed {
-            file.set_len(0)?;
-            file.set_len(file_bytes)?;
-            file.write_all(&gguf::encode_header(&metadata, &listed, &from_data))?;
-        }
-        let offsets = names.into_iter().map(|(name, _)| name).zip(offsets).collect();
-        Ok((Self { file, partial: partial.to_owned(), offsets }, stayed))
-    }
-
-    /// Writes the means and counts of a matrix, which has to be one of the plan's.
-    pub fn write(&mut self, name: &str, means: &[f32], counts: &[u64]) -> io::Result<()> {
-        self.fill(&format!("{name}{GRAM}"), means)?;
-        let counts: Vec<f32> = counts.iter().map(|count| *count as f32).collect();
-        self.fill(&format!("{name}{COUNTS}"), &counts)
-    }
-
-    /// Writes a whole table of the plan's.
-    pub fn fill(&mut self, name: &str, numbers: &[f32]) -> io::Result<()> {
-        let at = *self.offsets.get(name).ok_or_else(|| io::Error::other(format!("{name} was not planned")))?;
-        let pieces = numbers.par_chunks(PIECE).enumerate();
-        pieces.try_for_each(|(n, numbers)| {
-            write_at(&self.file, at + F32.bytes((n * PIECE) as u64), bytemuck::cast_slice(numbers))
-        })
-    }
-
-    /// What was written is on the disk after this.
-    pub fn flush(&self) -> io::Result<()> {
-        self.file.sync_data()
-    }
-
-    /// Gives the whole file its name.
-    pub fn finish(self, path: &Path) -> io::Result<()> {
-        self.file.sync_all()?;
-        std::fs::rename(&self.partial, path)
-    }
+/// The name of how the outputs of a matrix go together, as a table of [`GramPlan::tables`](super::GramPlan::tables).
+pub fn fisher_name(name: &str) -> String {
+    format!("{name}{FISHER}")
 }
 
 /// The Gram matrices of the inputs of a matrix.
@@ -145,6 +53,7 @@ pub struct Gram {
     matrices: BTreeMap<String, [TensorInfo; 2]>,
     shared: BTreeMap<String, String>,
     shifts: BTreeMap<String, TensorInfo>,
+    fishers: BTreeMap<String, TensorInfo>,
 }
 
 impl Gram {
@@ -163,7 +72,8 @@ impl Gram {
         let shared = shared.unwrap_or_default().iter().filter_map(pair).collect();
         let matrices = matrices(&header.tensors).map_err(refuse)?;
         let shifts = shifts(&header.tensors, &matrices).map_err(refuse)?;
-        Ok(Self { path: path.to_owned(), file, matrices, shared, shifts })
+        let fishers = fishers(&header.tensors).map_err(refuse)?;
+        Ok(Self { path: path.to_owned(), file, matrices, shared, shifts, fishers })
     }
 
     /// The file.
@@ -222,6 +132,13 @@ impl Gram {
         self.numbers(tensor, 0..tensor.shape.iter().product()).map(Some)
     }
 
+    /// The mean of δ·δᵀ, δ the gradient by the outputs of a matrix, by name, of those that have the same input as this one, as far
+    /// as it is known.
+    pub fn fishers(&self, owner: &str) -> Result<BTreeMap<String, Vec<f32>>, String> {
+        let own = self.fishers.iter().filter(|(name, _)| self.owner(name) == Some(owner));
+        own.map(|(name, tensor)| Ok((name.clone(), self.numbers(tensor, 0..tensor.shape.iter().product())?))).collect()
+    }
+
     /// How many tokens the means of a matrix are over, by expert.
     pub fn counts(&self, owner: &str) -> Result<Vec<u64>, String> {
         let tensor = &self.matrices[owner][1];
@@ -240,18 +157,8 @@ impl Gram {
     }
 
     fn numbers(&self, tensor: &TensorInfo, range: Range<u64>) -> Result<Vec<f32>, String> {
-        let mut numbers = vec![0.0f32; (range.end - range.start) as usize];
-        let from = tensor.offset + F32.bytes(range.start);
-        let pieces = numbers.par_chunks_mut(PIECE).enumerate();
-        pieces
-            .try_for_each(|(n, numbers)| {
-                read_at(&self.file, from + F32.bytes((n * PIECE) as u64), bytemuck::cast_slice_mut(numbers))
-            })
-            .map_err(|error| self.refuse(format!("the tensor {} could not be read: {error}", tensor.name)))?;
-        if cfg!(target_endian = "big") {
-            numbers.iter_mut().for_each(|number| *number = f32::from_bits(number.to_bits().swap_bytes()));
-        }
-        Ok(numbers)
+        numbers(&self.file, tensor.offset + F32.bytes(range.start), (range.end - range.start) as usize)
+            .map_err(|error| self.refuse(format!("the tensor {} could not be read: {error}", tensor.name)))
     }
 
     /// A refusal of the file.
@@ -264,8 +171,35 @@ impl Gram {
         let matrices = self.matrices.into_iter().filter_map(|(name, pair)| Some((rename(&name)?, pair))).collect();
         let shared = self.shared.into_iter().filter_map(|(name, owner)| Some((rename(&name)?, rename(&owner)?)));
         let shifts = self.shifts.into_iter().filter_map(|(name, tensor)| Some((rename(&name)?, tensor))).collect();
-        Self { shared: shared.collect(), matrices, shifts, ..self }
+        let fishers = self.fishers.into_iter().filter_map(|(name, tensor)| Some((rename(&name)?, tensor))).collect();
+        Self { shared: shared.collect(), matrices, shifts, fishers, ..self }
     }
+}
+
+/// So many numbers of a file.
+pub(super) fn numbers(file: &File, from: u64, count: usize) -> io::Result<Vec<f32>> {
+    let mut numbers = vec![0.0f32; count];
+    let pieces = numbers.par_chunks_mut(PIECE).enumerate();
+    pieces.try_for_each(|(n, numbers)| {
+        read_at(file, from + F32.bytes((n * PIECE) as u64), bytemuck::cast_slice_mut(numbers))
+    })?;
+    if cfg!(target_endian = "big") {
+        numbers.iter_mut().for_each(|number| *number = f32::from_bits(number.to_bits().swap_bytes()));
+    }
+    Ok(numbers)
+}
+
+/// How outputs go together, by matrix.
+fn fishers(tensors: &[TensorInfo]) -> Result<BTreeMap<String, TensorInfo>, String> {
+    let named = tensors.iter().filter_map(|tensor| Some((tensor.name.strip_suffix(FISHER)?, tensor)));
+    let fisher = |(name, tensor): (&str, &TensorInfo)| match tensor.shape[..] {
+        [columns, rows] if columns == rows && *tensor.format == F32 => Ok((name.to_owned(), tensor.clone())),
+        _ => Err(format!(
+            "the tensor {} is {} of {:?}, and a square of F32 was expected; make the file again",
+            tensor.name, tensor.format, tensor.shape
+        )),
+    };
+    named.map(fisher).collect()
 }
 
 /// What rows are shifted by, of matrices with a Gram matrix.

@@ -6,9 +6,11 @@
 mod dat;
 mod gguf;
 mod gram;
+mod gram_writer;
 mod statistics;
 
-pub use gram::{Gram, GramMatrices, GramPlan, GramWriter, shift_name};
+pub use gram::{Gram, GramMatrices, fisher_name, shift_name};
+pub use gram_writer::{GramPlan, GramWriter};
 pub use statistics::{Alone, Identity, Statistics, Tables, TensorStatistics, Together, square_name};
 
 use crate::gguf::MAGIC;

@@ -9,52 +9,109 @@ use rayon::prelude::*;
 /// Queries that are looked at together: what comes after the last of them is never computed.
 const QUERIES: usize = 64;
 
+/// Some queries of a chunk, and the keys that any of them sees.
+#[derive(Clone, Copy)]
+pub(super) struct Block {
+    /// The row of the first query, of all rows.
+    pub(super) query: usize,
+    pub(super) queries: usize,
+    /// The row of the first key, of all rows.
+    pub(super) key: usize,
+    pub(super) keys: usize,
+    /// How many keys come before that of the first query.
+    before: usize,
+}
+
+impl Block {
+    /// From the query `begin` of the chunk of that number on.
+    fn new(how: &Attention, Place { chunk, past }: Place, number: usize, begin: usize, queries: usize) -> Self {
+        // Of keys; of them the first that the first of the queries sees is the first that any does.
+        let first = past + begin;
+        let start = how.window.map_or(0, |window| (first + 1).saturating_sub(window));
+        Self {
+            query: number * chunk + begin,
+            queries,
+            key: number * (past + chunk) + start,
+            keys: first + queries - start,
+            before: first - start,
+        }
+    }
+
+    /// All blocks of a chunk, in order.
+    pub(super) fn all(how: &Attention, place: Place, number: usize) -> impl Iterator<Item = Self> + '_ {
+        (0..place.chunk)
+            .step_by(QUERIES)
+            .map(move |begin| Self::new(how, place, number, begin, QUERIES.min(place.chunk - begin)))
+    }
+}
+
 /// From rows of queries, keys and values, each the heads side by side. The keys and values of each chunk begin with those
 /// of the past.
 pub(super) fn attention(how: &Attention, sinks: Option<&[f32]>, [q, k, v]: [&[f32]; 3], place: Place, to: &mut [f32]) {
-    let Place { chunk, past } = place;
-    let &Attention { heads, kv_heads, key, value, .. } = how;
+    let &Attention { heads, kv_heads, value, .. } = how;
     let width = heads * value;
-    let chunks = to.par_chunks_mut(chunk * width).enumerate();
+    let chunks = to.par_chunks_mut(place.chunk * width).enumerate();
     let tasks = chunks.flat_map(|(number, to)| {
         let blocks = to.par_chunks_mut(QUERIES * width).enumerate();
         blocks.map(move |(block, to)| (number, block * QUERIES, to))
     });
     tasks.for_each_init(Vec::new, |scores, (number, begin, to)| {
-        let (q_text, kv_text) = (number * chunk, number * (past + chunk));
-        // Of keys; of them the first that the first of the queries sees is the first that any does.
-        let (begin, query) = (past + begin, begin);
-        let end = begin + to.len() / width;
-        let start = how.window.map_or(0, |window| (begin + 1).saturating_sub(window));
-        let (queries, keys) = (end - begin, end - start);
-        scores.resize(queries * keys, 0.0);
+        let block = Block::new(how, place, number, begin, to.len() / width);
+        scores.resize(block.queries * block.keys, 0.0);
         for head in 0..heads {
-            let kv_head = head / (heads / kv_heads);
-            let q = &q[(q_text + query) * heads * key + head * key..];
-            let k = &k[(kv_text + start) * kv_heads * key + kv_head * key..];
-            let v = &v[(kv_text + start) * kv_heads * value + kv_head * value..];
-            product((queries, keys, key), (scores, keys, 1), (q, heads * key, 1), (k, 1, kv_heads * key), how.scale);
-            let slope = how.alibi.map(|most| slope(most, head, heads));
-            for (row, scores) in scores.chunks_exact_mut(keys).enumerate() {
-                let token = begin + row;
-                let seen = how.window.map_or(0, |window| (token + 1).saturating_sub(window)).max(start) - start;
-                let (before, scores) = scores.split_at_mut(seen);
-                let (seen, after) = scores.split_at_mut(token + 1 - start - seen);
-                before.fill(0.0);
-                after.fill(0.0);
-                if let Some(bound) = how.softcap {
-                    seen.iter_mut().for_each(|score| *score = bound * (*score / bound).tanh());
-                }
-                if let Some(slope) = slope {
-                    let distances = (0..seen.len()).rev();
-                    seen.iter_mut().zip(distances).for_each(|(score, distance)| *score -= slope * distance as f32);
-                }
-                wide(|| softmax(seen, sinks.map(|sinks| sinks[head])));
-            }
-            let to = &mut to[head * value..];
-            product((queries, value, keys), (to, width, 1), (scores, keys, 1), (v, kv_heads * value, 1), 1.0);
+            shares(how, sinks, head, block, [q, k], scores, None);
+            let v = &v[block.key * kv_heads * value + head / (heads / kv_heads) * value..];
+            let to = (&mut to[head * value..], width, 1);
+            product(
+                (block.queries, value, block.keys),
+                to,
+                (scores, block.keys, 1),
+                (v, kv_heads * value, 1),
+                1.0,
+                false,
+            );
         }
     });
+}
+
+/// The shares that the queries of a block give to keys in a head, by query. `bends` gets what the bound on scores
+/// multiplies the gradient of each with.
+pub(super) fn shares(
+    how: &Attention,
+    sinks: Option<&[f32]>,
+    head: usize,
+    block: Block,
+    [q, k]: [&[f32]; 2],
+    scores: &mut [f32],
+    mut bends: Option<&mut [f32]>,
+) {
+    let &Attention { heads, kv_heads, key, .. } = how;
+    let keys = block.keys;
+    let q = &q[(block.query * heads + head) * key..];
+    let k = &k[(block.key * kv_heads + head / (heads / kv_heads)) * key..];
+    let shape = (block.queries, keys, key);
+    product(shape, (scores, keys, 1), (q, heads * key, 1), (k, 1, kv_heads * key), how.scale, false);
+    let slope = how.alibi.map(|most| slope(most, head, heads));
+    for (row, scores) in scores.chunks_exact_mut(keys).enumerate() {
+        let end = block.before + row + 1;
+        let first = how.window.map_or(0, |window| end.saturating_sub(window));
+        let (before, scores) = scores.split_at_mut(first);
+        let (seen, after) = scores.split_at_mut(end - first);
+        before.fill(0.0);
+        after.fill(0.0);
+        if let Some(bound) = how.softcap {
+            seen.iter_mut().for_each(|score| *score = bound * (*score / bound).tanh());
+            if let Some(bends) = &mut bends {
+                let bends = &mut bends[row * keys + first..];
+                bends.iter_mut().zip(&*seen).for_each(|(bend, score)| *bend = 1.0 - (score / bound).powi(2));
+            }
+        }
+        if let Some(slope) = slope {
+            let distances = (0..seen.len()).rev();
+            seen.iter_mut().zip(distances).for_each(|(score, distance)| *score -= slope * distance as f32);
+        }
+        wide(|| softmax(seen, sinks.map(|sinks| sinks[head])));
+    }
 }
 
 /// How much a score falls with each token of distance (Press and others 2022; heads beyond a power of two lie between).
@@ -77,13 +134,14 @@ pub(super) fn softmax(scores: &mut [f32], sink: Option<f32>) {
     scores.iter_mut().for_each(|score| *score *= share);
 }
 
-/// `to = scale · a · b` of matrices (rows, columns, inner), each with the steps to the next row and column.
-fn product(
+/// `to = scale · a · b`, or `to +=` that, of matrices (rows, columns, inner), each with the steps to the next row and column.
+pub(super) fn product(
     (rows, columns, inner): (usize, usize, usize),
     (to, to_row, to_column): (&mut [f32], usize, usize),
     (a, a_row, a_column): (&[f32], usize, usize),
     (b, b_row, b_column): (&[f32], usize, usize),
     scale: f32,
+    adds: bool,
 ) {
     let last = |rows: usize, row: usize, columns: usize, column: usize| (rows - 1) * row + (columns - 1) * column;
     assert!(last(rows, to_row, columns, to_column) < to.len());
@@ -99,14 +157,14 @@ fn product(
             to.as_mut_ptr(),
             step(to_column),
             step(to_row),
-            false,
+            adds,
             a.as_ptr(),
             step(a_column),
             step(a_row),
             b.as_ptr(),
             step(b_column),
             step(b_row),
-            0.0,
+            1.0,
             scale,
             false,
             false,

@@ -49,6 +49,17 @@ impl Product {
         }
     }
 
+    /// The adjoint of both: `x += y · matrix`, of each head with the matrix of its number.
+    pub(super) fn back(&mut self, y: &[f32], matrix: &Matrix, heads: usize, x: &mut [f32]) {
+        let (inputs, outputs) = sizes(matrix);
+        for head in 0..heads {
+            self.panels(matrix, head, |weights, first| {
+                let rows = Rows { x: &y[head * outputs + first..], step: heads * outputs };
+                multiply_back(rows, weights, &mut x[head * inputs..], heads * inputs);
+            });
+        }
+    }
+
     /// Unpacks a matrix some rows at a time, and calls `each` with them and the number of the first.
     fn panels(&mut self, matrix: &Matrix, number: usize, mut each: impl FnMut(Rows<'_>, usize)) {
         let (inputs, outputs) = sizes(matrix);
@@ -108,6 +119,38 @@ fn multiply(x: Rows<'_>, weights: Rows<'_>, adds: bool, y: &mut [f32], step: usi
             weights.x.as_ptr(),
             signed(inputs),
             1,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::Rayon(0),
+        );
+    }
+}
+
+/// `x += y · weights`; rows of x are `step` apart, and y has a column for each row of weights.
+fn multiply_back(y: Rows<'_>, weights: Rows<'_>, x: &mut [f32], step: usize) {
+    let (inputs, outputs) = (weights.step, weights.x.len() / weights.step);
+    let tokens = (y.x.len() + y.step - outputs) / y.step;
+    assert!(tokens == 0 || (tokens - 1) * step + inputs <= x.len(), "rows of a product have no room");
+    let signed = |step: usize| step as isize;
+    // SAFETY: y holds `tokens` rows of `outputs` numbers, weights as many rows of `inputs`, and x was just asked.
+    unsafe {
+        gemm::gemm(
+            tokens,
+            inputs,
+            outputs,
+            x.as_mut_ptr(),
+            1,
+            signed(step),
+            true,
+            y.x.as_ptr(),
+            1,
+            signed(y.step),
+            weights.x.as_ptr(),
+            1,
+            signed(inputs),
             1.0,
             1.0,
             false,

@@ -1,6 +1,7 @@
 //! Runs programs of the forward pass on the processor.
 
 mod attention;
+mod backward;
 mod experts;
 mod gram;
 mod held;
@@ -10,11 +11,13 @@ mod rows;
 mod vector;
 
 pub use crate::forward::{Matrices, Matrix};
+pub use backward::{Tape, has_gradient};
 pub use gram::{add_cross, add_gram, add_products, project, quadratic_form, times};
 
 use crate::cache::Held;
 use crate::forward::{Op, Program, RESIDUAL, Register, Step};
 use linear::Product;
+use rope::Way;
 
 /// Called before each product with the name of the matrix, the expert it belongs to, and the rows that are multiplied.
 pub type Observe<'a> = &'a mut dyn FnMut(&str, usize, &[f32]);
@@ -50,7 +53,20 @@ impl Runner<'_> {
         residual: &mut Vec<f32>,
         wanted: Register,
         observe: Observe<'_>,
+        past: Option<&mut Past>,
+    ) -> Vec<f32> {
+        self.execute(program, residual, wanted, observe, past, None)
+    }
+
+    /// The same, with what a backward pass asks for written down where there is a tape.
+    fn execute(
+        &self,
+        program: &Program,
+        residual: &mut Vec<f32>,
+        wanted: Register,
+        observe: Observe<'_>,
         mut past: Option<&mut Past>,
+        mut tape: Option<&mut Tape>,
     ) -> Vec<f32> {
         let tokens = residual.len() / program.widths[RESIDUAL.0];
         let mut registers: Vec<Vec<f32>> = vec![Vec::new(); program.widths.len()];
@@ -58,6 +74,9 @@ impl Runner<'_> {
         let last_use = program.last_uses(wanted);
         let mut product = Product::default();
         for (number, step) in program.steps.iter().enumerate() {
+            if let Some(tape) = &mut tape {
+                tape.record(step, &registers);
+            }
             let mut to = std::mem::take(&mut registers[step.to.0]);
             to.resize(tokens * program.widths[step.to.0], 0.0);
             self.step(step, program, &registers, &mut to, &mut product, observe, past.as_deref_mut());
@@ -113,7 +132,7 @@ impl Runner<'_> {
                 rows::norm(to, *norm, *width, floats(weight).as_deref(), floats(bias).as_deref());
             }
             Op::Keep(row) => rows::keep(to, width, *row),
-            Op::Rope { rope, head } => rope::rotate(to, rope, *head, width, place),
+            Op::Rope { rope, head } => rope::rotate(to, rope, Way::Forward, *head, width, place),
             Op::Positions { weight } => rope::add_positions(to, &self.matrices[weight].floats(), width, place),
             Op::Temperature { scale, every } => rope::temperature(to, *scale, *every, width, place),
             Op::Attention(how) => {

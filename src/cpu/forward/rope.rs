@@ -4,12 +4,24 @@ use super::Place;
 use crate::forward::{Pairs, Rope};
 use rayon::prelude::*;
 
+/// Which way heads rotate.
+#[derive(Clone, Copy)]
+pub(super) enum Way {
+    Forward,
+    /// As the adjoint does.
+    Back,
+}
+
 /// Rotates the heads of each row.
-pub(super) fn rotate(x: &mut [f32], rope: &Rope, head: usize, width: usize, place: Place) {
+pub(super) fn rotate(x: &mut [f32], rope: &Rope, way: Way, head: usize, width: usize, place: Place) {
+    let sign = match way {
+        Way::Forward => 1.0,
+        Way::Back => -1.0,
+    };
     let pairs = rope.frequencies.len();
     let turns: Vec<(f32, f32)> = (place.past..place.past + place.chunk)
         .flat_map(|position| rope.frequencies.iter().map(move |frequency| position as f32 * frequency))
-        .map(|angle| (angle.cos() * rope.magnitude, angle.sin() * rope.magnitude))
+        .map(|angle| (angle.cos() * rope.magnitude, sign * angle.sin() * rope.magnitude))
         .collect();
     x.par_chunks_mut(width).enumerate().for_each(|(token, row)| {
         let turns = &turns[token % place.chunk * pairs..][..pairs];

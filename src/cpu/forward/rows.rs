@@ -7,7 +7,7 @@ use crate::wide::wide;
 use rayon::prelude::*;
 
 /// Numbers a thread takes at a time.
-const TASK: usize = 1 << 14;
+pub(super) const TASK: usize = 1 << 14;
 
 /// Applies `f` to each number.
 pub(super) fn each(x: &mut [f32], f: impl Fn(f32) -> f32 + Sync) {
@@ -55,7 +55,7 @@ pub(super) fn activate(x: &mut [f32], activation: Activation) {
 }
 
 #[inline(always)]
-fn sigmoid(x: f32) -> f32 {
+pub(super) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 

@@ -6,12 +6,13 @@ use crate::cpu::forward::times;
 use crate::engine::command::Computing;
 use crate::engine::device::Devices;
 use crate::engine::worker::{Context, Stop};
-use crate::feedback::{self, BAND, Hessian};
+use crate::feedback::{self, BAND, Fisher, Hessian};
 use crate::gpu::feedback::Runner;
 use crate::imatrix::Gram;
-use crate::quant::FormatRef;
+use crate::quant::{FormatRef, Parts};
 use crate::recipe::{Plan, Recipe};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,6 +24,15 @@ const EMBEDDING_DAMPING: f64 = 0.05;
 
 /// Sweeps of coordinate descent. More gain little.
 const SWEEPS: usize = 8;
+
+/// What is added to the diagonal of the Fisher matrix of a matrix's outputs, in units of its mean.
+const FISHER_DAMPING: f64 = 0.1;
+
+/// Sweeps of descent across rows.
+const SWEEPS_ACROSS: usize = 12;
+
+/// The most weights of a matrix that goes through descent across rows, for which all of it is in memory, and the most rows.
+const MOST_ACROSS: [u64; 2] = [64 << 20, 8192];
 
 /// Weights that are in memory at a time, as floats: bands enough for many threads, and rows enough for a GPU.
 const WEIGHTS: [u64; 2] = [16 << 20, 64 << 20];
@@ -69,12 +79,15 @@ pub(super) struct Inputs {
     pub(super) tokens: u64,
     /// What rows are shifted by.
     pub(super) shift: Option<Vec<f32>>,
+    /// The mean of δ·δᵀ, δ the gradient by a matrix's outputs, of those matrices with these inputs for which it is known.
+    pub(super) fishers: BTreeMap<String, Vec<f32>>,
 }
 
 /// The same made ready.
 pub(super) struct Ready {
     hessian: Arc<Hessian>,
     shift: Option<Vec<f32>>,
+    fishers: BTreeMap<String, Fisher>,
 }
 
 impl Ready {
@@ -112,10 +125,12 @@ impl<'a> Hessians<'a> {
                 means: gram.expert(owner, expert).map_err(Stop::Failed)?,
                 tokens: gram.counts(owner).map_err(Stop::Failed)?[expert as usize],
                 shift: gram.shift(owner).map_err(Stop::Failed)?,
+                fishers: gram.fishers(owner).map_err(Stop::Failed)?,
             },
             None => {
                 let tokens = self.gram.counts(owner).map_err(Stop::Failed)?.iter().sum();
-                Inputs { means: self.means(owner, expert, tensor.columns())?, tokens, shift: None }
+                let means = self.means(owner, expert, tensor.columns())?;
+                Inputs { means, tokens, shift: None, fishers: BTreeMap::new() }
             }
         };
         let ready = self.ready(tensor, expert, inputs)?;
@@ -142,7 +157,7 @@ impl<'a> Hessians<'a> {
     }
 
     fn ready(&self, tensor: &Tensor, expert: u64, inputs: Inputs) -> Result<Arc<Ready>, Stop> {
-        let Inputs { mut means, tokens, shift } = inputs;
+        let Inputs { mut means, tokens, shift, fishers } = inputs;
         without_chance(&mut means, tensor.columns() as usize, tokens);
         let damping = if tensor.name == "token_embd.weight" { EMBEDDING_DAMPING } else { DAMPING };
         let stop = || self.context.is_cancelled();
@@ -154,7 +169,13 @@ impl<'a> Hessians<'a> {
                 tensor.name
             )))
         })?;
-        Ok(Arc::new(Ready { hessian: Arc::new(hessian), shift }))
+        let fisher = |(name, means): (String, Vec<f32>)| {
+            let outputs = means.len().isqrt();
+            let refused = |error| Stop::Failed(format!("the Fisher matrix of the tensor {name} {error}"));
+            Fisher::new(&means, outputs, FISHER_DAMPING).map_err(refused).map(|fisher| (name, fisher))
+        };
+        let fishers = fishers.into_iter().map(fisher).collect::<Result<_, Stop>>()?;
+        Ok(Arc::new(Ready { hessian: Arc::new(hessian), shift, fishers }))
     }
 
     /// The Gram matrix of an expert. What fewer tokens reached than there are columns is filled up with the mean of all.
@@ -178,11 +199,19 @@ impl<'a> Hessians<'a> {
         Ok(own)
     }
 
-    /// The weights of an expert of a tensor, in stretches of whole bands of rows.
-    pub(super) fn stretches(&self, tensor: &Tensor, expert: u64) -> impl Iterator<Item = Range<u64>> + use<> {
+    /// The weights of an expert of a tensor, in stretches of whole bands of rows; all of them, where rows do not descend alone.
+    pub(super) fn stretches(
+        &self,
+        tensor: &Tensor,
+        expert: u64,
+        ready: &Ready,
+    ) -> impl Iterator<Item = Range<u64>> + use<> {
         let matrix: u64 = tensor.shape.iter().take(2).product();
         let band = tensor.columns() * BAND as u64;
-        let most = WEIGHTS[usize::from(self.chooser.is_gpu())];
+        let most = match ready.fishers.contains_key(&tensor.name) {
+            true => matrix.next_multiple_of(band),
+            false => WEIGHTS[usize::from(self.chooser.is_gpu())],
+        };
         let (end, step) = ((expert + 1) * matrix, (most / band).max(1) * band);
         (expert * matrix..end).step_by(step as usize).map(move |first| first..end.min(first + step))
     }
@@ -214,8 +243,20 @@ impl<'a> Hessians<'a> {
                 })?
             }
         };
-        found.map(drop).ok_or(Stop::Cancelled)
+        found.ok_or(Stop::Cancelled)?;
+        if let Some(fisher) = ready.fishers.get(&tensor.name) {
+            let pair = (&*ready.hessian, fisher);
+            feedback::descend_across(&weights, pair, to, SWEEPS_ACROSS, &stop, out).ok_or(Stop::Cancelled)?;
+        }
+        Ok(())
     }
+}
+
+/// Whether all rows of a tensor are to descend together in this format, where it is known how they do.
+pub(super) fn descends_across(tensor: &Tensor, format: FormatRef) -> bool {
+    let [weights, rows] = MOST_ACROSS;
+    let is_small = tensor.shape.len() == 2 && tensor.weights() <= weights && tensor.shape[1] <= rows;
+    is_small && Parts::of(format).is_some()
 }
 
 /// Takes from the means of products what is likely to be chance: of few tokens, columns seem to go together that do not. The

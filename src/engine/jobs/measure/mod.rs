@@ -7,6 +7,7 @@ mod calibrate;
 mod compare;
 mod documents;
 mod errors;
+mod fisher;
 mod gather;
 mod gpu;
 mod identity;

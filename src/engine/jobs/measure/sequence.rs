@@ -3,24 +3,26 @@
 //! The text runs through the model as it is and, beside it, through what a plan makes of it. At each matrix W the inputs are x
 //! and x̂. With C = mean of (x − x̂)·x̂ᵀ and H = mean of x̂·x̂ᵀ, the matrix whose outputs are nearest to those of W is
 //! W + W·C·H⁻¹; that is quantized, by error feedback under H, before the text goes on. The file that comes of it has H and
-//! C·H⁻¹ of each input, so that packing quantizes the same again.
+//! C·H⁻¹ of each input, and the Fisher matrix of each matrix's outputs ([`super::fisher`]), so that packing quantizes the same again.
 
+use super::fisher::{Subject, fisher};
 use super::statistics::CONTEXT;
 use super::text::{BuiltIn, Text};
 use super::walk::{facts, pass};
 use super::weights::Weights;
-use crate::cpu::forward::{Matrices, Runner, add_cross, add_gram, quadratic_form};
+use crate::cpu::forward::{Matrices, Runner, add_cross, add_gram, has_gradient, quadratic_form};
 use crate::engine::command::SequenceRequest;
 use crate::engine::device::Devices;
 use crate::engine::event::Stage;
-use crate::engine::jobs::feedback::{Chooser, Inputs};
+use crate::engine::jobs::feedback::{Chooser, Inputs, descends_across};
 use crate::engine::meter::Meter;
 use crate::engine::worker::{Context, Stop};
 use crate::feedback;
 use crate::forward::{self, Op, Program, RESIDUAL, Register};
-use crate::imatrix::{Gram, GramPlan, GramWriter, shift_name};
+use crate::imatrix::{Gram, GramPlan, GramWriter, fisher_name, shift_name};
 use crate::model::Model;
 use crate::recipe::Plan;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Tokens that go through a layer at a time.
@@ -65,6 +67,9 @@ pub(in crate::engine) fn sequence(
     let programs: Vec<Program> = programs.collect::<Result<_, _>>()?;
     let inputs: Vec<Vec<Input>> = programs.iter().map(|program| of_layer(model, &plan, program)).collect();
     let all = || inputs.iter().flatten();
+    let across = across(model, &plan, &programs, all(), context);
+    let shifts = all().map(|input| (shift_name(&input.owner), vec![input.columns as u64; 2]));
+    let fishers = across.iter().map(|(name, rows)| (fisher_name(name), vec![*rows; 2]));
     let listed = GramPlan {
         datasets: vec![text.name.display().to_string()],
         chunks: [text.chunks() as u32, text.chunk as u32],
@@ -73,7 +78,7 @@ pub(in crate::engine) fn sequence(
             .flat_map(|input| input.matrices.iter().map(|name| (name.clone(), input.owner.clone())))
             .filter(|(name, owner)| name != owner)
             .collect(),
-        tables: all().map(|input| (shift_name(&input.owner), vec![input.columns as u64; 2])).collect(),
+        tables: shifts.chain(fishers).collect(),
         ..GramPlan::default()
     };
     let failed =
@@ -81,6 +86,11 @@ pub(in crate::engine) fn sequence(
     // Its name goes when this ends, and the file when nobody has it open any more.
     let named = tempfile::NamedTempFile::new_in(&request.folder).map_err(failed)?.into_temp_path();
     let (mut writer, _) = GramWriter::begin(&named, &listed, false).map_err(failed)?;
+    if !across.is_empty() {
+        let meter = Meter::new(context, Stage::Differentiating, 2 * original.bytes());
+        let subject = Subject { weights: &original, facts: &facts, programs: &programs };
+        fisher(&subject, &across, &text, (&mut writer, &request.folder), &meter)?;
+    }
     let meter = Meter::new(context, Stage::Following, original.bytes());
     let embedding = forward::embedding(model, &facts)?;
     let begin = |weights: &Weights<'_>| {
@@ -101,7 +111,12 @@ pub(in crate::engine) fn sequence(
             let (means, shift) = observe(input, (&own, &x), (&made, &y), chunk, context)?;
             writer.write(&input.owner, &means, &[text.tokens.len() as u64]).map_err(failed)?;
             writer.fill(&shift_name(&input.owner), &shift).map_err(failed)?;
-            packed.know(&input.owner, Inputs { means, tokens: text.tokens.len() as u64, shift: Some(shift) })?;
+            let mut fishers = BTreeMap::new();
+            for name in &input.matrices {
+                fishers.extend(writer.table(&fisher_name(name)).map_err(failed)?.map(|table| (name.clone(), table)));
+            }
+            let inputs = Inputs { means, tokens: text.tokens.len() as u64, shift: Some(shift), fishers };
+            packed.know(&input.owner, inputs)?;
             for name in &input.matrices {
                 made.insert(name.clone(), packed.matrix(name)?);
                 meter.advance(0, name)?;
@@ -139,6 +154,25 @@ fn of_layer(model: &Model, plan: &Plan, program: &Program) -> Vec<Input> {
         }
     }
     inputs
+}
+
+/// The matrices whose rows descend together, and how many rows they have. None where the model has no backward pass.
+fn across<'a>(
+    model: &Model,
+    plan: &Plan,
+    programs: &[Program],
+    inputs: impl Iterator<Item = &'a Input>,
+    context: &Context<'_>,
+) -> BTreeMap<String, u64> {
+    if let Err(problem) = programs.iter().try_for_each(has_gradient) {
+        context.warn(format!("the rows of each matrix are quantized by themselves, not together: {problem}"));
+        return BTreeMap::new();
+    }
+    let names: Vec<&String> = inputs.flat_map(|input| &input.matrices).collect();
+    let all = model.tensors.iter().zip(&plan.tensors);
+    let found =
+        all.filter(|(tensor, planned)| names.contains(&&tensor.name) && descends_across(tensor, planned.format));
+    found.map(|(tensor, _)| (tensor.name.clone(), tensor.shape[1])).collect()
 }
 
 /// The mean of x̂·x̂ᵀ, and C·H⁻¹ as far as it is no chance.

@@ -215,7 +215,7 @@ fn corrected(
     };
     for expert in experts(tensor) {
         let hessian = hessians.of(tensor, expert)?;
-        for weights in hessians.stretches(tensor, expert) {
+        for weights in hessians.stretches(tensor, expert, &hessian) {
             let from = &stored.bytes[place(stored.format, &weights)];
             let to = &mut bytes[place(planned.format, &weights)];
             hessians.quantize(tensor, &hessian, (stored.format, from), planned.format, to)?;

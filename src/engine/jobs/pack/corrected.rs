@@ -96,7 +96,7 @@ impl Packer<'_, '_> {
     fn pack(&self, task: &Task<'_>, expert: u64, ready: &Ready, hessians: &Hessians<'_>) -> Result<(), Stop> {
         let Task { place, tensor, goals } = task;
         let stored = tensor.stored_format();
-        for weights in hessians.stretches(tensor, expert) {
+        for weights in hessians.stretches(tensor, expert, ready) {
             let count = weights.end - weights.start;
             let mut bytes = vec![0; stored.bytes(count) as usize];
             if let Some(index) = read::fill(self.model, tensor, weights.start, &mut bytes)? {
