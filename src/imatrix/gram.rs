@@ -4,9 +4,9 @@
 //! in an importance matrix, and for each matrix there are the F32 tensors `NAME.gram`, `[columns, columns, experts]`, and
 //! `NAME.counts`, `[1, experts]`, how many tokens the mean is over. Matrices with the same input share one: in the array
 //! `gram.shared`, each text `NAME=OTHER` says that the Gram matrix of NAME is that of OTHER. Where inputs are those of a model
-//! whose earlier matrices are quantized, `NAME.shift`, `[columns, columns]`, is what rows are shifted by. `NAME.fisher`, `[rows, rows]`,
-//! is the mean of δ·δᵀ, δ the gradient of what the model says by the outputs of that matrix, not of those that share its input. A file of
-//! [`Statistics`](super::Statistics) has more metadata, and tables beside these.
+//! whose earlier matrices are quantized, `NAME.shift`, `[columns, columns]`, is what rows are shifted by. `NAME.fisher`,
+//! `[rows, rows]`, is the mean of δ·δᵀ, δ the gradient of what the model says by the outputs of that matrix, not of those that
+//! share its input. A file of [`Statistics`](super::Statistics) has more metadata, and tables beside these.
 
 use crate::gguf::{self, TensorInfo, Value};
 use crate::positioned::read_at;
