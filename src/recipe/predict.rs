@@ -14,6 +14,10 @@ use std::collections::HashMap;
 /// every tensor is at its smallest.
 const MOST_TOGETHER: f64 = 1.5;
 
+/// Of what error feedback gains on parts of a text that nothing was fitted to, so much is kept on other texts: on the sample, with
+/// its two texts in turn, two thirds to six sevenths (`benches/RESULTS.md`).
+const KEPT: f64 = 0.75;
+
 /// Losses of a model's tensors.
 #[derive(Clone, Debug, Default)]
 pub struct Prediction {
@@ -60,7 +64,7 @@ impl Prediction {
         Self {
             tensors: tables.tensors.iter().map(losses).collect(),
             interaction: together.map_or(0.0, |together| together.interaction),
-            left: together.filter(|_| feedback).map_or(1.0, |together| together.feedback),
+            left: together.filter(|_| feedback).map_or(1.0, |together| 1.0 - KEPT * (1.0 - together.feedback)),
             mean,
         }
     }
