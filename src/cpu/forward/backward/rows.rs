@@ -20,19 +20,19 @@ pub(super) fn activate(gradient: &mut [f32], x: &[f32], activation: Activation) 
 /// Of `f(gate) · up`: by gate, and by up.
 pub(super) fn gate(gradient: Vec<f32>, gate: &[f32], up: &[f32], activation: Activation) -> [Vec<f32>; 2] {
     let mut by = [gradient.clone(), gradient];
-    let (factor, passes) = factor_of(activation);
     times(&mut by[0], gate, |gate| of(activation, gate)[1]);
-    times(&mut by[0], up, factor);
+    times(&mut by[0], up, |up| factor(activation, up)[0]);
     times(&mut by[1], gate, |gate| of(activation, gate)[0]);
-    times(&mut by[1], up, passes);
+    times(&mut by[1], up, |up| factor(activation, up)[1]);
     by
 }
 
 /// What a gate is multiplied with of the other half, and the derivative of that.
-fn factor_of(activation: Activation) -> (fn(f32) -> f32, fn(f32) -> f32) {
+#[inline(always)]
+fn factor(activation: Activation, up: f32) -> [f32; 2] {
     match activation {
-        Activation::ClampedSwiglu => (|up| up.clamp(-7.0, 7.0) + 1.0, |up| f32::from(u8::from(up.abs() < 7.0))),
-        _ => (|up| up, |_| 1.0),
+        Activation::ClampedSwiglu => [up.clamp(-7.0, 7.0) + 1.0, f32::from(u8::from(up.abs() < 7.0))],
+        _ => [up, 1.0],
     }
 }
 
